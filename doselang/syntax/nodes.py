@@ -1,0 +1,630 @@
+"""The syntax tree: a protocol file as it was written.
+
+Every node is frozen and has a span, which does not count for equality: two files that differ only in layout, letter
+case of keywords, articles or comments have equal trees. Names are as written; nothing is looked up here.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, Union
+
+from attrs import field, frozen
+
+from doselang.source import NOWHERE, Span
+
+
+@frozen(kw_only=True)
+class Node:
+    """What every node has."""
+
+    span: Span = field(default=NOWHERE, eq=False, repr=False)
+
+
+# ---- words and values ----
+
+
+@frozen
+class Name(Node):
+    """A bare word: a toxicity, part, state, body, verdict, component or parameter. Compared without case."""
+
+    text: str = field(eq=str.lower)
+
+
+@frozen
+class Text(Node):
+    """A sentence in quotes, without the quotes."""
+
+    value: str
+
+
+@frozen
+class Number(Node):
+    """A number as written (`3`, `33.30`), and its exact value."""
+
+    value: Fraction
+    text: str = field(eq=False)
+
+
+@frozen
+class Parameter(Node):
+    """The use of a parameter where a number may stand."""
+
+    name: Name
+
+
+Amount = Union[Number, Parameter]
+
+
+@frozen
+class Percent(Node):
+    """`33%`: the number before the sign."""
+
+    amount: Amount
+
+
+@frozen
+class Duration(Node):
+    amount: Amount
+    unit: Literal["hours", "days", "weeks", "cycles", "months"]
+
+
+@frozen
+class Label(Node):
+    """A level's label, as written (`1`, `-1`, `2A`)."""
+
+    text: str = field(eq=str.lower)
+
+
+# ---- places ----
+
+
+@frozen
+class Place(Node):
+    """A level, by relation or by name.
+
+    `kind` is one of this, next higher, next lower, next lower that remains, lowest, highest, start, assigned; or
+    `level` with a label; or `verdict` with a name.
+    """
+
+    kind: Literal[
+        "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned",
+        "level", "verdict",
+    ]  # fmt: skip
+    label: Label | None = None
+    name: Name | None = None
+
+
+# ---- conditions ----
+
+BoundWord = Literal["at least", "at most", "more than", "fewer than", "exactly"]
+Status = Literal["open", "closed", "tried", "untried"]
+
+
+@frozen
+class Bound(Node):
+    """`at least 2`; the amount may be a percentage in a rate."""
+
+    word: BoundWord
+    amount: Amount | Percent
+
+
+@frozen
+class Quantifier(Node):
+    """`none` (written `none` or `no`), `any`, `all`."""
+
+    word: Literal["none", "any", "all"]
+
+
+@frozen
+class Between(Node):
+    low: Amount
+    high: Amount
+
+
+@frozen
+class Group(Node):
+    """`of 3`, `of the first 3`, `of the added 3`."""
+
+    kind: Literal["all", "first", "added"]
+    size: Amount
+
+
+@frozen
+class Scope(Node):
+    """`in the trial`, `in the part`, `in the cohort`, or `in` a named part."""
+
+    kind: Literal["trial", "part", "cohort", "named"]
+    name: Name | None = None
+
+
+@frozen
+class Share(Node):
+    """`at least 2 of the first 3 patients have a DLT at the next lower level`.
+
+    `count` is a Bound, a Quantifier, or an Amount (`1 of 3`: exactly).
+    """
+
+    count: Bound | Quantifier | Amount
+    group: Group
+    toxicity: Name
+    place: Place | None
+
+
+@frozen
+class Tally(Node):
+    """`fewer than 6 evaluable at the next lower level`, `any DLT in the trial`, `at least 6 cycles`.
+
+    `count` is a Bound, a Between, a Quantifier (none, any) or an Amount (a bare number, which the resolver refuses);
+    `what` is `evaluable`, `cycles` or a toxicity's name.
+    """
+
+    count: Bound | Between | Quantifier | Amount
+    what: Literal["evaluable", "cycles"] | Name
+    place: Place | None
+    scope: Scope | None
+
+
+@frozen
+class Rate(Node):
+    """`the DLT rate at level 2 is at most 33%`."""
+
+    toxicity: Name
+    place: Place | None
+    scope: Scope | None
+    bound: Bound
+
+
+@frozen
+class HasStatus(Node):
+    """The predicate `closed as too toxic`, `open`, `tried`, `untried`; `too_toxic` tells a bare `closed` apart."""
+
+    status: Status
+    too_toxic: bool = False
+
+
+@frozen
+class Compared(Node):
+    """The predicate `above PLACE`, `below PLACE`, or just `PLACE`."""
+
+    relation: Literal["above", "below", "same"]
+    place: Place
+
+
+@frozen
+class Mark(Node):
+    """The predicate `declared` or `entered`."""
+
+    word: Literal["declared", "entered"]
+
+
+@frozen
+class PlaceIs(Node):
+    """`the next lower level is not closed as too toxic`, `the MTD is declared`, `re-treatment is entered`.
+
+    A bare name stands as a Place of kind `verdict`; with `entered` it names a state.
+    """
+
+    place: Place
+    inverse: bool
+    predicate: HasStatus | Compared | Mark
+
+
+@frozen
+class DeclaredBefore(Node):
+    """`the MTD has been declared`."""
+
+    name: Name
+
+
+@frozen
+class AnyVerdict(Node):
+    """`a verdict is declared`, `no verdict is declared`."""
+
+    none: bool
+
+
+@frozen
+class Standing(Node):
+    """`a higher level remains`, `no lower level exists`, `a lower level is closed as too toxic`.
+
+    `standing` is None where it was left out (`a higher level`), which the resolver refuses.
+    """
+
+    none: bool
+    direction: Literal["higher", "lower"]
+    standing: Literal["exists", "remains"] | HasStatus | None
+
+
+@frozen
+class Happened(Node):
+    """An event's name, alone."""
+
+    name: Name
+
+
+@frozen
+class Fact(Node):
+    """`no event`, `the cohort is complete`, `the trial is stopped`."""
+
+    word: Literal["no event", "cohort complete", "trial stopped"]
+
+
+@frozen
+class Grouped(Node):
+    """A condition in parentheses."""
+
+    guard: Guard
+
+
+@frozen
+class Negated(Node):
+    guard: Guard
+
+
+@frozen
+class AllOf(Node):
+    guards: tuple[Guard, ...]
+
+
+@frozen
+class AnyOf(Node):
+    guards: tuple[Guard, ...]
+
+
+Guard = Union[
+    Share, Tally, Rate, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened, Fact, Grouped, Negated, AllOf, AnyOf
+]
+
+
+# ---- moves ----
+
+
+@frozen
+class Step(Node):
+    """`escalate`, `de-escalate`, `stay`."""
+
+    word: Literal["escalate", "de-escalate", "stay"]
+
+
+@frozen
+class Enrol(Node):
+    size: Amount
+    more: bool
+    place: Place | None
+
+
+@frozen
+class Close(Node):
+    place: Place
+    all_above: bool
+    too_toxic: bool
+
+
+@frozen
+class Declare(Node):
+    """`declare this level as MTD`; `place` is None for `declare no MTD`."""
+
+    place: Place | None
+    verdict: Name
+
+
+@frozen
+class Begin(Node):
+    part: Name
+    place: Place | None
+
+
+@frozen
+class Stop(Node):
+    reason: Text | None
+
+
+@frozen
+class Continue(Node):
+    place: Place | None
+
+
+@frozen
+class Enter(Node):
+    state: Name
+    place: Place | None
+
+
+PlainMove = Union[Step, Enrol, Close, Declare, Begin, Stop, Continue, Enter]
+
+
+@frozen
+class May(Node):
+    moves: tuple[PlainMove, ...]
+    body: Name
+    otherwise: tuple[PlainMove, ...]
+
+
+@frozen
+class Option(Node):
+    moves: tuple[PlainMove, ...]
+
+
+@frozen
+class Ask(Node):
+    body: Name
+    options: tuple[Option, ...]
+
+
+Move = Union[PlainMove, May, Ask]
+
+
+# ---- details that many statements share ----
+
+
+@frozen
+class Cites(Node):
+    text: Text
+
+
+@frozen
+class Means(Node):
+    text: Text
+
+
+@frozen
+class Assume(Node):
+    """`assume "…" because "…"`: a statement, or the basis of a rule."""
+
+    reading: Text
+    because: Text
+
+
+@frozen
+class Overrides(Node):
+    rules: tuple[Text, ...]
+
+
+# ---- statements ----
+
+
+@frozen
+class ProtocolTitle(Node):
+    title: Text
+
+
+@frozen
+class TextFile(Node):
+    path: Text
+
+
+@frozen
+class ParameterDecl(Node):
+    name: Name
+    value: Number | Percent
+    means: Means | None
+
+
+@frozen
+class Silent(Node):
+    text: Text
+    when: Guard | None
+
+
+@frozen
+class Background(Node):
+    text: Text
+
+
+@frozen
+class Cycle(Node):
+    length: Duration
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Unit(Node):
+    text: str
+
+
+@frozen
+class Component(Node):
+    name: Name
+    unit: Unit | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Dose(Node):
+    """A dose as a number, or in words."""
+
+    component: Name
+    amount: Amount | Text
+
+
+@frozen
+class Level(Node):
+    label: Label
+    doses: tuple[Dose, ...]
+
+
+@frozen
+class Levels(Node):
+    """`levels 1 to 5`; the labels may be whole numbers or a parameter's name."""
+
+    low: Label
+    high: Label
+
+
+@frozen
+class Start(Node):
+    level: Label
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Within(Node):
+    length: Duration
+
+
+@frozen
+class WithinCycles(Node):
+    """`within cycle 1`, `within cycle 1 to 2`; `last` is None for one cycle."""
+
+    first: Amount
+    last: Amount | None
+
+
+@frozen
+class Written(Node):
+    letter: str
+
+
+@frozen
+class Toxicity(Node):
+    name: Name
+    window: Within | WithinCycles | None
+    written: Written | None
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Event(Node):
+    name: Name
+    written: Written | None
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Replace(Node):
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Body(Node):
+    name: Name
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Verdict(Node):
+    name: Name
+    as_result: bool
+    means: Means | None
+    requires: Guard | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Part(Node):
+    name: Name
+    title: Text | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Cohorts(Node):
+    size: Amount
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Accrue(Node):
+    """A limit: `low` and `high` are None where not written; `extent` is what it counts in."""
+
+    low: Amount | None
+    high: Amount | None
+    extent: Literal["level", "part", "trial"]
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Course(Node):
+    """The header `patient course`."""
+
+
+@frozen
+class State(Node):
+    name: Name
+    final: bool
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen
+class Case(Node):
+    guard: Guard
+    moves: tuple[Move, ...]
+
+
+@frozen
+class Rule(Node):
+    """A rule; `basis` holds its Overrides, Cites and Assume in the order written."""
+
+    name: Text
+    at_any_time: bool
+    basis: tuple[Overrides | Cites | Assume, ...]
+    cases: tuple[Case, ...]
+
+
+@frozen
+class Claim(Node):
+    name: Text
+    cites: tuple[Cites, ...]
+    in_course: bool
+    when: Guard | None
+    modality: Literal["never", "always", "eventually"]
+    guard: Guard
+
+
+@frozen
+class Example(Node):
+    """`expected` is the moves, or a word; `closed` are the levels closed meanwhile, in a patient's example."""
+
+    of_patient: bool
+    history: Text
+    closed: tuple[Label, ...]
+    expected: tuple[Move, ...] | Literal["wait", "gap", "silence", "conflict"]
+    by: tuple[Text, ...]
+
+
+@frozen
+class Rates(Node):
+    toxicity: Name
+    values: tuple[Percent, ...]
+
+
+@frozen
+class Hazards(Node):
+    event: Name
+    values: tuple[Percent, ...]
+
+
+@frozen
+class Chances(Node):
+    rule: Text
+    values: tuple[Percent, ...]
+
+
+@frozen
+class Scenario(Node):
+    name: Text
+    assumptions: tuple[Rates | Hazards | Chances, ...]
+
+
+Statement = Union[
+    ProtocolTitle, TextFile, ParameterDecl, Assume, Silent, Background, Cycle, Component, Level, Levels, Start,
+    Toxicity, Event, Replace, Body, Verdict, Part, Cohorts, Accrue, Course, State, Rule, Claim, Example, Scenario,
+]  # fmt: skip
+
+
+@frozen
+class File(Node):
+    """A whole file, and its comments (without `#` and the space after it), each with its span."""
+
+    statements: tuple[Statement, ...]
+    comments: tuple[Comment, ...] = field(default=(), eq=False)
+
+
+@frozen
+class Comment(Node):
+    text: str
