@@ -1,0 +1,316 @@
+"""The one evaluator: conditions over columns of situations, three-valued.
+
+A View holds many situations at once, one row each; a single situation is a view of one row. Truth is an int8 column:
+1 true, 0 open, -1 false, so that `and` is the minimum, `or` the maximum and `not` the negative.
+"""
+
+from __future__ import annotations
+
+from typing import Any as AnyType
+
+import numpy as np
+from attrs import define, field
+from numpy.typing import NDArray
+
+from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
+from doselang.protocol.guards import (
+    All,
+    Any,
+    CohortComplete,
+    Compare,
+    Cycles,
+    Declared,
+    Entered,
+    Guard,
+    Happened,
+    HasStatus,
+    Not,
+    Place,
+    Range,
+    Rate,
+    ResultDeclared,
+    Share,
+    Standing,
+    Tally,
+    TrialStopped,
+)
+
+Truth = NDArray[np.int8]
+Bools = NDArray[np.bool_]
+TRUE, OPEN, FALSE = np.int8(1), np.int8(0), np.int8(-1)
+
+NO_LEVEL, NONE_DECLARED = -1, -2
+"""Values of a verdict besides a level: nothing declared yet; declared that there is none."""
+
+
+@define
+class View:
+    """Situations of a trial (or of patients' courses), one row each.
+
+    `codes[s, l]` is the record code of level l; `here[s]` the level of the look; `part` the part all rows are in;
+    `verdicts[s, v]` a level, NO_LEVEL or NONE_DECLARED; `declared[s, v]` whether this look said so; `complete[s]`
+    whether the look is at the end of a cohort; `cohort[s]` the cohort's evaluable patients, then those of each toxicity;
+    `open_at[s]` the level being enrolled at (-1 none); `stopped[s]` whether a rule has ended the trial.
+    The last four are of patients' courses: the assigned level, events of the cycle, cycle number, state just entered.
+    """
+
+    records: Records
+    start: int
+    result: int
+    codes: Ints
+    here: Ints
+    part: int
+    verdicts: Ints
+    declared: Bools
+    complete: Bools
+    cohort: Ints
+    open_at: Ints
+    stopped: Bools
+    assigned: Ints | None = None
+    events: Bools | None = None
+    cycle: Ints | None = None
+    entered: Ints | None = None
+    _rows: AnyType = field(init=False)
+    _places: dict[Place, tuple[Ints, Bools]] = field(factory=dict, init=False)
+    _truths: dict[int, Truth] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rows = np.arange(len(self.codes))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: AnyType) -> View:
+        """A copy of some of the rows."""
+        columns = {
+            name: None if (column := getattr(self, name)) is None else column[rows].copy() for name in _ROW_COLUMNS
+        }
+        return View(self.records, self.start, self.result, part=self.part, **columns)
+
+    @property
+    def levels(self) -> int:
+        return int(self.codes.shape[1])
+
+    def changed(self) -> None:
+        """Forget what was worked out: the codes or verdicts have changed."""
+        self._places.clear()
+        self._truths.clear()
+
+    def closed(self) -> Bools:
+        """Which levels are closed as too toxic, [rows, levels]."""
+        return self.records.column(CLOSED)[self.codes] != 0
+
+    def place(self, place: Place) -> tuple[Ints, Bools]:
+        """The level a place is in each row, and whether there is such a level (where not, the level is 0)."""
+        found = self._places.get(place)
+        if found is None:
+            found = self._places[place] = self._find(place)
+        return found
+
+    def _find(self, place: Place) -> tuple[Ints, Bools]:
+        top = self.levels - 1
+        match place.kind:
+            case "this":
+                index = self.here
+            case "next higher":
+                index = np.where(self.here < top, self.here + 1, -1)
+            case "next lower":
+                index = self.here - 1
+            case "next lower that remains":
+                below = ~self.closed() & (np.arange(self.levels) < self.here[:, None])
+                index = np.where(below.any(axis=1), top - np.argmax(below[:, ::-1], axis=1), -1)
+            case "assigned":
+                assert self.assigned is not None
+                index = self.assigned
+            case "verdict":
+                index = self.verdicts[:, place.index]
+            case "lowest":
+                index = np.zeros(len(self), np.int32)
+            case "highest":
+                index = np.full(len(self), top)
+            case "start":
+                index = np.full(len(self), self.start)
+            case "level":
+                index = np.full(len(self), place.index)
+        exists = index >= 0
+        return np.where(exists, index, 0).astype(np.int32), exists
+
+    def at(self, place: Place) -> tuple[Ints, Bools]:
+        """The record code of a place in each row, and whether there is such a level."""
+        index, exists = self.place(place)
+        return self.codes[self._rows, index], exists
+
+
+_ROW_COLUMNS = (
+    "codes", "here", "verdicts", "declared", "complete", "cohort", "open_at", "stopped",
+    "assigned", "events", "cycle", "entered",
+)  # fmt: skip
+
+
+def truth(guard: Guard, view: View) -> Truth:
+    """Whether a condition is true, open or false in each row of a view.
+
+    Worked out once a view for each condition object: the machine gives equal conditions one object.
+    """
+    value = view._truths.get(id(guard))
+    if value is None:
+        value = view._truths[id(guard)] = _truth(guard, view)
+    return value
+
+
+def _truth(guard: Guard, view: View) -> Truth:
+    match guard:
+        case Share():
+            return _share(guard, view)
+        case All(guards):
+            value = truth(guards[0], view)
+            for part in guards[1:]:
+                value = np.minimum(value, truth(part, view))
+            return value
+        case Any(guards):
+            value = truth(guards[0], view)
+            for part in guards[1:]:
+                value = np.maximum(value, truth(part, view))
+            return value
+        case Not(inner):
+            return np.negative(truth(inner, view))
+        case Tally():
+            return _tally(guard, view)
+        case HasStatus():
+            return _status(guard, view)
+        case Rate():
+            return _rate(guard, view)
+        case Compare(place, relation, other):
+            (left, there), (right, here) = view.place(place), view.place(other)
+            holds = {"above": left > right, "below": left < right, "same": left == right}[relation]
+            return _known(holds, there & here)
+        case Standing():
+            return _known(_standing(guard, view))
+        case _:
+            return _known(_fact(guard, view))
+
+
+def _known(holds: Bools, known: Bools | None = None) -> Truth:
+    """True or false; open where not known."""
+    value = np.where(holds, TRUE, FALSE)
+    return value if known is None else np.where(known, value, OPEN)
+
+
+def _within(number: Ints, bounds: Range) -> Bools:
+    inside = number >= bounds.low
+    return inside if bounds.high is None else inside & (number <= bounds.high)
+
+
+def _share(guard: Share, view: View) -> Truth:
+    """K of N: decided once N are known, or as soon as the rest cannot change it."""
+    code, exists = view.at(guard.place)
+    records, layout = view.records, view.records.layout
+    if guard.group == "all":
+        known = records.tally(-1)[code]
+        with_toxicity = records.tally(guard.toxicity)[code]
+        possible = known <= guard.size
+    else:
+        size, start = (FIRST_SIZE, FIRST_N) if guard.group == "first" else (ADDED_SIZE, layout.added_n)
+        known = records.column(start)[code]
+        with_toxicity = records.column(start + 1 + guard.toxicity)[code]
+        cohort = records.column(size)[code]
+        possible = (cohort == guard.size) | (cohort == 0)
+        exists = exists & (cohort > 0)
+    most = with_toxicity + (guard.size - known)
+    low, high = guard.count.low, guard.count.high
+    sure = with_toxicity >= low
+    never = most < low
+    if high is not None:
+        sure &= most <= high
+        never |= with_toxicity > high
+    value = np.where(sure, TRUE, np.where(never, FALSE, OPEN))
+    return np.where(exists, np.where(possible, value, FALSE), OPEN)
+
+
+def tally_columns(guard: Tally | Rate, what: int, view: View) -> tuple[Ints, Bools]:
+    """A tally of the guard's scope in each row, and whether it exists."""
+    everywhere = np.ones(len(view), np.bool_)
+    match guard.scope:
+        case "cohort":
+            return view.cohort[:, 1 + what], everywhere
+        case "level":
+            code, exists = view.at(guard.place)
+            return view.records.tally(what, guard.part)[code], exists
+        case "trial":
+            return view.records.tally(what)[view.codes].sum(axis=1, dtype=np.int32), everywhere
+        case "part":
+            part = view.part if guard.part is None else guard.part
+            return view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32), everywhere
+
+
+def _tally(guard: Tally, view: View) -> Truth:
+    number, exists = tally_columns(guard, guard.what, view)
+    return _known(_within(number, guard.count), exists)
+
+
+def _rate(guard: Rate, view: View) -> Truth:
+    """Fractions are compared by cross-multiplication of whole numbers."""
+    evaluable, exists = tally_columns(guard, -1, view)
+    toxic, _ = tally_columns(guard, guard.toxicity, view)
+    n, t = evaluable.astype(np.int64), toxic.astype(np.int64)
+    low, high = t * guard.low.denominator - n * guard.low.numerator, t * guard.high.denominator - n * guard.high.numerator
+    above = low >= 0 if guard.low_included else low > 0
+    below = high <= 0 if guard.high_included else high < 0
+    return _known(above & below, exists & (evaluable > 0))
+
+
+def _status(guard: HasStatus, view: View) -> Truth:
+    index, exists = view.place(guard.place)
+    code = view.codes[view._rows, index]
+    closed = view.records.column(CLOSED)[code] != 0
+    match guard.status:
+        case "closed":
+            return _known(closed, exists)
+        case "tried":
+            return _known(view.records.column(FIRST_SIZE)[code] > 0, exists)
+        case "open":
+            return _known((view.open_at == index) & ~closed, exists)
+
+
+def _standing(guard: Standing, view: View) -> Bools:
+    higher = guard.direction == "higher"
+    level = np.arange(view.levels)
+    side = level > view.here[:, None] if higher else level < view.here[:, None]
+    match guard.standing:
+        case "exists":
+            return side.any(axis=1)
+        case "remains":
+            if higher:
+                side = level == view.here[:, None] + 1
+            return (side & ~view.closed()).any(axis=1)
+        case "closed":
+            there = view.closed()
+        case "open":
+            there = (level == view.open_at[:, None]) & ~view.closed()
+        case "tried" | "untried":
+            tried = view.records.column(FIRST_SIZE)[view.codes] > 0
+            there = tried if guard.standing == "tried" else ~tried
+    return (side & there).any(axis=1)
+
+
+def _fact(guard: Guard, view: View) -> Bools:
+    match guard:
+        case Declared(verdict, ever):
+            named = view.verdicts[:, verdict] >= 0
+            return named if ever else named & view.declared[:, verdict]
+        case ResultDeclared():
+            return view.verdicts[:, view.result] != NO_LEVEL
+        case CohortComplete():
+            return view.complete
+        case TrialStopped():
+            return view.stopped
+        case Happened(event):
+            assert view.events is not None
+            return ~view.events.any(axis=1) if event < 0 else view.events[:, event]
+        case Entered(state):
+            assert view.entered is not None
+            return view.entered == state
+        case Cycles(count):
+            assert view.cycle is not None
+            return _within(view.cycle, count)
+    raise AssertionError(guard)

@@ -1,0 +1,126 @@
+"""Compiling a protocol into a machine: rules become numbered lines, each asked at one question."""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from doselang.machine.reading import Line, Reads, parts_after, question_of, reads_of
+from doselang.machine.records import Fading, Ints, Layout, Records
+from doselang.protocol.guards import All, Any, Guard, Not
+from doselang.protocol.model import Limit, Part, Protocol, Rule, Silence
+
+
+@frozen
+class Gated:
+    """A gate of a part: the rule it stands in, and how many options it has."""
+
+    rule: int
+    options: int
+
+
+def _lines(rules: tuple[Rule, ...], known: dict[Guard, Guard]) -> tuple[tuple[Line, ...], tuple[Gated, ...]]:
+    lines: list[Line] = []
+    gates: list[Gated] = []
+    for number, rule in enumerate(rules):
+        for case in rule.cases:
+            guard = _shared(case.guard, known)
+            options = case.gate.options if case.gate else ((),)
+            moves = [(*case.moves, *option) for option in options]
+            earliest = min(question_of(move) for option in moves for move in option)
+            for choice, option in enumerate(moves):
+                gate = (len(gates), choice) if case.gate else None
+                lines.append(Line(number, case, guard, option, earliest, gate))
+            if case.gate:
+                gates.append(Gated(number, len(options)))
+    return tuple(lines), tuple(gates)
+
+
+def _overrides(rules: tuple[Rule, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """(rule, rules it silences), overriding rules before the ones they override."""
+    names = {rule.name: number for number, rule in enumerate(rules)}
+    targets = {n: tuple(names[name] for name in rule.overrides if name in names) for n, rule in enumerate(rules)}
+    order: list[int] = []
+
+    def visit(number: int) -> None:
+        if number not in order:
+            for other, silenced in targets.items():
+                if number in silenced:
+                    visit(other)
+            order.append(number)
+
+    for number in targets:
+        visit(number)
+    return tuple((number, targets[number]) for number in order if targets[number])
+
+
+@define
+class PartMachine:
+    """One part, compiled. `limits` are its own, and those on the whole trial of every part."""
+
+    number: int
+    part: Part
+    lines: tuple[Line, ...]
+    gates: tuple[Gated, ...]
+    overrides: tuple[tuple[int, tuple[int, ...]], ...]
+    silences: tuple[tuple[int, Silence], ...]
+    limits: tuple[tuple[int, Limit], ...]
+    reads: Reads
+    any_time: tuple[int, ...]
+    """The lines of rules marked `at any time`."""
+    fading: Fading = Fading(())
+    """What may be forgotten of every level when the part begins."""
+
+
+@define
+class Machine:
+    """A compiled protocol; grows only by records met."""
+
+    protocol: Protocol
+    parts: tuple[PartMachine, ...]
+    records: Records
+    limits: tuple[tuple[int, Limit], ...] = field(init=False)
+    """Every limit with its part; `Undecided.limit` is a position here."""
+
+    def __attrs_post_init__(self) -> None:
+        self.limits = tuple((p, limit) for p, part in enumerate(self.protocol.parts) for limit in part.limits)
+
+    @property
+    def levels(self) -> int:
+        return len(self.protocol.levels)
+
+
+def _shared(guard: Guard, known: dict[Guard, Guard]) -> Guard:
+    """The condition with one object for equal parts, so that each is worked out once."""
+    match guard:
+        case Not(inner):
+            guard = evolve(guard, guard=_shared(inner, known))
+        case All(guards) | Any(guards):
+            guard = evolve(guard, guards=tuple(_shared(part, known) for part in guards))
+    return known.setdefault(guard, guard)
+
+
+def compile_protocol(protocol: Protocol) -> Machine:
+    """The machine of a protocol."""
+    known: dict[Guard, Guard] = {}
+    layout = Layout(len(protocol.toxicities), len(protocol.parts))
+    everywhere = [(p, limit) for p, part in enumerate(protocol.parts) for limit in part.limits]
+    read: list[Ints] = []
+    parts: list[PartMachine] = []
+    for number, part in enumerate(protocol.parts):
+        lines, gates = _lines(part.rules, known)
+        limits = tuple((i, lim) for i, (p, lim) in enumerate(everywhere) if p == number or lim.scope == "trial")
+        silences = tuple(
+            (i, s) for i, s in enumerate(protocol.silences)
+            if s.when is not None and not s.in_course and s.part in (None, number)
+        )  # fmt: skip
+        any_time = tuple(i for i, line in enumerate(lines) if part.rules[line.rule].at_any_time)
+        asked = (tuple(s for _, s in silences), tuple(limit for _, limit in limits))
+        reads, ceilings = reads_of(protocol, layout, number, lines, *asked)
+        read.append(ceilings)
+        parts.append(PartMachine(number, part, lines, gates, _overrides(part.rules), silences, limits, reads, any_time))
+    after = parts_after(protocol)
+    for compiled in parts:
+        ceilings = np.maximum.reduce([read[number] for number in after[compiled.number]])
+        compiled.fading = Fading(tuple(ceilings.tolist()))
+    return Machine(protocol, tuple(parts), Records(layout, np.maximum.reduce(read)))

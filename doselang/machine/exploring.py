@@ -1,0 +1,211 @@
+"""Exploring a machine: all reachable states, in order of the number of patients, by table look-up.
+
+States with the same tallies have had the same number of patients, so a bucket a number of patients merges all that can
+be merged, and reaches every state by its shortest history first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+from doselang.machine.columns import Bools
+from doselang.machine.compiling import Machine
+from doselang.machine.records import Ints
+from doselang.machine.situations import Accrual, Situations, pack
+from doselang.machine.states import Frames
+
+MAX_STATES = 5_000_000
+MAX_PATIENTS = 1_000
+"""Beyond it the number of orders of outcomes would leave the range of floating point."""
+
+
+class TooManyStates(Exception):
+    """The machine has more states than allowed; `states` is how many were met, `patients` in the largest trial so far."""
+
+    def __init__(self, states: int, patients: int) -> None:
+        super().__init__(f"more than {states} states")
+        self.states, self.patients = states, patients
+
+
+@frozen
+class Bucket:
+    """All states reached with one number of patients, in canonical order (no toxicity before toxicity).
+
+    States are numbered through all buckets, from `start` here. `came_from`, `came_by` are the steps that lead here, by
+    the state they came from and the exit they came by, sorted by the state they lead to: those of state s stand from
+    `steps[s]` on, the one of its first history first. The beginning of the trial has the step (-1, -1).
+    """
+
+    patients: int
+    start: int
+    frames: Ints
+    codes: Ints
+    ended: Bools
+    came_from: Ints
+    came_by: Ints
+    steps: Ints
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@frozen
+class Steps:
+    """All steps out of a bucket: each cohort that ends, in each way it can.
+
+    `state[k]` is the state in the bucket, `exit[k]` the exit, `branch[k]` the branch; `codes` and `frames` are those
+    after the step, `here[k]` the level of the look.
+    """
+
+    bucket: Bucket
+    state: Ints
+    exit: Ints
+    branch: Ints
+    here: Ints
+    codes: Ints
+    frames: Ints
+
+
+Watch = Callable[[Steps], None]
+
+
+@define
+class Exploration:
+    """An explored machine: its situations, and its buckets if they were kept."""
+
+    machine: Machine
+    frames: Frames
+    situations: Situations
+    buckets: list[Bucket] = field(factory=list)
+    states: int = 0
+    max_patients: int = 0
+    first_state: dict[int, int] = field(factory=dict)
+    """By situation: the first state in it, numbered through all buckets."""
+
+    def state(self, number: int) -> tuple[Bucket, int]:
+        """Bucket and position of a state by its number."""
+        for bucket in self.buckets:
+            if number < bucket.start + len(bucket):
+                return bucket, number - bucket.start
+        raise IndexError(number)
+
+
+@define
+class _Chunk:
+    """Candidates for a bucket, parent-major."""
+
+    frames: Ints
+    codes: Ints
+    came_from: Ints
+    came_by: Ints
+    letters: NDArray[np.bytes_] | None
+
+
+def explore(
+    machine: Machine, accrual: Accrual = "one-at-a-time", *, histories: bool = False,
+    max_states: int = MAX_STATES, max_patients: int = MAX_PATIENTS, watch: Watch | None = None,
+    known_gates: frozenset[tuple[int, int]] | None = None,
+) -> Exploration:  # fmt: skip
+    """Explore all reachable states.
+
+    With `histories` states stand in canonical order, so that the first step into each is that of its first history.
+    `watch` sees every step. Raises TooManyStates, and OverflowError where a cohort has too many outcomes.
+    """
+    frames = Frames(machine)
+    found = Exploration(machine, frames, Situations(machine, frames, accrual, known_gates))
+    frame, codes = frames.first()
+    none = np.full(1, -1, np.int32)
+    letters = np.array([b""], "S1") if histories else None
+    waiting = {0: [_Chunk(np.array([frame], np.int32), codes, none, none, letters)]}
+    while waiting:
+        patients = min(waiting)
+        bucket, strings = _merge(waiting.pop(patients), frames, patients, found.states)
+        found.states += len(bucket)
+        if found.states > max_states or patients > max_patients:
+            raise TooManyStates(found.states, patients)
+        found.buckets.append(bucket)
+        found.max_patients = patients
+        for part in range(len(machine.parts)):
+            running = np.flatnonzero(~bucket.ended & (frames.part[bucket.frames] == part))
+            if len(running):
+                _step(found, bucket, part, running, strings, waiting, watch)
+    return found
+
+
+def _merge(
+    chunks: list[_Chunk], frames: Frames, patients: int, start: int
+) -> tuple[Bucket, NDArray[np.bytes_] | None]:
+    number = np.concatenate([chunk.frames for chunk in chunks])
+    codes = np.concatenate([chunk.codes for chunk in chunks])
+    came_from = np.concatenate([chunk.came_from for chunk in chunks])
+    came_by = np.concatenate([chunk.came_by for chunk in chunks])
+    letters = None
+    if chunks[0].letters is not None:
+        letters = np.concatenate([chunk.letters for chunk in chunks])  # type: ignore[misc]
+        order = np.argsort(letters, kind="stable")
+        number, codes, letters = number[order], codes[order], letters[order]
+        came_from, came_by = came_from[order], came_by[order]
+    key = pack(np.column_stack([number, codes]))
+    _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
+    rank = np.argsort(index, kind="stable")
+    place = np.empty_like(rank)
+    place[rank] = np.arange(len(rank))
+    index, leads_to = index[rank], place[inverse]
+    by_state = np.argsort(leads_to, kind="stable")
+    steps = np.searchsorted(leads_to[by_state], np.arange(len(index)))
+    ended = frames.ended[number[index]] != 0
+    bucket = Bucket(
+        patients, start, number[index], codes[index], ended, came_from[by_state], came_by[by_state],
+        steps.astype(np.int32),
+    )  # fmt: skip
+    return bucket, None if letters is None else letters[index]
+
+
+def _step(
+    found: Exploration, bucket: Bucket, part: int, running: Ints, strings: NDArray[np.bytes_] | None,
+    waiting: dict[int, list[_Chunk]], watch: Watch | None,
+) -> None:  # fmt: skip
+    """Every exit of every running state of one part, put into the buckets where they lead."""
+    frames, situations = found.frames, found.situations
+    numbers, codes = bucket.frames[running], bucket.codes[running]
+    rows = situations.of(part, numbers, codes)
+    for row, first in zip(*np.unique(rows, return_index=True), strict=True):
+        found.first_state.setdefault(int(row), bucket.start + int(running[first]))
+    many = situations.count[rows]
+    state = np.repeat(np.arange(len(rows)), many)
+    exits = situations.first[rows][state] + np.arange(len(state)) - np.repeat(np.cumsum(many) - many, many)
+    here = frames.level[numbers][state]
+    branch = situations.branch[exits]
+    after = codes[state]
+    line = np.arange(len(state))
+    after[line, here] = found.machine.records.apply(situations.change[exits], after[line, here])
+    frames.leave(after, here, branch)
+    following = frames.after(numbers[state], branch)
+    if watch is not None:
+        watch(Steps(bucket, running[state].astype(np.int32), exits, branch, here, after, following))
+    _forget(found, part, after, following)
+    patients = situations.patients[exits]
+    texts = None if strings is None else np.array(situations.letters, "S")[exits]
+    for more in np.unique(patients):
+        some = np.flatnonzero(patients == more)
+        letters = None
+        if strings is not None and texts is not None:
+            letters = np.char.add(strings[running[state[some]]], texts[some])
+        came_from = (bucket.start + running[state[some]]).astype(np.int32)
+        chunk = _Chunk(following[some], after[some], came_from, exits[some].astype(np.int32), letters)
+        waiting.setdefault(bucket.patients + int(more), []).append(chunk)
+
+
+def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
+    """Drop what nothing can read any more: all of it at an end, much of it when a part begins."""
+    codes[found.frames.ended[frames] != 0] = 0
+    for entered in found.machine.parts:
+        if entered.number != part:
+            rows = np.flatnonzero(found.frames.part[frames] == entered.number)
+            if len(rows):
+                change = found.machine.records.change(entered.fading)
+                codes[rows] = found.machine.records.apply(change, codes[rows])

@@ -1,0 +1,346 @@
+"""The look: three questions asked of all rules over many situations at once, and the decision of each."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from attrs import define, field
+
+from doselang.machine.columns import NONE_DECLARED, Bools, View, truth
+from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.decisions import (
+    Answers,
+    Branch,
+    Closes,
+    Decision,
+    Declares,
+    Ended,
+    Opened,
+    Outcome,
+    Undecided,
+)
+from doselang.machine.reading import Line, question_of
+from doselang.machine.records import CLOSED, FIRST_SIZE, Closing, Ints
+from doselang.protocol.guards import (
+    THIS,
+    CohortComplete,
+    Declared,
+    Guard,
+    HasStatus,
+    Place,
+    Rate,
+    Share,
+    Tally,
+    atoms,
+)
+from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
+
+
+@define
+class Asked:
+    """A batch of looks after the three questions.
+
+    `active[s, i]` whether line i acted; `places[question, place]` where the places of the moves were when asked;
+    `closed_before[s, l]` which levels were closed when the look began. `view` shows all answers.
+    """
+
+    machine: Machine
+    part: PartMachine
+    view: View
+    active: Bools
+    closed_before: Bools
+    begun: Ints
+    places: dict[tuple[int, Place], tuple[Ints, Bools]] = field(factory=dict)
+    totals: dict[int | None, Ints] = field(factory=dict)
+
+    def where(self, question: int, place: Place, row: int) -> int | None:
+        """The level of a move's place in a row, None if there is none."""
+        index, exists = self.places[question, place]
+        return int(index[row]) if exists[row] else None
+
+    def total(self, part: int | None, row: int) -> int:
+        """Evaluable patients in a part (None: the trial)."""
+        if part not in self.totals:
+            codes = self.view.codes
+            self.totals[part] = self.view.records.tally(-1, part)[codes].sum(axis=1, dtype=np.int32)
+        return int(self.totals[part][row])
+
+
+def decide(
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
+) -> list[Outcome | None]:
+    """The outcome of the look in each row; None where the cohort goes on.
+
+    Rows that are not complete are looks only if a line marked `at any time` acts. `begun` are the parts begun, as
+    bits. `known` are the gates whose chances are known, None for all; another gate leaves a row undecided.
+    """
+    nobody = np.zeros((len(view), len(part.gates)), np.int8)
+    rows = np.arange(len(view))
+    if not view.complete.all():
+        early = np.flatnonzero(~view.complete)
+        active = ask(machine, part, view.take(early), begun[early], nobody[early], part.any_time).active
+        rows = np.sort(np.concatenate([np.flatnonzero(view.complete), early[active.any(axis=1)]]))
+    outcomes: list[Outcome | None] = [None] * len(view)
+    if len(rows):
+        for row, outcome in zip(rows, _branches(machine, part, view, begun, rows, nobody[rows], 0, known), strict=True):
+            outcomes[row] = outcome
+    return outcomes
+
+
+def _branches(
+    machine: Machine, part: PartMachine, view: View, begun: Ints, rows: Ints, choice: Ints, fixed: int,
+    known: frozenset[int] | None,
+) -> list[Outcome]:  # fmt: skip
+    """Full looks, once for every outcome of the human decisions that they meet; gates before `fixed` are chosen."""
+    asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
+    met = [sorted({part.lines[i].gate[0] for i in np.flatnonzero(active) if part.lines[i].gate}) for active in asked.active]  # type: ignore[index]
+    outcomes: list[list[Branch]] = []
+    for row, gates in enumerate(met):
+        choices = tuple((gate, int(choice[row, gate])) for gate in gates)
+        if known is not None and (unknown := [gate for gate in gates if gate not in known]):
+            lines = tuple(i for i in np.flatnonzero(asked.active[row]).tolist() if _is_gate(part.lines[i], unknown))
+            decision = Decision(Answers(), _acted(asked, row), Undecided("choice", lines))
+            outcomes.append([Branch((), decision)])
+        else:
+            outcomes.append([Branch(choices, _compose(asked, row))])
+    for gate in range(fixed, len(part.gates)):
+        again = [r for r, gates in enumerate(met) if gate in gates and outcomes[r][0].choices]
+        for option in range(1, part.gates[gate].options if again else 0):
+            other = choice[again].copy()
+            other[:, gate] = option
+            more = _branches(machine, part, view, begun, rows[again], other, gate + 1, known)
+            for r, outcome in zip(again, more, strict=True):
+                outcomes[r].extend(outcome)
+    return [tuple(branches) for branches in outcomes]
+
+
+def _is_gate(line: Line, gates: list[int]) -> bool:
+    return line.gate is not None and line.gate[0] in gates
+
+
+def ask(
+    machine: Machine, part: PartMachine, view: View, begun: Ints, choice: Ints, lines: tuple[int, ...]
+) -> Asked:
+    """Ask some lines the three questions. The view is changed: it shows the answers afterwards."""
+    rows = len(view)
+    asked = Asked(machine, part, view, np.zeros((rows, len(part.lines)), np.bool_), view.closed(), begun)
+    silenced = np.zeros((rows, len(part.part.rules)), np.bool_)
+    for question in (1, 2, 3):
+        true = {i: _true(part.lines[i], view, choice) for i in lines if part.lines[i].question == question}
+        by_rule: dict[int, Bools] = {}
+        for i, holds in true.items():
+            rule = part.lines[i].rule
+            by_rule[rule] = by_rule[rule] | holds if rule in by_rule else holds
+        for rule, targets in part.overrides:
+            if rule in by_rule:
+                silenced[:, targets] |= (by_rule[rule] & ~silenced[:, rule])[:, None]
+        for i, holds in true.items():
+            asked.active[:, i] = holds & ~silenced[:, part.lines[i].rule]
+        _apply(asked, question, lines)
+    return asked
+
+
+def _true(line: Line, view: View, choice: Ints) -> Bools:
+    holds: Bools = truth(line.guard, view) == 1
+    return holds if line.gate is None else holds & (choice[:, line.gate[0]] == line.gate[1])
+
+
+def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
+    """Show the answers to a question in the view, for the questions after it."""
+    view = asked.view
+    moves = [(i, move) for i in lines for move in asked.part.lines[i].answers(question)]
+    for place in {place for _, move in moves if (place := _place(move)) is not None}:
+        asked.places[question, place] = view.place(place)
+    closing = view.records.change(Closing())
+    verdicts = view.verdicts.copy()
+    for i, move in moves:
+        acts = asked.active[:, i]
+        if not acts.any():
+            continue
+        if isinstance(move, Close):
+            index, exists = asked.places[question, move.place]
+            chosen = np.flatnonzero(acts & exists)
+            for level in range(view.levels):
+                hit = chosen[(index[chosen] == level) | (move.all_above & (index[chosen] < level))]
+                view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
+        elif isinstance(move, Declare):
+            view.declared[acts, move.verdict] = True
+            if move.place is None:
+                verdicts[acts, move.verdict] = NONE_DECLARED
+            else:
+                index, exists = asked.places[question, move.place]
+                verdicts[acts & exists, move.verdict] = index[acts & exists]
+        view.changed()
+    view.verdicts = verdicts
+
+
+def _place(move: Move) -> Place | None:
+    return move.place if isinstance(move, Close | Declare | Enrol | Begin) else None
+
+
+# ---- from what acted to a decision, row by row ----
+
+
+def _acted(asked: Asked, row: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    acted: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for i in np.flatnonzero(asked.active[row]).tolist():
+        acted[asked.part.lines[i].question - 1].append(i)
+    return tuple(acted[0]), tuple(acted[1]), tuple(acted[2])
+
+
+Given = list[tuple[int, int, Move]]
+"""Moves that were made: (line, position of the move in it, move)."""
+
+
+def _compose(asked: Asked, row: int) -> Decision:
+    """The decision of a row, from the lines that acted in it."""
+    acted = _acted(asked, row)
+    moves: Given = [(i, m, move) for lines in acted for i in lines for m, move in enumerate(asked.part.lines[i].moves)]
+    closes, trouble = _closes(asked, row, [g for g in moves if question_of(g[2]) == 1])
+    declares: tuple[Declares, ...] = ()
+    following: Opened | Ended | None = None
+    if trouble is None:
+        declares, trouble = _declares(asked, row, [g for g in moves if question_of(g[2]) == 2])
+    if trouble is None:
+        following, trouble = _next(asked, row, [g for g in moves if question_of(g[2]) == 3])
+    return Decision(Answers(closes, declares, following if trouble is None else None), acted, trouble)
+
+
+def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], Undecided | None]:
+    closes: set[Closes] = set()
+    for i, m, move in given:
+        assert isinstance(move, Close)
+        level = asked.where(1, move.place, row)
+        if level is None:
+            return (), Undecided("no level", (i,), m)
+        closes.add(Closes(level - int(asked.view.here[row]), move.all_above))
+    return tuple(sorted(closes, key=lambda c: (c.offset, c.all_above))), None
+
+
+def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...], Undecided | None]:
+    said: dict[int, tuple[int, int | None]] = {}
+    for i, m, move in given:
+        assert isinstance(move, Declare)
+        level = None if move.place is None else asked.where(2, move.place, row)
+        if move.place is not None and level is None:
+            return (), Undecided("no level", (i,), m)
+        if move.verdict in said and said[move.verdict][1] != level:
+            return (), Undecided("conflict", tuple(sorted({said[move.verdict][0], i})), question=2)
+        said.setdefault(move.verdict, (i, level))
+        if level is not None and (trouble := _usable(asked, row, i, m, level)):
+            return (), trouble
+        if level is not None and not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
+            return (), Undecided("untried level", (i,), m)
+    here = int(asked.view.here[row])
+    declares = [Declares(v, None if level is None else level - here) for v, (_, level) in sorted(said.items())]
+    return tuple(declares), None
+
+
+def _usable(asked: Asked, row: int, line: int, move: int, level: int) -> Undecided | None:
+    """A level closed before cannot be used; one closed by this very look makes a conflict."""
+    if asked.closed_before[row, level]:
+        return Undecided("closed level", (line,), move)
+    if asked.view.records.table[asked.view.codes[row, level], CLOSED]:
+        closers = [i for i in np.flatnonzero(asked.active[row]).tolist() if _closes_level(asked, row, i, level)]
+        return Undecided("conflict", tuple(sorted({line, *closers})), question=1)
+    return None
+
+
+def _closes_level(asked: Asked, row: int, line: int, level: int) -> bool:
+    for move in asked.part.lines[line].moves:
+        if isinstance(move, Close):
+            closed = asked.where(1, move.place, row)
+            if closed is not None and (closed == level or (move.all_above and closed < level)):
+                return True
+    return False
+
+
+def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | None, Undecided | None]:
+    """What comes next. Rules that do the same agree; two stops agree, whatever their reasons."""
+    answers: list[tuple[int, int, Opened | Ended]] = []
+    here = int(asked.view.here[row])
+    for i, m, move in given:
+        if isinstance(move, Stop):
+            answers.append((i, m, Ended(move.reason)))
+            continue
+        assert isinstance(move, Enrol | Begin)
+        level = asked.where(3, move.place, row)
+        if level is None:
+            return None, Undecided("no level", (i,), m)
+        part = move.part if isinstance(move, Begin) else None
+        size = None if isinstance(move, Begin) else move.size
+        cohort = asked.machine.protocol.parts[asked.part.number if part is None else part].cohort
+        answers.append((i, m, Opened(level - here, cohort if size is None else size, part)))
+    if not answers:
+        return None, _no_answer(asked, row)
+    for (i, _, one), (j, _, other) in pairwise(answers):
+        if one != other and not (isinstance(one, Ended) and isinstance(other, Ended)):
+            return None, Undecided("conflict", tuple(sorted({i, j})), question=3)
+    line, move_number, answer = answers[0]
+    if isinstance(answer, Opened):
+        if trouble := _usable(asked, row, line, move_number, here + answer.offset):
+            return None, trouble
+        if answer.part is not None and asked.begun[row] >> answer.part & 1:
+            return None, Undecided("part begun", (line,), move_number)
+    limit = _limit_broken(asked, row, answer)
+    return answer, None if limit is None else Undecided("limit", (line,), move_number, limit=limit)
+
+
+def _limit_broken(asked: Asked, row: int, answer: Opened | Ended) -> int | None:
+    """The limit that an answer would break, as a position in `Machine.limits`."""
+    here, number, view = int(asked.view.here[row]), asked.part.number, asked.view
+    stays = isinstance(answer, Opened) and answer.part is None and answer.offset == 0
+    for position, limit in asked.part.limits:
+        if limit.low is not None and not stays:
+            column = view.records.layout.part_n(number)
+            if view.records.table[view.codes[row, here], column] < limit.low:
+                return position
+    if isinstance(answer, Ended):
+        return None
+    part = number if answer.part is None else answer.part
+    for position, limit in asked.machine.parts[part].limits:
+        if limit.high is None:
+            continue
+        if limit.scope == "level":
+            code = view.codes[row, here + answer.offset]
+            so_far = int(view.records.table[code, view.records.layout.part_n(part)])
+        else:
+            so_far = asked.total(part if limit.scope == "part" else None, row)
+        if so_far + answer.size > limit.high:
+            return position
+    return None
+
+
+def _no_answer(asked: Asked, row: int) -> Undecided:
+    """A silence if one speaks, else a gap with the lines that only conditions about other levels held back."""
+    one = asked.view.take(slice(row, row + 1))
+    for number, silence in asked.part.silences:
+        if silence.when is not None and truth(silence.when, one)[0] == 1:
+            return Undecided("silence", silence=number)
+    missed = []
+    for i, line in enumerate(asked.part.lines):
+        if line.question != 3 or asked.active[row, i]:
+            continue
+        values = [int(truth(part, one)[0]) for part in line.conjuncts]
+        local = [value for part, value in zip(line.conjuncts, values, strict=True) if _about_this_level(part)]
+        if local and min(local) == 1 and min(values) < 1:
+            held = [(c, v) for c, v in enumerate(values) if v < 1]
+            missed.append((i, tuple(held)))
+    return Undecided("no answer", missed=tuple(missed))
+
+
+def _about_this_level(guard: Guard) -> bool:
+    """Whether a condition reads only this level, its patients and the look itself."""
+    for atom in atoms(guard):
+        match atom:
+            case Share(place=place) | HasStatus(place=place):
+                local = place == THIS
+            case Tally(scope=scope, place=place) | Rate(scope=scope, place=place):
+                local = scope == "cohort" or (scope == "level" and place == THIS)
+            case _:
+                local = isinstance(atom, CohortComplete | Declared)
+        if not local:
+            return False
+    return True
+

@@ -1,0 +1,242 @@
+"""What the rules of a part read of a situation: two states that agree in it behave alike.
+
+The local situation is the unit of the machine: rules are evaluated once for each, whatever the number of levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import numpy as np
+from attrs import define, field, frozen
+
+from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Layout
+from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    THIS,
+    Compare,
+    Declared,
+    Guard,
+    HasStatus,
+    Place,
+    Range,
+    Rate,
+    ResultDeclared,
+    Share,
+    Standing,
+    Tally,
+    atoms,
+    conjuncts,
+)
+from doselang.protocol.model import Begin, Case, Close, Declare, Enrol, Limit, Move, Protocol, Silence
+
+
+def question_of(move: Move) -> int:
+    """Which of the three questions a move answers: 1 which levels close, 2 is there a verdict, 3 what comes next."""
+    return 1 if isinstance(move, Close) else 2 if isinstance(move, Declare) else 3
+
+
+@frozen
+class Line:
+    """A `when … then …` of a rule, with one option where people choose.
+
+    `gate` is (number of the gate in its part, option), None where nobody is asked. All lines of one gate share its
+    guard and are asked at the earliest question that any of its options answers.
+    """
+
+    rule: int
+    case: Case
+    guard: Guard
+    moves: tuple[Move, ...]
+    question: int
+    gate: tuple[int, int] | None = None
+
+    def answers(self, question: int) -> list[Move]:
+        """Its moves that answer one of the three questions."""
+        return [move for move in self.moves if question_of(move) == question]
+
+    @property
+    def conjuncts(self) -> tuple[Guard, ...]:
+        return conjuncts(self.guard)
+
+
+@frozen
+class Reads:
+    """What is read. `columns` are the columns of the record that matter at each place."""
+
+    columns: tuple[tuple[Place, tuple[int, ...]], ...]
+    trial: tuple[int, ...]
+    """Trial totals: -1 evaluable, or a toxicity."""
+    parts: tuple[tuple[int, int], ...]
+    """Part totals: (part, what)."""
+    standings: tuple[Standing, ...]
+    verdicts: tuple[int, ...]
+    """Verdicts of which it matters whether they were declared before."""
+    closings: bool
+    """Whether all closed levels matter: a rule closes other levels than this one and those above it."""
+
+
+UNLIMITED = 1 << 30
+
+
+def _ceiling(count: Range) -> int:
+    """From which number on it no longer matters how large it is."""
+    return count.low if count.high is None else count.high + 1
+
+
+def parts_after(protocol: Protocol) -> list[set[int]]:
+    """By part: the parts that can run after it, itself included."""
+    begins = [
+        {move.part for rule in part.rules for case in rule.cases for move in _moves(case) if isinstance(move, Begin)}
+        for part in protocol.parts
+    ]
+    after = [{number} for number in range(len(begins))]
+    for _ in begins:
+        for number, reached in enumerate(after):
+            after[number] = reached.union(*(begins[part] for part in reached))
+    return after
+
+
+def _moves(case: Case) -> tuple[Move, ...]:
+    options = case.gate.options if case.gate else ()
+    return case.moves + tuple(move for option in options for move in option)
+
+
+@define
+class _Collector:
+    """Gathers what is read in a part, or by claims at any moment (`part` None)."""
+
+    protocol: Protocol
+    layout: Layout
+    part: int | None
+    ceilings: Ints
+    columns: dict[Place, set[int]] = field(factory=lambda: {THIS: {CLOSED, FIRST_SIZE, ADDED_SIZE}})
+    trial: set[int] = field(factory=set)
+    parts: set[tuple[int, int]] = field(factory=set)
+    standings: set[Standing] = field(factory=set)
+    verdicts: set[int] = field(factory=set)
+
+    def _before(self) -> list[int]:
+        """The parts whose tallies can be other than 0 when this is read."""
+        return [p for p, after in enumerate(parts_after(self.protocol)) if self.part is None or self.part in after]
+
+    def at(self, place: Place, *columns: int, ceiling: int = 1) -> None:
+        self.columns.setdefault(place, set()).update(columns)
+        for column in columns:
+            self.ceilings[column] = max(self.ceilings[column], ceiling)
+
+    def tally(self, what: int, scope: str, place: Place, part: int | None, ceiling: int) -> None:
+        match scope:
+            case "level":
+                parts = self._before() if part is None else [part]
+                self.at(place, *(self.layout.part_n(p) + 1 + what for p in parts), ceiling=ceiling)
+            case "trial" | "part":
+                if scope == "trial":
+                    self.trial.add(what)
+                    parts = self._before()
+                else:
+                    # "in the part" in a claim is the part under way, whichever that is
+                    under_way = list(range(self.layout.parts)) if self.part is None else [self.part]
+                    parts = under_way if part is None else [part]
+                    self.parts.update((p, what) for p in parts)
+                for p in parts:
+                    self.ceilings[self.layout.part_n(p) + 1 + what] = UNLIMITED
+
+    def atom(self, atom: Guard) -> None:
+        match atom:
+            case Share(count, "all", size, toxicity, place):
+                self.tally(-1, "level", place, None, size + 1)
+                self.tally(toxicity, "level", place, None, _ceiling(count))
+            case Share(count, group, size, toxicity, place):
+                first = group == "first"
+                self.at(place, FIRST_SIZE if first else ADDED_SIZE, ceiling=UNLIMITED)
+                start = FIRST_N if first else self.layout.added_n
+                self.at(place, start, ceiling=size + 1)
+                self.at(place, start + 1 + toxicity, ceiling=_ceiling(count))
+            case Tally(count, what, scope, place, part):
+                self.tally(what, scope, place, part, _ceiling(count))
+            case Rate():
+                self.tally(-1, atom.scope, atom.place, atom.part, UNLIMITED)
+                self.tally(atom.toxicity, atom.scope, atom.place, atom.part, UNLIMITED)
+            case HasStatus(place, status):
+                self.at(place, FIRST_SIZE if status == "tried" else CLOSED)
+            case Compare(place, _, other):
+                self.at(place)
+                self.at(other)
+            case Standing("higher", "exists" | "remains"):
+                self.at(NEXT_HIGHER, CLOSED)
+            case Standing():
+                self.standings.add(atom)
+            case Declared(verdict, True):
+                self.verdicts.add(verdict)
+            case ResultDeclared():
+                self.verdicts.add(self.protocol.result)
+
+    def move(self, move: Move) -> None:
+        match move:
+            case Enrol(place) | Begin(_, place):
+                self.at(place, CLOSED)
+            case Declare(_, place) if place is not None:
+                self.at(place, CLOSED, FIRST_SIZE)
+            case Close(place):
+                self.at(place)
+
+    def limit(self, part: int, limit: Limit) -> None:
+        match limit.scope:
+            case "level":
+                ceiling = max((limit.high or 0) + 1, limit.low or 0)
+                for place in list(self.columns):
+                    self.tally(-1, "level", place, part, ceiling)
+            case scope:
+                self.tally(-1, scope, THIS, part, UNLIMITED)
+
+
+def reads_of(
+    protocol: Protocol, layout: Layout, part: int, lines: tuple[Line, ...],
+    silences: tuple[Silence, ...], limits: tuple[Limit, ...],
+) -> tuple[Reads, Ints]:  # fmt: skip
+    """What the lines, silences and limits of a part read, and the ceilings of the record's columns while it runs.
+
+    The ceilings also serve the claims, and the definitions of the verdicts that the part declares.
+    """
+    ceilings = np.zeros(layout.width, np.int32)
+    ceilings[[CLOSED, FIRST_SIZE, ADDED_SIZE]] = 1
+    seen = _Collector(protocol, layout, part, ceilings)
+    guards = [line.guard for line in lines] + [silence.when for silence in silences if silence.when is not None]
+    for guard in guards:
+        for atom in atoms(guard):
+            seen.atom(atom)
+    moves = [move for line in lines for move in line.moves]
+    for move in moves:
+        seen.move(move)
+    for limit in limits:
+        seen.limit(part, limit)
+    aside = _Collector(protocol, layout, None, ceilings)
+    for guard in _asked_aside(protocol, {move.verdict for move in moves if isinstance(move, Declare)}):
+        for atom in atoms(guard):
+            aside.atom(atom)
+    by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
+    reads = Reads(
+        tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index))),
+        tuple(sorted(seen.trial)),
+        tuple(sorted(seen.parts)),
+        tuple(sorted(seen.standings, key=str)),
+        tuple(sorted(seen.verdicts)),
+        any(isinstance(move, Close) and move.place != THIS for move in moves),
+    )
+    return reads, ceilings
+
+
+def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[Guard]:
+    """The conditions that are asked beside the rules while a part runs that can declare some verdicts."""
+    for verdict in declared:
+        if (requires := protocol.verdicts[verdict].requires) is not None:
+            yield requires
+    for claim in protocol.claims:
+        if claim.in_course:
+            continue
+        if claim.when is not None:
+            at_once = [c.verdict for c in conjuncts(claim.when) if isinstance(c, Declared) and not c.ever]
+            if any(verdict not in declared for verdict in at_once):
+                continue
+            yield claim.when
+        yield claim.guard

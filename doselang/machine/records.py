@@ -1,0 +1,150 @@
+"""What is remembered of one level, as a small interned code: its tallies, its cohorts, and whether it is closed.
+
+A state of a trial holds one code a level. The record behind a code is a row of whole numbers. Each column has a
+ceiling, the number from which on no condition can tell the difference, and stops there; what nothing reads has ceiling
+0. So states that behave alike are one state, and a machine without end has finitely many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+
+CLOSED, FIRST_SIZE, ADDED_SIZE, FIRST_N = 0, 1, 2, 3
+
+
+@frozen
+class Layout:
+    """Which column of a record holds what, for `toxicities` classes and `parts` parts."""
+
+    toxicities: int
+    parts: int
+
+    @property
+    def added_n(self) -> int:
+        return FIRST_N + 1 + self.toxicities
+
+    def part_n(self, part: int) -> int:
+        """The column of the evaluable patients of a part; those with toxicity t follow at `+ 1 + t`."""
+        return FIRST_N + (2 + part) * (1 + self.toxicities)
+
+    @property
+    def width(self) -> int:
+        return self.part_n(self.parts)
+
+
+@frozen
+class Outcome:
+    """Patients who became evaluable in a part: `counts` are those without toxicity, then those of each class."""
+
+    part: int
+    counts: tuple[int, ...]
+
+
+@frozen
+class Opening:
+    """A cohort of `size` patients is opened at the level."""
+
+    size: int
+
+
+@frozen
+class Closing:
+    """The level is closed as too toxic."""
+
+
+@frozen
+class Fading:
+    """What is no longer read from now on is forgotten: no column is above its number in `ceilings`."""
+
+    ceilings: tuple[int, ...]
+
+
+Change = Outcome | Opening | Closing | Fading
+
+
+@define
+class Records:
+    """All records met so far; code 0 is the untouched level. Codes are given in the order of meeting."""
+
+    layout: Layout
+    ceilings: Ints
+    """By column: the largest value kept."""
+    table: Ints = field(init=False)
+    _codes: dict[bytes, int] = field(factory=dict)
+    _changes: dict[Change, int] = field(factory=dict)
+    _after: Ints = field(init=False)
+    """`_after[change, code]` is the code after a change, -1 where it is not known yet."""
+
+    def __attrs_post_init__(self) -> None:
+        self.table = np.zeros((64, self.layout.width), np.int32)
+        self._codes[self.table[0].tobytes()] = 0
+        self._after = np.full((16, 64), -1, np.int32)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def change(self, change: Change) -> int:
+        """The number of a kind of change, for `apply`."""
+        number = self._changes.setdefault(change, len(self._changes))
+        if number >= len(self._after):
+            self._after = np.concatenate([self._after, np.full_like(self._after, -1)])
+        return number
+
+    def apply(self, changes: Ints | int, codes: Ints) -> Ints:
+        """The codes after the changes, element by element."""
+        after = self._after[changes, codes]
+        if (missing := after < 0).any():
+            self._learn(np.broadcast_to(changes, codes.shape)[missing], codes[missing])
+            after = self._after[changes, codes]
+        return after
+
+    def _learn(self, changes: Ints, codes: Ints) -> None:
+        kinds = list(self._changes)
+        for pair in np.unique(changes.astype(np.int64) << 32 | codes):
+            number, code = int(pair) >> 32, int(pair) & 0xFFFFFFFF
+            self._after[number, code] = self._intern(self._changed(self.table[code], kinds[number]))
+
+    def _changed(self, record: Ints, change: Change) -> Ints:
+        layout, new = self.layout, record.copy()
+        match change:
+            case Closing():
+                new[CLOSED] = 1
+            case Fading(ceilings):
+                new = np.minimum(new, np.array(ceilings, np.int32))
+            case Opening(size):
+                new[ADDED_SIZE if new[FIRST_SIZE] else FIRST_SIZE] = size
+                if record[FIRST_SIZE]:
+                    new[layout.added_n : layout.part_n(0)] = 0
+            case Outcome(part, counts):
+                known = (sum(counts), *counts[1:])
+                for start in (layout.part_n(part), layout.added_n if new[ADDED_SIZE] else FIRST_N):
+                    new[start : start + len(known)] += known
+        return np.minimum(new, self.ceilings)
+
+    def _intern(self, record: Ints) -> int:
+        key = record.tobytes()
+        code = self._codes.get(key)
+        if code is None:
+            code = self._codes[key] = len(self._codes)
+            if code >= len(self.table):
+                self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+                self._after = np.concatenate([self._after, np.full_like(self._after, -1)], axis=1)
+            self.table[code] = record
+        return code
+
+    # ---- reading: arrays over all codes, to be indexed with codes ----
+
+    def column(self, index: int) -> Ints:
+        """A column of the table, one entry a code."""
+        return self.table[:, index]
+
+    def tally(self, what: int, part: int | None = None) -> Ints:
+        """Evaluable patients (`what` -1) or patients with toxicity `what`, in one part or in all, one entry a code."""
+        layout = self.layout
+        parts = range(layout.parts) if part is None else (part,)
+        columns = [layout.part_n(p) + 1 + what for p in parts]
+        return self.table[:, columns].sum(axis=1, dtype=np.int32)

@@ -1,0 +1,1 @@
+"""The protocol: what a file means, independent of how it was written."""

@@ -1,0 +1,205 @@
+"""Conditions of a protocol, with every name bound: what the rules ask of a trial or of one patient's course.
+
+All nodes are frozen data, compared by what they mean; spans do not count. Toxicities, levels, parts, verdicts, events
+and states are positions in the protocol's own tuples, counted from 0.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, Union
+
+from attrs import field, frozen
+
+from doselang.source import NOWHERE, Span
+
+
+@frozen(kw_only=True)
+class Clause:
+    """What every condition has: its place in the file."""
+
+    span: Span = field(default=NOWHERE, eq=False, repr=False)
+
+
+@frozen
+class Place:
+    """A level, by relation to the level of the look (`kind`), by position (`level`), or as a verdict (`verdict`)."""
+
+    kind: Literal[
+        "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned",
+        "level", "verdict",
+    ]  # fmt: skip
+    index: int = -1
+    """The position of the level (kind `level`) or of the verdict (kind `verdict`); -1 otherwise."""
+
+
+THIS = Place("this")
+NEXT_HIGHER = Place("next higher")
+NEXT_LOWER = Place("next lower")
+
+
+@frozen
+class Range:
+    """Whole numbers from `low` to `high`, both included; `high` None is without end."""
+
+    low: int
+    high: int | None
+
+    def __contains__(self, number: int) -> bool:
+        return self.low <= number and (self.high is None or number <= self.high)
+
+
+@frozen
+class Share(Clause):
+    """K of N patients have a toxicity: `count` is the range of K, `size` is N.
+
+    group `all`: exactly N are evaluable at the place; `first`: the level's first cohort, of N; `added`: the latest
+    cohort, of N, opened at a level that had one before.
+    """
+
+    count: Range
+    group: Literal["all", "first", "added"]
+    size: int
+    toxicity: int
+    place: Place = THIS
+
+
+@frozen
+class Tally(Clause):
+    """A number so far: evaluable patients (`what` is -1) or patients with a toxicity (`what` its position).
+
+    scope `level`: at `place`, in the whole trial, or in part number `part` alone where that is not None; `trial`;
+    `part`: in part number `part`, or the one under way where that is None; `cohort`: the cohort of the look.
+    """
+
+    count: Range
+    what: int
+    scope: Literal["level", "trial", "part", "cohort"] = "level"
+    place: Place = THIS
+    part: int | None = None
+
+
+@frozen
+class Cycles(Clause):
+    """How many cycles a patient has begun, the present one included (courses only)."""
+
+    count: Range
+
+
+@frozen
+class Rate(Clause):
+    """Share of the evaluable patients with a toxicity, between two fractions; each end may be excluded.
+
+    Scope, place and part as in Tally.
+    """
+
+    toxicity: int
+    low: Fraction
+    low_included: bool
+    high: Fraction
+    high_included: bool
+    scope: Literal["level", "trial", "part"] = "level"
+    place: Place = THIS
+    part: int | None = None
+
+
+@frozen
+class HasStatus(Clause):
+    """Whether a level is `open` (being enrolled at), `closed` (as too toxic), `tried` (has had a cohort)."""
+
+    place: Place
+    status: Literal["open", "closed", "tried"]
+
+
+@frozen
+class Compare(Clause):
+    """Whether `place` lies above or below `other` on the ladder, or is the same level."""
+
+    place: Place
+    relation: Literal["above", "below", "same"]
+    other: Place
+
+
+@frozen
+class Standing(Clause):
+    """Whether a level on that side of this one exists, or some level there has a status.
+
+    `remains`: higher, the next level exists and is not closed; lower, some level is not closed.
+    """
+
+    direction: Literal["higher", "lower"]
+    standing: Literal["exists", "remains", "open", "closed", "tried", "untried"]
+
+
+@frozen
+class Declared(Clause):
+    """Whether this look (`ever`: or an earlier one) declares a level as the verdict."""
+
+    verdict: int
+    ever: bool = False
+
+
+@frozen
+class ResultDeclared(Clause):
+    """Whether this or an earlier look declared the trial's result: a level, or that there is none."""
+
+
+@frozen
+class CohortComplete(Clause):
+    """Whether the look is at the end of a cohort."""
+
+
+@frozen
+class TrialStopped(Clause):
+    """Whether a rule has ended the trial."""
+
+
+@frozen
+class Happened(Clause):
+    """Whether an event came in this cycle (courses only); -1: no event at all."""
+
+    event: int
+
+
+@frozen
+class Entered(Clause):
+    """Whether this cycle's decision enters a state (claims about courses only)."""
+
+    state: int
+
+
+@frozen
+class Not(Clause):
+    guard: Guard
+
+
+@frozen
+class All(Clause):
+    guards: tuple[Guard, ...]
+
+
+@frozen
+class Any(Clause):
+    guards: tuple[Guard, ...]
+
+
+Guard = Union[
+    Share, Tally, Cycles, Rate, HasStatus, Compare, Standing, Declared, ResultDeclared, CohortComplete, TrialStopped,
+    Happened, Entered, Not, All, Any,
+]  # fmt: skip
+
+
+def atoms(guard: Guard) -> tuple[Guard, ...]:
+    """The conditions that are not made of others, in the order written."""
+    match guard:
+        case Not(inner):
+            return atoms(inner)
+        case All(guards) | Any(guards):
+            return tuple(atom for part in guards for atom in atoms(part))
+        case _:
+            return (guard,)
+
+
+def conjuncts(guard: Guard) -> tuple[Guard, ...]:
+    """What must all be true: the parts of an All, or the condition itself."""
+    return guard.guards if isinstance(guard, All) else (guard,)

@@ -1,0 +1,311 @@
+"""A protocol as it is meant: names bound, numbers checked. Built by `resolve` from text, or directly from Python."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, Union
+
+from attrs import field, frozen
+
+from doselang.protocol.guards import Guard, Place
+from doselang.source import NOWHERE, Span
+
+
+@frozen(kw_only=True)
+class Element:
+    """What every element has: its place in the file."""
+
+    span: Span = field(default=NOWHERE, eq=False, repr=False)
+
+
+
+
+@frozen
+class Citation(Element):
+    """Words of the protocol text; `sentence` is the position of the (first) sentence they stand in, -1 if not found."""
+
+    words: str
+    sentence: int = -1
+
+
+@frozen
+class Assumption(Element):
+    reading: str
+    because: str
+
+
+@frozen
+class Silence(Element):
+    """Declared open. `part` is None where it holds in every part; `when` None makes it a notice."""
+
+    text: str
+    when: Guard | None = None
+    part: int | None = None
+    in_course: bool = False
+
+
+@frozen
+class Sentence:
+    """A sentence of the protocol text, white space folded, and its line there, counted from 1."""
+
+    text: str
+    line: int
+
+
+@frozen
+class ProtocolText:
+    """The text that citations point into; `cited` are the positions of the sentences cited or marked background."""
+
+    path: str
+    sentences: tuple[Sentence, ...]
+    cited: frozenset[int] = frozenset()
+
+
+# ---- treatment ----
+
+
+@frozen
+class Component(Element):
+    name: str
+    unit: str | None = None
+
+
+@frozen
+class Level(Element):
+    """A level; `doses` has one entry a component: a number in the component's unit, words, or None."""
+
+    label: str
+    doses: tuple[Fraction | str | None, ...] = ()
+
+
+@frozen
+class Toxicity(Element):
+    """A class of toxicity. `window` is in words (`within cycle 1`); the first toxicity is the dose-limiting one."""
+
+    name: str
+    letter: str = "T"
+    window: str | None = None
+    means: str | None = None
+
+
+@frozen
+class Verdict(Element):
+    """A name for a level. `requires` is its definition, in which this level is the level declared."""
+
+    name: str
+    means: str | None = None
+    requires: Guard | None = None
+
+
+@frozen
+class Body(Element):
+    name: str
+    means: str | None = None
+
+
+# ---- moves ----
+
+
+@frozen
+class Enrol(Element):
+    """Open a cohort at a place; `size` None is the cohort size of the part."""
+
+    place: Place
+    size: int | None = None
+
+
+@frozen
+class Close(Element):
+    """Close a level as too toxic, perhaps with all above it."""
+
+    place: Place
+    all_above: bool = False
+
+
+@frozen
+class Declare(Element):
+    """Declare a level as a verdict; `place` None: that there is none."""
+
+    verdict: int
+    place: Place | None
+
+
+@frozen
+class Begin(Element):
+    """Begin a part with a cohort at a place."""
+
+    part: int
+    place: Place
+
+
+@frozen
+class Stop(Element):
+    reason: str | None = None
+
+
+@frozen
+class Continue(Element):
+    """A patient goes on with the next cycle; `place` None: at the same level."""
+
+    place: Place | None = None
+
+
+@frozen
+class Enter(Element):
+    """A patient enters a state; `place` None: at the same level."""
+
+    state: int
+    place: Place | None = None
+
+
+Move = Union[Enrol, Close, Declare, Begin, Stop, Continue, Enter]
+
+
+@frozen
+class Gate(Element):
+    """A human decision. Kind `ask`: `body` chooses one of the options; `may`: the first if it agrees, else the second."""
+
+    kind: Literal["ask", "may"]
+    body: int
+    options: tuple[tuple[Move, ...], ...]
+
+
+# ---- rules ----
+
+
+@frozen
+class Case(Element):
+    """When the guard is true, make the moves, together with those of the option that people choose at the gate."""
+
+    guard: Guard
+    moves: tuple[Move, ...]
+    gate: Gate | None = None
+
+
+@frozen
+class Rule(Element):
+    """A rule; `overrides` are names of rules that it silences where it acts."""
+
+    name: str
+    cases: tuple[Case, ...]
+    at_any_time: bool = False
+    cites: tuple[Citation, ...] = ()
+    assumes: tuple[Assumption, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+
+@frozen
+class Limit(Element):
+    """How many patients may be accrued: at a level or in the part counts the part; in the trial counts all parts.
+
+    `low` only with scope `level`; None where there is no such bound.
+    """
+
+    scope: Literal["level", "part", "trial"]
+    low: int | None
+    high: int | None
+
+
+@frozen
+class Part(Element):
+    """A part of the trial. `rules` are all that hold in it, those written before the first part included."""
+
+    name: str
+    cohort: int
+    rules: tuple[Rule, ...]
+    limits: tuple[Limit, ...] = ()
+    title: str | None = None
+
+
+# ---- a patient's course ----
+
+
+@frozen
+class Event(Element):
+    name: str
+    letter: str
+    means: str | None = None
+
+
+@frozen
+class State(Element):
+    """A state of the course. `rules` are all that hold in it, those for every state included; none if it is final."""
+
+    name: str
+    final: bool
+    rules: tuple[Rule, ...]
+    means: str | None = None
+
+
+@frozen
+class Course(Element):
+    """The course of one patient; the first state is the initial one."""
+
+    events: tuple[Event, ...]
+    states: tuple[State, ...]
+
+
+# ---- what must hold, what is expected, what is assumed ----
+
+
+@frozen
+class Claim(Element):
+    name: str
+    modality: Literal["never", "always", "eventually"]
+    guard: Guard
+    when: Guard | None = None
+    in_course: bool = False
+    cites: tuple[Citation, ...] = ()
+
+
+@frozen
+class Example(Element):
+    """A history and what must follow: moves (and a gate), or a word. `by` are names of rules."""
+
+    history: str
+    expected: tuple[Move, ...] | Literal["wait", "gap", "silence", "conflict"]
+    gate: Gate | None = None
+    by: tuple[str, ...] = ()
+    of_patient: bool = False
+    closed: tuple[int, ...] = ()
+
+
+@frozen
+class Scenario(Element):
+    """Assumed truth, not protocol.
+
+    `rates[t][l]` is the probability of toxicity t at level l; `hazards[e][l]` that of event e in a cycle at level l
+    (None where the scenario gives none); `chances` by rule name, one a listed option (for `may`: done, not done).
+    """
+
+    name: str
+    rates: tuple[tuple[float, ...], ...]
+    hazards: tuple[tuple[float, ...], ...] | None = None
+    chances: dict[str, tuple[float, ...]] = field(factory=dict, hash=False)
+
+
+@frozen
+class Protocol:
+    """The whole protocol. `start` is the position of the level at which the trial begins; `result` of the verdict."""
+
+    title: str
+    levels: tuple[Level, ...]
+    start: int
+    toxicities: tuple[Toxicity, ...]
+    parts: tuple[Part, ...]
+    components: tuple[Component, ...] = ()
+    verdicts: tuple[Verdict, ...] = (Verdict("MTD"),)
+    result: int = 0
+    bodies: tuple[Body, ...] = ()
+    course: Course | None = None
+    replaces_inevaluable: bool = False
+    cycle: str | None = None
+    claims: tuple[Claim, ...] = ()
+    examples: tuple[Example, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    text: ProtocolText | None = None
+    parameters: dict[str, Fraction] = field(factory=dict, hash=False)
+    """Every parameter and its value."""
