@@ -90,6 +90,14 @@ class Machine:
         return len(self.protocol.levels)
 
 
+def compile_lines(
+    rules: tuple[Rule, ...], known: dict[Guard, Guard] | None = None
+) -> tuple[tuple[Line, ...], tuple[Gated, ...], tuple[tuple[int, tuple[int, ...]], ...]]:
+    """Rules as numbered lines, their gates, and what overrides what (overriding rules first)."""
+    lines, gates = _lines(rules, {} if known is None else known)
+    return lines, gates, _overrides(rules)
+
+
 def _shared(guard: Guard, known: dict[Guard, Guard]) -> Guard:
     """The condition with one object for equal parts, so that each is worked out once."""
     match guard:
@@ -108,7 +116,7 @@ def compile_protocol(protocol: Protocol) -> Machine:
     read: list[Ints] = []
     parts: list[PartMachine] = []
     for number, part in enumerate(protocol.parts):
-        lines, gates = _lines(part.rules, known)
+        lines, gates, overrides = compile_lines(part.rules, known)
         limits = tuple((i, lim) for i, (p, lim) in enumerate(everywhere) if p == number or lim.scope == "trial")
         silences = tuple(
             (i, s) for i, s in enumerate(protocol.silences)
@@ -118,7 +126,7 @@ def compile_protocol(protocol: Protocol) -> Machine:
         asked = (tuple(s for _, s in silences), tuple(limit for _, limit in limits))
         reads, ceilings = reads_of(protocol, layout, number, lines, *asked)
         read.append(ceilings)
-        parts.append(PartMachine(number, part, lines, gates, _overrides(part.rules), silences, limits, reads, any_time))
+        parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time))
     after = parts_after(protocol)
     for compiled in parts:
         ceilings = np.maximum.reduce([read[number] for number in after[compiled.number]])

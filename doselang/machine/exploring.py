@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
-from doselang.machine.records import Ints
+from doselang.machine.records import Ints, only_status
 from doselang.machine.situations import Accrual, Situations, pack
 from doselang.machine.states import Frames
 
@@ -201,8 +201,11 @@ def _step(
 
 
 def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
-    """Drop what nothing can read any more: all of it at an end, much of it when a part begins."""
-    codes[found.frames.ended[frames] != 0] = 0
+    """Drop what nothing can read any more: all but the levels' status at an end, much of it when a part begins."""
+    ended = np.flatnonzero(found.frames.ended[frames] != 0)
+    if len(ended):
+        change = found.machine.records.change(only_status(found.machine.records.layout))
+        codes[ended] = found.machine.records.apply(change, codes[ended])
     for entered in found.machine.parts:
         if entered.number != part:
             rows = np.flatnonzero(found.frames.part[frames] == entered.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -120,13 +121,19 @@ def _is_gate(line: Line, gates: list[int]) -> bool:
 
 
 def ask(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, choice: Ints, lines: tuple[int, ...]
-) -> Asked:
-    """Ask some lines the three questions. The view is changed: it shows the answers afterwards."""
+    machine: Machine, part: PartMachine, view: View, begun: Ints, choice: Ints, lines: tuple[int, ...],
+    observe: Callable[[int, View], None] | None = None,
+) -> Asked:  # fmt: skip
+    """Ask some lines the three questions. The view is changed: it shows the answers afterwards.
+
+    `observe` is shown the view as it stands when each question is asked.
+    """
     rows = len(view)
     asked = Asked(machine, part, view, np.zeros((rows, len(part.lines)), np.bool_), view.closed(), begun)
     silenced = np.zeros((rows, len(part.part.rules)), np.bool_)
     for question in (1, 2, 3):
+        if observe is not None:
+            observe(question, view)
         true = {i: _true(part.lines[i], view, choice) for i in lines if part.lines[i].question == question}
         by_rule: dict[int, Bools] = {}
         for i, holds in true.items():

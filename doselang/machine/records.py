@@ -63,6 +63,13 @@ class Fading:
     ceilings: tuple[int, ...]
 
 
+def only_status(layout: Layout) -> Fading:
+    """Forget all but whether the level is closed, and tried."""
+    ceilings = [0] * layout.width
+    ceilings[CLOSED] = ceilings[FIRST_SIZE] = 1
+    return Fading(tuple(ceilings))
+
+
 Change = Outcome | Opening | Closing | Fading
 
 

@@ -1,0 +1,351 @@
+"""The course of one patient: a machine of the same kind, with one question a cycle, in the light of the trial.
+
+The trial is seen as an environment: which levels are tried, and which are closed as too toxic. It may change while the
+patient is on treatment, but only as the trial itself can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from attrs import define, field, frozen
+
+from doselang.machine.columns import View, truth
+from doselang.machine.compiling import Gated, compile_lines
+from doselang.machine.decisions import Undecided
+from doselang.machine.exploring import Exploration, TooManyStates
+from doselang.machine.reading import Line
+from doselang.machine.records import CLOSED, FIRST_SIZE, Closing, Ints, Layout, Opening, Records
+from doselang.protocol.guards import Cycles, Guard, Range, Standing, atoms
+from doselang.protocol.model import Course, Enter, Move, Protocol, Silence
+
+MAX_SITUATIONS = 2_000_000
+
+
+@frozen(order=True)
+class Environment:
+    """The status of the levels: which have had a cohort, and which are closed as too toxic."""
+
+    tried: tuple[bool, ...]
+    closed: tuple[bool, ...]
+
+    def becomes(self, other: Environment) -> bool:
+        """Whether the trial may lead from here to the other: nothing is untried or reopened."""
+        return all(a <= b for a, b in zip(self.tried + self.closed, other.tried + other.closed, strict=True))
+
+
+@frozen(order=True)
+class Standpoint:
+    """Where a patient stands at the beginning of a cycle. `cycles` counts those begun before, up to what is read."""
+
+    state: int
+    level: int
+    assigned: int
+    cycles: int
+    environment: Environment
+
+
+@frozen
+class Went:
+    """Where a patient goes: the state and the level of the next cycle (or the final state)."""
+
+    state: int
+    level: int
+
+
+@frozen
+class CourseDecision:
+    """What a patient's cycle comes to: `went`, or the reason why nothing was decided."""
+
+    went: Went | None
+    acted: tuple[int, ...]
+    undecided: Undecided | None = None
+
+
+@frozen
+class CourseBranch:
+    """One outcome of the human decisions: (gate, option), both from 0; none where nobody was asked."""
+
+    choices: tuple[tuple[int, int], ...]
+    decision: CourseDecision
+
+
+@frozen
+class StateMachine:
+    """A state's rules, compiled."""
+
+    lines: tuple[Line, ...]
+    gates: tuple[Gated, ...]
+    overrides: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@define
+class CourseMachine:
+    """A patient's course, compiled. `events` are all sets of events, the empty one first, smaller ones before larger."""
+
+    protocol: Protocol
+    course: Course
+    states: tuple[StateMachine, ...]
+    events: tuple[tuple[int, ...], ...]
+    most_cycles: int
+    records: Records = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        layout = Layout(1, 1)
+        self.records = Records(layout, np.array([1, 1] + [0] * (layout.width - 2), np.int32))
+
+    @property
+    def silences(self) -> tuple[tuple[int, Silence], ...]:
+        silences = enumerate(self.protocol.silences)
+        return tuple((i, s) for i, s in silences if s.in_course and s.when is not None)
+
+    def rule(self, state: int, line: int) -> int:
+        """The rule of a line, as a position in the state's rules."""
+        return self.states[state].lines[line].rule
+
+
+def compile_course(protocol: Protocol) -> CourseMachine | None:
+    """The machine of the patient's course, None where the protocol has none."""
+    course = protocol.course
+    if course is None:
+        return None
+    numbers = range(len(course.events))
+    events = tuple(chosen for size in range(len(numbers) + 1) for chosen in combinations(numbers, size))
+    guards = [case.guard for state in course.states for rule in state.rules for case in rule.cases]
+    counts = [atom.count for guard in guards for atom in atoms(guard) if isinstance(atom, Cycles)]
+    most = max((_ceiling(count) for count in counts), default=0)
+    return CourseMachine(
+        protocol, course, tuple(StateMachine(*compile_lines(state.rules)) for state in course.states), events, most
+    )
+
+
+def _ceiling(count: Range) -> int:
+    return count.low if count.high is None else count.high + 1
+
+
+def environments(exploration: Exploration) -> tuple[Environment, ...]:
+    """All environments that the trial can bring about, in order."""
+    table = exploration.machine.records.table
+    found: set[Environment] = set()
+    for bucket in exploration.buckets:
+        for codes in np.unique(bucket.codes, axis=0):
+            rows = table[codes]
+            found.add(Environment(tuple((rows[:, FIRST_SIZE] > 0).tolist()), tuple((rows[:, CLOSED] > 0).tolist())))
+    return tuple(sorted(found))
+
+
+def relevant(machine: CourseMachine, found: tuple[Environment, ...]) -> tuple[Environment, ...]:
+    """Environments told apart only by what the course reads: untried levels count as tried unless that is asked."""
+    claims = [g for c in machine.protocol.claims if c.in_course for g in (c.guard, c.when) if g is not None]
+    rules = [line.guard for state in machine.states for line in state.lines]
+    if any(_reads_tried(atom) for guard in (*claims, *rules) for atom in atoms(guard)):
+        return found
+    everywhere = (True,) * len(machine.protocol.levels)
+    return tuple(sorted({Environment(everywhere, environment.closed) for environment in found}))
+
+
+def _reads_tried(atom: Guard) -> bool:
+    return getattr(atom, "status", None) == "tried" or (isinstance(atom, Standing) and "tried" in atom.standing)
+
+
+# ---- one cycle, for many patients at once ----
+
+
+def view_of_patients(machine: CourseMachine, points: list[Standpoint], events: list[tuple[int, ...]]) -> View:
+    """Patients at the end of a cycle, one row each, in their environments."""
+    rows, levels = len(points), len(machine.protocol.levels)
+    records = machine.records
+    opened, closing = records.change(Opening(1)), records.change(Closing())
+    codes = np.zeros((rows, levels), np.int32)
+    tried = np.array([point.environment.tried for point in points], np.bool_).reshape(rows, levels)
+    closed = np.array([point.environment.closed for point in points], np.bool_).reshape(rows, levels)
+    codes[tried] = records.apply(opened, codes[tried])
+    codes[closed] = records.apply(closing, codes[closed])
+    happened = np.zeros((rows, len(machine.course.events)), np.bool_)
+    for row, chosen in enumerate(events):
+        happened[row, list(chosen)] = True
+    none = np.zeros(rows, np.bool_)
+    here = np.array([point.level for point in points], np.int32)
+    return View(
+        records, machine.protocol.start, 0, codes, here, 0, np.full((rows, 1), -1, np.int32), none[:, None], none,
+        np.zeros((rows, 2), np.int32), np.full(rows, -1, np.int32), none,
+        assigned=np.array([point.assigned for point in points], np.int32), events=happened,
+        cycle=np.array([point.cycles + 1 for point in points], np.int32), entered=np.full(rows, -1, np.int32),
+    )  # fmt: skip
+
+
+def cycle(
+    machine: CourseMachine, points: list[Standpoint], events: list[tuple[int, ...]]
+) -> list[tuple[CourseBranch, ...]]:
+    """What a cycle with some events comes to, for patients who are all in the same state."""
+    state = machine.states[points[0].state]
+    view = view_of_patients(machine, points, events)
+    none = np.zeros((len(points), len(state.gates)), np.int8)
+    return _branches(machine, points[0].state, view, np.arange(len(points)), none, 0)
+
+
+def _branches(
+    machine: CourseMachine, number: int, view: View, rows: Ints, choice: Ints, fixed: int
+) -> list[tuple[CourseBranch, ...]]:
+    state = machine.states[number]
+    asked = view.take(rows)
+    active = _active(state, asked, choice)
+    found: list[list[CourseBranch]] = []
+    for row in range(len(rows)):
+        acted = tuple(np.flatnonzero(active[row]).tolist())
+        gates = sorted({gate[0] for i in acted if (gate := state.lines[i].gate) is not None})
+        choices = tuple((gate, int(choice[row, gate])) for gate in gates)
+        found.append([CourseBranch(choices, _decide(machine, number, asked, row, acted))])
+    for gate in range(fixed, len(state.gates)):
+        again = [row for row, branches in enumerate(found) if any(g == gate for g, _ in branches[0].choices)]
+        for option in range(1, state.gates[gate].options if again else 0):
+            other = choice[again].copy()
+            other[:, gate] = option
+            more = _branches(machine, number, view, rows[again], other, gate + 1)
+            for row, branches in zip(again, more, strict=True):
+                found[row].extend(branches)
+    return [tuple(branches) for branches in found]
+
+
+def _active(state: StateMachine, view: View, choice: Ints) -> Ints:
+    """Which lines act in each row, after what overrides what."""
+    active = np.zeros((len(view), len(state.lines)), np.bool_)
+    by_rule: dict[int, Ints] = {}
+    for i, line in enumerate(state.lines):
+        holds = truth(line.guard, view) == 1
+        if line.gate is not None:
+            holds = holds & (choice[:, line.gate[0]] == line.gate[1])
+        active[:, i] = holds
+        by_rule[line.rule] = by_rule[line.rule] | holds if line.rule in by_rule else holds
+    silenced: dict[int, Ints] = {}
+    for rule, targets in state.overrides:
+        acts = by_rule[rule] & ~silenced.get(rule, np.zeros(len(view), np.bool_))
+        for target in targets:
+            silenced[target] = silenced.get(target, np.zeros(len(view), np.bool_)) | acts
+    for i, line in enumerate(state.lines):
+        if line.rule in silenced:
+            active[:, i] &= ~silenced[line.rule]
+    return active
+
+
+def _decide(machine: CourseMachine, number: int, view: View, row: int, acted: tuple[int, ...]) -> CourseDecision:
+    """The decision of a row: rules that do the same agree."""
+    answers: list[tuple[int, Went]] = []
+    for i in acted:
+        for m, move in enumerate(machine.states[number].lines[i].moves):
+            level = _where(view, row, move)
+            if level is None:
+                return CourseDecision(None, acted, Undecided("no level", (i,), m))
+            answers.append((i, Went(move.state if isinstance(move, Enter) else number, level)))
+    for i, went in answers[1:]:
+        if went != answers[0][1]:
+            return CourseDecision(None, acted, Undecided("conflict", tuple(sorted({answers[0][0], i})), question=3))
+    if answers:
+        return CourseDecision(answers[0][1], acted)
+    one = view.take(slice(row, row + 1))
+    for position, silence in machine.silences:
+        if silence.when is not None and truth(silence.when, one)[0] == 1:
+            return CourseDecision(None, acted, Undecided("silence", silence=position))
+    return CourseDecision(None, acted, Undecided("no answer"))
+
+
+def _where(view: View, row: int, move: Move) -> int | None:
+    place = getattr(move, "place", None)
+    if place is None:
+        return int(view.here[row])
+    index, exists = view.place(place)
+    return int(index[row]) if exists[row] else None
+
+
+# ---- all courses that can be ----
+
+
+@frozen
+class CourseStep:
+    """A cycle of a patient: where from, with which events, by which branch, and where that leads (None: an end).
+
+    `began` is where the patient stood when the cycle began; `point` the same at its end, when the trial may have gone on.
+    """
+
+    began: Standpoint
+    point: Standpoint
+    events: tuple[int, ...]
+    branch: CourseBranch
+    leads_to: Standpoint | None
+
+
+@define
+class CourseExploration:
+    """All standpoints that can be reached, each with the step of its shortest course; and every step."""
+
+    machine: CourseMachine
+    first: dict[Standpoint, CourseStep | None] = field(factory=dict)
+    steps: list[CourseStep] = field(factory=list)
+
+    def history(self, step: CourseStep) -> tuple[CourseStep, ...]:
+        """The shortest course that ends with a step."""
+        steps = [step]
+        while (before := self.first[steps[0].began]) is not None:
+            steps.insert(0, before)
+        return tuple(steps)
+
+
+def explore_course(machine: CourseMachine, found: tuple[Environment, ...]) -> CourseExploration:
+    """All courses in all environments that the trial can bring about; fewest cycles first, no event before events.
+
+    A patient's level is not closed when he or she enters. Raises TooManyStates.
+    """
+    found = relevant(machine, found)
+    later = {one: [other for other in found if one.becomes(other)] for one in found}
+    explored = CourseExploration(machine)
+    for environment in found:
+        for level, (tried, closed) in enumerate(zip(environment.tried, environment.closed, strict=True)):
+            if tried and not closed:
+                explored.first.setdefault(Standpoint(0, level, level, 0, environment), None)
+    frontier = sorted(explored.first)
+    done: set[Standpoint] = set()
+    while frontier:
+        # within a cycle the trial may go on, so the look sees any environment that this one becomes
+        seen: dict[Standpoint, Standpoint] = {}
+        for began in frontier:
+            for point in _evolved(began, later):
+                if point not in done:
+                    seen.setdefault(point, began)
+        done.update(seen)
+        frontier = []
+        for step in _steps(machine, seen):
+            explored.steps.append(step)
+            if step.leads_to is not None and step.leads_to not in explored.first:
+                explored.first[step.leads_to] = step
+                frontier.append(step.leads_to)
+        if len(explored.steps) > MAX_SITUATIONS:
+            raise TooManyStates(len(explored.steps), 0)
+    return explored
+
+
+def _evolved(point: Standpoint, later: dict[Environment, list[Environment]]) -> Iterator[Standpoint]:
+    for environment in later[point.environment]:
+        yield Standpoint(point.state, point.level, point.assigned, point.cycles, environment)
+
+
+def _steps(machine: CourseMachine, seen: dict[Standpoint, Standpoint]) -> Iterator[CourseStep]:
+    by_state: dict[int, list[Standpoint]] = {}
+    for point in seen:
+        by_state.setdefault(point.state, []).append(point)
+    for points in by_state.values():
+        rows = [(point, chosen) for chosen in machine.events for point in points]
+        outcomes = cycle(machine, [point for point, _ in rows], [chosen for _, chosen in rows])
+        for (point, chosen), branches in zip(rows, outcomes, strict=True):
+            for branch in branches:
+                yield CourseStep(seen[point], point, chosen, branch, leads_to(machine, point, branch.decision))
+
+
+def leads_to(machine: CourseMachine, point: Standpoint, decision: CourseDecision) -> Standpoint | None:
+    """The standpoint of the next cycle; None at a final state, and where nothing is decided."""
+    went = decision.went
+    if went is None or machine.course.states[went.state].final:
+        return None
+    cycles = min(point.cycles + 1, machine.most_cycles)
+    return Standpoint(went.state, went.level, point.assigned, cycles, point.environment)
