@@ -108,8 +108,8 @@ def _shared(guard: Guard, known: dict[Guard, Guard]) -> Guard:
     return known.setdefault(guard, guard)
 
 
-def compile_protocol(protocol: Protocol) -> Machine:
-    """The machine of a protocol."""
+def compile_protocol(protocol: Protocol, *, for_claims: bool = False) -> Machine:
+    """The machine of a protocol; `for_claims` keeps in its states what the claims and definitions read, too."""
     known: dict[Guard, Guard] = {}
     layout = Layout(len(protocol.toxicities), len(protocol.parts))
     everywhere = [(p, limit) for p, part in enumerate(protocol.parts) for limit in part.limits]
@@ -124,7 +124,7 @@ def compile_protocol(protocol: Protocol) -> Machine:
         )  # fmt: skip
         any_time = tuple(i for i, line in enumerate(lines) if part.rules[line.rule].at_any_time)
         asked = (tuple(s for _, s in silences), tuple(limit for _, limit in limits))
-        reads, ceilings = reads_of(protocol, layout, number, lines, *asked)
+        reads, ceilings = reads_of(protocol, layout, number, lines, *asked, for_claims=for_claims)
         read.append(ceilings)
         parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time))
     after = parts_after(protocol)

@@ -19,16 +19,26 @@ from doselang.machine.situations import Accrual, Situations, pack
 from doselang.machine.states import Frames
 
 MAX_STATES = 5_000_000
+SUSPICIOUS_PATIENTS = 64
+"""From that many patients on it is asked whether the history has come back to where it was."""
 MAX_PATIENTS = 1_000
 """Beyond it the number of orders of outcomes would leave the range of floating point."""
 
 
 class TooManyStates(Exception):
-    """The machine has more states than allowed; `states` is how many were met, `patients` in the largest trial so far."""
+    """The machine has more states, or longer trials, than allowed; `found` is what was explored till then."""
 
-    def __init__(self, states: int, patients: int) -> None:
-        super().__init__(f"more than {states} states")
-        self.states, self.patients = states, patients
+    def __init__(self, states: int, patients: int, found: Exploration | None = None) -> None:
+        super().__init__(f"more than {states} states, {patients} patients")
+        self.states, self.patients, self.found = states, patients, found
+
+
+class Endless(TooManyStates):
+    """A history comes back to where it was: from state `earlier` to state `later`, which behave alike."""
+
+    def __init__(self, found: Exploration, earlier: int, later: int) -> None:
+        super().__init__(found.states, found.max_patients, found)
+        self.earlier, self.later = earlier, later
 
 
 @frozen
@@ -57,20 +67,21 @@ class Bucket:
 class Steps:
     """All steps out of a bucket: each cohort that ends, in each way it can.
 
-    `state[k]` is the state in the bucket, `exit[k]` the exit, `branch[k]` the branch; `codes` and `frames` are those
-    after the step, `here[k]` the level of the look.
+    `state[k]` is the state in the bucket, `exit[k]` the exit, `branch[k]` the branch, `patients[k]` how many the cohort
+    had; `codes` and `frames` are those after the step, `here[k]` the level of the look. All are of one part.
     """
 
     bucket: Bucket
     state: Ints
     exit: Ints
     branch: Ints
+    patients: Ints
     here: Ints
     codes: Ints
     frames: Ints
 
 
-Watch = Callable[[Steps], None]
+Watch = Callable[[Steps, Frames], None]
 
 
 @define
@@ -113,7 +124,7 @@ def explore(
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. Raises TooManyStates, and OverflowError where a cohort has too many outcomes.
+    `watch` sees every step. Raises TooManyStates, Endless where histories without end are found, and OverflowError where a cohort has too many outcomes.
     """
     frames = Frames(machine)
     found = Exploration(machine, frames, Situations(machine, frames, accrual, known_gates))
@@ -121,14 +132,18 @@ def explore(
     none = np.full(1, -1, np.int32)
     letters = np.array([b""], "S1") if histories else None
     waiting = {0: [_Chunk(np.array([frame], np.int32), codes, none, none, letters)]}
+    suspicious = SUSPICIOUS_PATIENTS
     while waiting:
         patients = min(waiting)
         bucket, strings = _merge(waiting.pop(patients), frames, patients, found.states)
         found.states += len(bucket)
         if found.states > max_states or patients > max_patients:
-            raise TooManyStates(found.states, patients)
+            raise TooManyStates(found.states, patients, found)
         found.buckets.append(bucket)
         found.max_patients = patients
+        if patients >= suspicious:
+            suspicious *= 2
+            _refuse_endless(found)
         for part in range(len(machine.parts)):
             running = np.flatnonzero(~bucket.ended & (frames.part[bucket.frames] == part))
             if len(running):
@@ -185,10 +200,10 @@ def _step(
     after[line, here] = found.machine.records.apply(situations.change[exits], after[line, here])
     frames.leave(after, here, branch)
     following = frames.after(numbers[state], branch)
-    if watch is not None:
-        watch(Steps(bucket, running[state].astype(np.int32), exits, branch, here, after, following))
-    _forget(found, part, after, following)
     patients = situations.patients[exits]
+    if watch is not None:
+        watch(Steps(bucket, running[state].astype(np.int32), exits, branch, patients, here, after, following), frames)
+    _forget(found, part, after, following)
     texts = None if strings is None else np.array(situations.letters, "S")[exits]
     for more in np.unique(patients):
         some = np.flatnonzero(patients == more)
@@ -212,3 +227,18 @@ def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
             if len(rows):
                 change = found.machine.records.change(entered.fading)
                 codes[rows] = found.machine.records.apply(change, codes[rows])
+
+
+def _refuse_endless(found: Exploration) -> None:
+    """Raise Endless if the history of a state of the last bucket holds two states that behave alike."""
+    bucket = found.buckets[-1]
+    for state in np.flatnonzero(~bucket.ended)[:8].tolist():
+        seen: dict[bytes, int] = {}
+        number = bucket.start + state
+        while number >= 0:
+            there, position = found.state(number)
+            key = there.frames[position].tobytes() + there.codes[position].tobytes()
+            if key in seen:
+                raise Endless(found, number, seen[key])
+            seen[key] = number
+            number = int(there.came_from[there.steps[position]])

@@ -38,6 +38,10 @@ from doselang.protocol.guards import (
 from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
 
 
+ABSENT = -1
+"""Where a move leads if there is no such level: an answer that differs from every other."""
+
+
 @define
 class Asked:
     """A batch of looks after the three questions.
@@ -226,21 +230,28 @@ def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], U
 
 
 def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...], Undecided | None]:
-    said: dict[int, tuple[int, int | None]] = {}
+    """The verdicts. Only the result must be at a level that is tried and not closed: a label may name any level."""
+    said: dict[int, tuple[int, int, int | None]] = {}
+    missing: Undecided | None = None
     for i, m, move in given:
         assert isinstance(move, Declare)
         level = None if move.place is None else asked.where(2, move.place, row)
         if move.place is not None and level is None:
-            return (), Undecided("no level", (i,), m)
-        if move.verdict in said and said[move.verdict][1] != level:
+            missing, level = missing or Undecided("no level", (i,), m), ABSENT
+        if move.verdict in said and said[move.verdict][2] != level:
             return (), Undecided("conflict", tuple(sorted({said[move.verdict][0], i})), question=2)
-        said.setdefault(move.verdict, (i, level))
-        if level is not None and (trouble := _usable(asked, row, i, m, level)):
-            return (), trouble
-        if level is not None and not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
-            return (), Undecided("untried level", (i,), m)
-    here = int(asked.view.here[row])
-    declares = [Declares(v, None if level is None else level - here) for v, (_, level) in sorted(said.items())]
+        said.setdefault(move.verdict, (i, m, level))
+    protocol, here = asked.machine.protocol, int(asked.view.here[row])
+    for verdict, (i, m, level) in said.items():
+        bound = verdict == protocol.result or protocol.verdicts[verdict].name.lower() == "mtd"
+        if bound and level is not None and level >= 0:
+            if trouble := _usable(asked, row, i, m, level):
+                return (), trouble
+            if not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
+                return (), Undecided("untried level", (i,), m)
+    if missing is not None:
+        return (), missing
+    declares = [Declares(v, None if level is None else level - here) for v, (_, _, level) in sorted(said.items())]
     return tuple(declares), None
 
 
@@ -274,7 +285,7 @@ def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | None, 
         assert isinstance(move, Enrol | Begin)
         level = asked.where(3, move.place, row)
         if level is None:
-            return None, Undecided("no level", (i,), m)
+            level = ABSENT
         part = move.part if isinstance(move, Begin) else None
         size = None if isinstance(move, Begin) else move.size
         cohort = asked.machine.protocol.parts[asked.part.number if part is None else part].cohort
@@ -286,6 +297,8 @@ def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | None, 
             return None, Undecided("conflict", tuple(sorted({i, j})), question=3)
     line, move_number, answer = answers[0]
     if isinstance(answer, Opened):
+        if here + answer.offset == ABSENT:
+            return None, Undecided("no level", (line,), move_number)
         if trouble := _usable(asked, row, line, move_number, here + answer.offset):
             return None, trouble
         if answer.part is not None and asked.begun[row] >> answer.part & 1:

@@ -192,11 +192,11 @@ class _Collector:
 
 def reads_of(
     protocol: Protocol, layout: Layout, part: int, lines: tuple[Line, ...],
-    silences: tuple[Silence, ...], limits: tuple[Limit, ...],
+    silences: tuple[Silence, ...], limits: tuple[Limit, ...], *, for_claims: bool,
 ) -> tuple[Reads, Ints]:  # fmt: skip
     """What the lines, silences and limits of a part read, and the ceilings of the record's columns while it runs.
 
-    The ceilings also serve the claims, and the definitions of the verdicts that the part declares.
+    With `for_claims` the ceilings also serve the claims, and the definitions of the verdicts that the part declares.
     """
     ceilings = np.zeros(layout.width, np.int32)
     ceilings[[CLOSED, FIRST_SIZE, ADDED_SIZE]] = 1
@@ -211,7 +211,8 @@ def reads_of(
     for limit in limits:
         seen.limit(part, limit)
     aside = _Collector(protocol, layout, None, ceilings)
-    for guard in _asked_aside(protocol, {move.verdict for move in moves if isinstance(move, Declare)}):
+    declared = {move.verdict for move in moves if isinstance(move, Declare)}
+    for guard in _asked_aside(protocol, declared) if for_claims else ():
         for atom in atoms(guard):
             aside.atom(atom)
     by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}

@@ -143,6 +143,10 @@ class Records:
             self.table[code] = record
         return code
 
+    def kinds(self) -> list[Change]:
+        """All kinds of change, by number."""
+        return list(self._changes)
+
     # ---- reading: arrays over all codes, to be indexed with codes ----
 
     def column(self, index: int) -> Ints:

@@ -115,8 +115,7 @@ class Situations:
         """Columns of whole numbers, from 0, that hold all that the part's rules read of a state."""
         reads, records = part.reads, self.machine.records
         view = view_of(self.frames, part.number, frames, codes)
-        begun = np.array([self.frames.frames[n].begun for n in range(len(self.frames.frames))], np.int32)
-        columns = [self.frames.size[frames], begun[frames]]
+        columns = [self.frames.size[frames], self.frames.begun[frames]]
         for place, read in reads.columns:
             index, exists = view.place(place)
             classes = self._classes.setdefault((part.number, place), _Classes(read))
@@ -160,7 +159,7 @@ class Situations:
         early = self.accrual == "one-at-a-time" and bool(part.any_time)
         nodes = outcomes_of(size, len(self.machine.protocol.toxicities), early)
         view = after_outcomes(self.frames, part, frames, codes, nodes, size)
-        begun = np.repeat([self.frames.frames[n].begun for n in frames], len(nodes))
+        begun = np.repeat(self.frames.begun[frames], len(nodes))
         known = None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part.number)
         decided = decide(self.machine, part, view, begun, known)
         return [

@@ -36,6 +36,9 @@ class Frame:
     end: int = -1
 
 
+_BY_FRAME = ("part", "level", "size", "begun", "ended")
+
+
 @define
 class Frames:
     """All frames and all branches met so far, and what each branch does to a state."""
@@ -46,6 +49,8 @@ class Frames:
     part: Ints = field(init=False)
     level: Ints = field(init=False)
     size: Ints = field(init=False)
+    begun: Ints = field(init=False)
+    verdicts: Ints = field(init=False)
     ended: Ints = field(init=False)
     offset: Ints = field(init=False)
     """By branch: the offset of the level of the next cohort; 0 where there is none."""
@@ -56,8 +61,9 @@ class Frames:
     _after: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("part", "level", "size", "ended", "offset", "opening"):
+        for name in (*_BY_FRAME, "offset", "opening"):
             setattr(self, name, np.zeros(16, np.int32))
+        self.verdicts = np.zeros((16, len(self.machine.protocol.verdicts)), np.int32)
         self._after = np.full((16, 16), -1, np.int32)
 
     def first(self) -> tuple[int, Ints]:
@@ -77,13 +83,15 @@ class Frames:
             number = self._frame_numbers[frame] = len(self.frames)
             self.frames.append(frame)
             if number >= len(self.part):
-                for name in ("part", "level", "size", "ended"):
+                for name in (*_BY_FRAME, "verdicts"):
                     setattr(self, name, np.concatenate([getattr(self, name)] * 2))
                 self._after = np.concatenate([self._after, np.full_like(self._after, -1)])
             self.part[number] = frame.part
             self.level[number] = frame.orders[0].level if frame.orders else frame.level
             self.size[number] = frame.orders[0].size if frame.orders else 0
             self.ended[number] = frame.end >= 0
+            self.begun[number] = frame.begun
+            self.verdicts[number] = frame.verdicts
         return number
 
     def branch(self, branch: Branch) -> int:
@@ -152,7 +160,7 @@ def view_of(frames: Frames, part: int, numbers: Ints, codes: Ints) -> View:
     """States of one part, before the outcomes of the cohort under way, as a view at the level of that cohort."""
     protocol, rows = frames.machine.protocol, len(numbers)
     here = frames.level[numbers]
-    verdicts = np.array([frames.frames[n].verdicts for n in numbers], np.int32).reshape(rows, len(protocol.verdicts))
+    verdicts = frames.verdicts[numbers]
     return View(
         frames.machine.records, protocol.start, protocol.result, codes, here, part, verdicts,
         np.zeros(verdicts.shape, np.bool_), np.zeros(rows, np.bool_),

@@ -1,0 +1,163 @@
+"""Undecided looks, one cause a missing sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import define, field
+
+from doselang.check.facts import Cause, CohortKind
+from doselang.machine.decisions import Decision, Undecided
+from doselang.machine.exploring import Bucket, Exploration
+from doselang.machine.notation import history_through, write_history
+from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_SIZE, Ints
+
+MOST_COMPARED = 64
+"""How many histories with the same number of patients are compared letter by letter for the first one."""
+
+
+@define
+class Met:
+    """Looks of one cause that were met: (state, exit, state led to) by number, in the order of the buckets."""
+
+    part: int
+    kind: CohortKind
+    undecided: Undecided
+    acted: tuple[int, ...]
+    size: int
+    steps: list[tuple[int, int, int]] = field(factory=list)
+    outcomes: set[tuple[int, int]] = field(factory=set)
+    fewest: int = 1 << 30
+    shortest: list[tuple[int, int]] = field(factory=list)
+
+    def add(self, source: int, exit: int, leads_to: int, patients: int, outcome: tuple[int, int]) -> None:
+        self.steps.append((source, exit, leads_to))
+        self.outcomes.add(outcome)
+        if patients < self.fewest:
+            self.fewest, self.shortest = patients, []
+        if patients == self.fewest and len(self.shortest) < MOST_COMPARED:
+            self.shortest.append((source, exit))
+
+
+def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[CohortKind]:
+    """The kind of the cohort under way in some states of a bucket."""
+    table, layout = exploration.machine.records.table, exploration.machine.records.layout
+    kinds = []
+    for state in states:
+        here = exploration.frames.level[bucket.frames[state]]
+        codes = bucket.codes[state]
+        record = table[codes[here]]
+        higher = table[codes[here + 1]] if here + 1 < len(codes) else None
+        if record[FIRST_SIZE] and not record[ADDED_SIZE]:
+            kinds.append(CohortKind("first"))
+        elif higher is not None and higher[CLOSED]:
+            kinds.append(CohortKind("reopened"))
+        else:
+            columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
+            kept = exploration.machine.records.ceilings[columns].any()
+            kinds.append(CohortKind("added", int(record[columns].sum()) if kept else None))
+    return kinds
+
+
+def undecided_steps(exploration: Exploration) -> Iterator[tuple[int, int, int, int]]:
+    """(patients, state, exit, state led to) of every step to an undecided end, in the order of the buckets."""
+    branches, frames = exploration.frames.branches, exploration.frames.frames
+    for bucket in exploration.buckets:
+        ends = np.append(bucket.steps, len(bucket.came_from))
+        for state in np.flatnonzero(bucket.ended).tolist():
+            branch = branches[frames[bucket.frames[state]].end]
+            if branch.decision.undecided is not None:
+                for step in range(ends[state], ends[state + 1]):
+                    yield bucket.patients, int(bucket.came_from[step]), int(bucket.came_by[step]), bucket.start + state
+
+
+def find_causes(exploration: Exploration) -> list[tuple[Cause, list[tuple[int, int, int]]]]:
+    """The causes, shortest history first, each with its steps (state, exit, state led to)."""
+    met = _gathered(exploration)
+    decided = _decided_kinds(exploration)
+    joined = _joined({key: one for key, one in met.items()}, decided)
+    found = [(_cause(exploration, one, (one.part, one.kind) not in decided), one.steps) for one in joined]
+    protocol = exploration.machine.protocol
+    return sorted(found, key=lambda item: (_patients(item[0]), write_history(item[0].history, protocol)))
+
+
+def _patients(cause: Cause) -> int:
+    return sum(len(group.letters) for group in cause.history)
+
+
+def _rules(exploration: Exploration, part: int, lines: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(exploration.machine.parts[part].lines[line].rule for line in lines))
+
+
+def _gathered(exploration: Exploration) -> dict[object, Met]:
+    situations, met = exploration.situations, {}
+    kinds: dict[int, CohortKind] = {}
+    for patients, source, exit, leads_to in undecided_steps(exploration):
+        bucket, state = exploration.state(source)
+        kind = kinds.get(source)
+        if kind is None:
+            kind = kinds[source] = kinds_of(exploration, bucket, np.array([state], np.int32))[0]
+        row = situations.rows[situations.row_of_exit[exit]]
+        decision = exploration.frames.branches[situations.branch[exit]].decision
+        assert decision.undecided is not None
+        letters = situations.letters[exit]
+        acted = _rules(exploration, row.part, decision.lines)
+        key = (row.part, kind, decision.undecided, acted, row.size)
+        if key not in met:
+            met[key] = Met(row.part, kind, decision.undecided, acted, row.size)
+        met[key].add(source, exit, leads_to, patients, (len(letters), letters.count("1")))
+    return met
+
+
+def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:
+    """Part and kind of cohorts of which some outcome is decided."""
+    found: set[tuple[int, CohortKind]] = set()
+    situations = exploration.situations
+    branches = exploration.frames.branches
+    ruled = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
+    for row, first in exploration.first_state.items():
+        exits = range(situations.first[row], situations.first[row] + situations.count[row])
+        if any(ruled[situations.branch[exit]] for exit in exits):
+            bucket, state = exploration.state(first)
+            found.add((situations.rows[row].part, kinds_of(exploration, bucket, np.array([state], np.int32))[0]))
+    return found
+
+
+def _joined(met: dict[object, Met], decided: set[tuple[int, CohortKind]]) -> list[Met]:
+    """Cohorts of a kind of which no outcome is ever decided are one cause, whatever they show."""
+    joined: dict[object, Met] = {}
+    for key, one in met.items():
+        if one.undecided.why == "no answer" and (one.part, one.kind) not in decided:
+            key = (one.part, one.kind)
+        into = joined.setdefault(key, Met(one.part, one.kind, one.undecided, one.acted, one.size))
+        into.steps += one.steps
+        into.outcomes |= one.outcomes
+        if one.fewest < into.fewest:
+            into.fewest, into.shortest = one.fewest, list(one.shortest)
+        elif one.fewest == into.fewest:
+            into.shortest += one.shortest
+    return list(joined.values())
+
+
+def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
+    protocol = exploration.machine.protocol
+    histories = [(history_through(exploration, *step), step) for step in met.shortest]
+    history, (state, exit) = min(histories, key=lambda item: _canonical(item[0], protocol))
+    bucket, position = exploration.state(state)
+    decision: Decision = exploration.frames.branches[exploration.situations.branch[exit]].decision
+    assert decision.undecided is not None
+    return Cause(
+        decision.undecided, met.part, met.kind, tuple(sorted(met.outcomes)), met.size,
+        every and met.undecided.why == "no answer",
+        _rules(exploration, met.part, decision.lines), int(exploration.frames.level[bucket.frames[position]]),
+        history, len(met.steps),
+    )  # fmt: skip
+
+
+def _canonical(history, protocol) -> tuple[str, str]:  # type: ignore[no-untyped-def]
+    """No toxicity before toxicity, the first toxicity before the others."""
+    order = {"N": "0"} | {t.letter: str(i + 1) for i, t in enumerate(protocol.toxicities)}
+    letters = "".join(order.get(letter, "9") for group in history for letter in group.letters)
+    return letters, write_history(history, protocol)
+

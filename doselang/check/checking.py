@@ -1,0 +1,126 @@
+"""Checking a protocol: one pass over all reachable situations, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve, field, frozen
+
+from doselang.check.causes import find_causes
+from doselang.check.claims import checked_claims, trial_watches
+from doselang.check.courses import check_course, course_claims
+from doselang.check.coverage import coverage
+from doselang.check.facts import Cause, ClaimChecked, EndlessHistory, Fact, NotMonotone
+from doselang.check.probabilities import weighed
+from doselang.check.safety import SafetyWatch, safety
+from doselang.check.watching import Watcher
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.course import compile_course, environments, explore_course
+from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
+from doselang.machine.notation import history_of
+from doselang.machine.replay import replay
+from doselang.machine.states import Frames
+from doselang.protocol.model import Protocol
+
+
+@frozen
+class Checked:
+    """What checking found. `complete` is False where the machine is too large or endless: then only what was met."""
+
+    protocol: Protocol
+    facts: tuple[Fact, ...]
+    states: int
+    max_patients: int
+    complete: bool = True
+    too_many: int | None = None
+    claims: tuple[ClaimChecked, ...] = field(default=())
+
+
+def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = True) -> Checked:
+    """Check a protocol whose text has no errors.
+
+    `mutate` also looks for claims that no small change of the rules breaks. Raises OverflowError where a cohort has
+    too many outcomes to be told apart.
+    """
+    machine = compile_protocol(protocol, for_claims=True)
+    watches = trial_watches(protocol)
+    claims, safe = Watcher(list(watches.values())), SafetyWatch()
+
+    def watch(steps: Steps, frames: Frames) -> None:
+        claims(steps, frames)
+        safe(steps, frames)
+
+    try:
+        found = explore(machine, histories=True, max_states=max_states, watch=watch)
+    except Endless as endless:
+        return _endless(endless, protocol)
+    except TooManyStates as many:
+        assert many.found is not None
+        return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states)
+    facts: list[Fact] = [*_causes(found, machine, max_states), *coverage(found), *safety(found, safe)]
+    outcomes = list(checked_claims(found, watches, mutate=mutate))
+    course = compile_course(protocol)
+    if course is not None:
+        seen = environments(found)
+        explored = explore_course(course, seen)
+        facts += check_course(explored)
+        outcomes += course_claims(protocol, explored, seen, mutate=mutate)
+    outcomes.sort(key=lambda outcome: outcome.claim)
+    facts += [*outcomes, *_not_monotone(protocol)]
+    _replayed(machine, facts)
+    return Checked(protocol, tuple(facts), found.states, found.max_patients, claims=tuple(outcomes))
+
+
+def _met(found: Exploration) -> tuple[Fact, ...]:
+    return tuple(cause for cause, _ in find_causes(found))
+
+
+def _endless(endless: Endless, protocol: Protocol) -> Checked:
+    assert endless.found is not None
+    found = endless.found
+    history = history_of(found, endless.later)
+    before = len(history_of(found, endless.earlier))
+    fact = EndlessHistory(history[:before], history[before:])
+    return Checked(protocol, (fact, *_met(found)), found.states, found.max_patients, complete=False)
+
+
+def _causes(found: Exploration, machine: Machine, max_states: int) -> Iterator[Fact]:
+    """The causes under both ways of entering, each with the probability of meeting it in every scenario."""
+    one_by_one = find_causes(found)
+    whole = explore(machine, "whole-cohort", histories=True, max_states=max_states)
+    known = {_same(cause) for cause, _ in one_by_one}
+    only_whole = [
+        (evolve(cause, accrual="whole-cohort"), steps)
+        for cause, steps in find_causes(whole)
+        if _same(cause) not in known
+    ]
+    for found_by, causes in ((found, one_by_one), (whole, only_whole)):
+        weights = weighed(found_by) if causes and machine.protocol.scenarios else None
+        for cause, steps in causes:
+            yield cause if weights is None else evolve(cause, probability=weights.of(steps))
+
+
+def _same(cause: Cause) -> object:
+    """What makes two causes one, whatever way the patients enter."""
+    undecided = cause.undecided
+    return (undecided.why, undecided.lines, undecided.silence, cause.part, cause.kind, cause.acted, cause.every)
+
+
+def _not_monotone(protocol: Protocol) -> Iterator[Fact]:
+    for number, scenario in enumerate(protocol.scenarios):
+        rates = scenario.rates[0]
+        falls = [level for level in range(1, len(rates)) if rates[level] < rates[level - 1]]
+        if falls:
+            yield NotMonotone(number, 0, falls[0])
+
+
+def _replayed(machine: Machine, facts: list[Fact]) -> None:
+    """Every history that is to be shown is replayed through the interpreter; one that it refuses is our fault."""
+    for fact in facts:
+        for name in ("history", "fewer", "more", "early"):
+            history = getattr(fact, name, None)
+            if history:
+                accrual = getattr(fact, "accrual", None) or "one-at-a-time"
+                replay(machine, history, accrual)
+
+

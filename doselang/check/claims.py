@@ -1,0 +1,64 @@
+"""Claims: proved by exhaustion, refuted with a shortest history, or found to say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from doselang.check.facts import ClaimChecked
+from doselang.check.mutants import mutants
+from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import Exploration, TooManyStates, explore
+from doselang.machine.notation import Group, history_of, history_through
+from doselang.protocol.model import Protocol
+
+MOST_MUTANTS = 400
+MUTANT_STATES = 20_000
+MUTANT_PATIENTS = 80
+
+
+def trial_watches(protocol: Protocol) -> dict[int, ClaimWatch]:
+    """A watch for each claim about the trial, by the claim's position."""
+    return {n: ClaimWatch(claim) for n, claim in enumerate(protocol.claims) if not claim.in_course}
+
+
+def checked_claims(exploration: Exploration, watches: dict[int, ClaimWatch], *, mutate: bool) -> Iterator[ClaimChecked]:
+    """The outcome of each claim, in order. Without `mutate` a claim that holds is proved whatever breaks it."""
+    held = {n: watch for n, watch in watches.items() if watch.failed is None and watch.moments}
+    broken = _broken_by(exploration.machine.protocol, set(held)) if mutate and held else {}
+    for number, watch in watches.items():
+        if watch.failed is not None:
+            history = history_of_sighting(exploration, watch.failed)
+            yield ClaimChecked(number, "refuted", history, undecided=watch.failed.undecided)
+        elif not watch.moments:
+            yield ClaimChecked(number, "empty")
+        elif mutate and number not in broken:
+            yield ClaimChecked(number, "unbreakable")
+        else:
+            yield ClaimChecked(number, "proved", mutant=broken.get(number))
+
+
+def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[Group, ...]:
+    """The history to a moment: through a look, or up to a cohort that opens."""
+    if sighting.exit is None:
+        return history_of(exploration, sighting.state)
+    return history_through(exploration, sighting.state, sighting.exit)
+
+
+def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
+    """For each claim that some mutant breaks, what the first such mutant changes."""
+    broken: dict[int, str] = {}
+    for count, mutant in enumerate(mutants(protocol)):
+        left = claims - broken.keys()
+        if not left or count >= MOST_MUTANTS:
+            break
+        watches = {n: ClaimWatch(protocol.claims[n]) for n in sorted(left)}
+        watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
+        try:
+            explore(
+                compile_protocol(mutant.protocol, for_claims=True), max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher
+            )
+        except (AllFailed, TooManyStates, OverflowError):
+            pass
+        broken.update((n, mutant.change) for n, watch in watches.items() if watch.failed is not None)
+    return broken

@@ -1,0 +1,181 @@
+"""Coverage: rules, conditions, silences, overrides and levels that change nothing, and decisions that depend on accrual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from doselang.check.facts import (
+    AccrualDependent,
+    ConditionConstant,
+    Fact,
+    LevelUnreached,
+    OverrideIdle,
+    RuleIdle,
+    RuleRedundant,
+    SilenceMute,
+)
+from doselang.check.survey import PartSurvey, literals, survey
+from doselang.machine.compiling import PartMachine
+from doselang.machine.decisions import Decision
+from doselang.machine.exploring import Exploration
+from doselang.machine.looking import decide
+from doselang.machine.notation import Group, history_of
+from doselang.machine.records import Ints
+from doselang.machine.situations import after_outcomes, outcomes_of
+from doselang.protocol.model import Close, Declare, Move
+
+
+def coverage(exploration: Exploration) -> Iterator[Fact]:
+    """Facts about coverage, from an exploration with histories and one patient at a time."""
+    for part in survey(exploration):
+        if part.looks:
+            yield from _idle_rules(part)
+            yield from _constant_conditions(part)
+            yield from _idle_overrides(part)
+    yield from _redundant_rules(exploration)
+    yield from _mute_silences(exploration)
+    yield from _unreached_levels(exploration)
+    yield from _accrual(exploration)
+
+
+def _rule_acts(part: PartSurvey, rule: int) -> bool:
+    return any(part.acted.get(i) for i, line in enumerate(part.part.lines) if line.rule == rule)
+
+
+def _idle_rules(part: PartSurvey) -> Iterator[Fact]:
+    for rule in range(len(part.part.part.rules)):
+        if not _rule_acts(part, rule):
+            never = [
+                literal
+                for i, line in enumerate(part.part.lines) if line.rule == rule
+                for position, literal in enumerate(literals(line.guard)) if not part.true[i, position]
+            ]  # fmt: skip
+            yield RuleIdle(part.part.number, rule, never[0] if never else None)
+
+
+def _constant_conditions(part: PartSurvey) -> Iterator[Fact]:
+    """A condition that never varies, in a rule that acts; the same condition of a rule is reported once."""
+    seen: set[tuple[int, object, bool]] = set()
+    for i, line in enumerate(part.part.lines):
+        if not _rule_acts(part, line.rule):
+            continue
+        for position, literal in enumerate(literals(line.guard)):
+            value = bool(part.true[i, position])
+            if value and part.not_true[i, position]:
+                continue
+            if (line.rule, literal, value) not in seen:
+                seen.add((line.rule, literal, value))
+                yield ConditionConstant(part.part.number, line.rule, literal, value)
+
+
+def _idle_overrides(part: PartSurvey) -> Iterator[Fact]:
+    rules = part.part.part.rules
+    for rule, targets in part.part.overrides:
+        for target in targets:
+            if (rule, target) not in part.bitten and _rule_acts(part, rule):
+                yield OverrideIdle(part.part.number, rule, rules[target].name)
+
+
+def _redundant_rules(exploration: Exploration) -> Iterator[Fact]:
+    """A rule all of whose answers, wherever it acts, are given by others as well, and that silences none."""
+    for part in exploration.machine.parts:
+        with_others: dict[int, set[int]] = {}
+        needed: set[int] = {rule for rule, _ in part.overrides}
+        for decision in _decisions(exploration, part):
+            for rule in {part.lines[i].rule for i in decision.lines}:
+                others = _others(part, decision, rule)
+                if others is None:
+                    needed.add(rule)
+                else:
+                    with_others.setdefault(rule, set()).update(others)
+        for rule, others in sorted(with_others.items()):
+            if rule not in needed:
+                yield RuleRedundant(part.number, rule, tuple(sorted(others)))
+
+
+def _decisions(exploration: Exploration, part: PartMachine) -> Iterator[Decision]:
+    situations = exploration.situations
+    rows = [row for row, made in enumerate(situations.rows) if made.part == part.number]
+    exits = (e for row in rows for e in range(situations.first[row], situations.first[row] + situations.count[row]))
+    for branch in dict.fromkeys(int(situations.branch[e]) for e in exits):
+        yield exploration.frames.branches[branch].decision
+
+
+def _others(part: PartMachine, decision: Decision, rule: int) -> set[int] | None:
+    """The other rules that give all answers of a rule in a decision; None if one of its answers is its own."""
+    own = [move for i in decision.lines if part.lines[i].rule == rule for move in part.lines[i].moves]
+    given = [(part.lines[i].rule, move) for i in decision.lines for move in part.lines[i].moves]
+    others: set[int] = set()
+    for move in own:
+        same = {other for other, theirs in given if other != rule and _same_question(move, theirs)}
+        if not same or decision.undecided is not None:
+            return None
+        others |= same
+    return others
+
+
+def _same_question(one: Move, other: Move) -> bool:
+    """Whether two moves, which agree where both act, answer the same question."""
+    if isinstance(one, Close) or isinstance(other, Close):
+        return one == other
+    if isinstance(one, Declare) or isinstance(other, Declare):
+        return isinstance(one, Declare) and isinstance(other, Declare) and one.verdict == other.verdict
+    return True
+
+
+def _mute_silences(exploration: Exploration) -> Iterator[Fact]:
+    spoken = {
+        branch.decision.undecided.silence for branch in exploration.frames.branches if branch.decision.undecided
+    }
+    for number, silence in enumerate(exploration.machine.protocol.silences):
+        if silence.when is not None and not silence.in_course and number not in spoken:
+            yield SilenceMute(number)
+
+
+def _unreached_levels(exploration: Exploration) -> Iterator[Fact]:
+    reached = {order.level for frame in exploration.frames.frames for order in frame.orders}
+    for level in range(exploration.machine.levels):
+        if level not in reached:
+            yield LevelUnreached(level)
+
+
+def _accrual(exploration: Exploration) -> Iterator[Fact]:
+    """The first early end of a cohort, by part, that is decided otherwise when its last patients count too."""
+    situations = exploration.situations
+    for part in exploration.machine.parts:
+        for row, made in enumerate(situations.rows):
+            if made.part == part.number and (fact := _accrual_of(exploration, part, row)) is not None:
+                yield fact
+                break
+
+
+def _accrual_of(exploration: Exploration, part: PartMachine, row: int) -> Fact | None:
+    made = exploration.situations.rows[row]
+    early = [e for e in made.exits if not e.complete and len(e.outcome) == 1 and not e.outcome[0].decision.undecided]
+    if not early:
+        return None
+    bucket, state = exploration.state(exploration.first_state[row])
+    frames, codes = bucket.frames[state : state + 1], bucket.codes[state : state + 1]
+    nodes = outcomes_of(made.size, len(exploration.machine.protocol.toxicities), early=False)
+    view = after_outcomes(exploration.frames, part, frames, codes, nodes, made.size)
+    begun: Ints = np.repeat([exploration.frames.frames[int(frames[0])].begun], len(nodes))
+    decided = decide(exploration.machine, part, view, begun)
+    letters = ["N", *(toxicity.letter for toxicity in exploration.machine.protocol.toxicities)]
+    for leaving in early:
+        first = leaving.outcome[0].decision
+        for node, outcome in zip(nodes, decided, strict=True):
+            if outcome is None or any(a < b for a, b in zip(node, leaving.counts, strict=True)):
+                continue
+            if outcome[0].decision.answers == first.answers and not outcome[0].decision.undecided:
+                continue
+            before = history_of(exploration, exploration.first_state[row])
+            level = int(exploration.frames.level[frames[0]])
+            shown = "".join(letters[int(digit)] for digit in leaving.letters)
+            rest = "".join(letters[c] * (a - b) for c, (a, b) in enumerate(zip(node, leaving.counts, strict=True)))
+            return AccrualDependent(
+                part.number, (*before, Group(part.number, level, shown)), first,
+                (*before, Group(part.number, level, shown + rest)), outcome[0].decision, level,
+            )  # fmt: skip
+    return None

@@ -1,0 +1,200 @@
+"""Small changes of a protocol's rules: a claim that none of them breaks says nothing.
+
+Limits are taken out of every mutant, so that a claim that repeats a limit can fail too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+
+from attrs import evolve, frozen
+
+from doselang.protocol.guards import (
+    All,
+    Any,
+    Compare,
+    Cycles,
+    Guard,
+    HasStatus,
+    Not,
+    Place,
+    Range,
+    Share,
+    Standing,
+    Tally,
+)
+from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule
+
+
+@frozen
+class Mutant:
+    """A changed protocol, and what was changed, in words."""
+
+    change: str
+    protocol: Protocol
+
+
+_OTHER_WAY = {
+    "next higher": "next lower", "next lower": "next higher", "next lower that remains": "next higher",
+    "lowest": "highest", "highest": "lowest", "this": "next higher",
+}  # fmt: skip
+
+
+def mutants(protocol: Protocol) -> Iterator[Mutant]:
+    """Mutants of the trial's rules: moves turned round, a cohort or a threshold off by one, rules left out."""
+    free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
+    kinds = [_moves_turned(free), _thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free)]
+    yield from (mutant for mutant in chain(*zip_longest(*kinds)) if mutant is not None)
+
+
+def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
+    """Mutants of the rules of the patient's course."""
+    course = protocol.course
+    if course is None:
+        return
+    for number, state in enumerate(course.states):
+        for rules, change in chain(*(_rules_changed(state.rules, kind) for kind in (_turned_moves, _turned_guards))):
+            states = (*course.states[:number], evolve(state, rules=rules), *course.states[number + 1 :])
+            yield Mutant(change, evolve(protocol, course=evolve(course, states=states)))
+        for rule in range(len(state.rules)):
+            rules = state.rules[:rule] + state.rules[rule + 1 :]
+            states = (*course.states[:number], evolve(state, rules=rules), *course.states[number + 1 :])
+            change = f'without the rule "{state.rules[rule].name}"'
+            yield Mutant(change, evolve(protocol, course=evolve(course, states=states)))
+
+
+def _with_rules(protocol: Protocol, number: int, rules: tuple[Rule, ...]) -> Protocol:
+    part = evolve(protocol.parts[number], rules=rules)
+    return evolve(protocol, parts=(*protocol.parts[:number], part, *protocol.parts[number + 1 :]))
+
+
+def _everywhere(protocol: Protocol, kind) -> Iterator[Mutant]:  # type: ignore[no-untyped-def]
+    for number, part in enumerate(protocol.parts):
+        for rules, change in _rules_changed(part.rules, kind):
+            yield Mutant(change, _with_rules(protocol, number, rules))
+
+
+def _rules_changed(rules: tuple[Rule, ...], kind) -> Iterator[tuple[tuple[Rule, ...], str]]:  # type: ignore[no-untyped-def]
+    for r, rule in enumerate(rules):
+        for c, case in enumerate(rule.cases):
+            for changed, change in kind(case):
+                cases = (*rule.cases[:c], changed, *rule.cases[c + 1 :])
+                yield (*rules[:r], evolve(rule, cases=cases), *rules[r + 1 :]), f'{change} in "{rule.name}"'
+
+
+def _moves_turned(protocol: Protocol) -> Iterator[Mutant]:
+    return _everywhere(protocol, _turned_moves)
+
+
+def _thresholds(protocol: Protocol) -> Iterator[Mutant]:
+    return _everywhere(protocol, lambda case: _guard_changed(case, _moved_threshold))
+
+
+def _guards_turned(protocol: Protocol) -> Iterator[Mutant]:
+    return _everywhere(protocol, _turned_guards)
+
+
+def _turned_guards(case: Case) -> Iterator[tuple[Case, str]]:
+    return _guard_changed(case, _turned_atom)
+
+
+def _rules_left_out(protocol: Protocol) -> Iterator[Mutant]:
+    for number, part in enumerate(protocol.parts):
+        for r, rule in enumerate(part.rules):
+            rules = part.rules[:r] + part.rules[r + 1 :]
+            yield Mutant(f'without the rule "{rule.name}"', _with_rules(protocol, number, rules))
+
+
+def _sizes(protocol: Protocol) -> Iterator[Mutant]:
+    for number, part in enumerate(protocol.parts):
+        for size in (part.cohort + 1, part.cohort - 1):
+            if size > 0:
+                changed: Part = evolve(part, cohort=size)
+                parts = (*protocol.parts[:number], changed, *protocol.parts[number + 1 :])
+                yield Mutant(f"cohorts of {size} in part {part.name}", evolve(protocol, parts=parts))
+    yield from _everywhere(protocol, _other_sizes)
+
+
+def _other_sizes(case: Case) -> Iterator[tuple[Case, str]]:
+    for m, move in enumerate(case.moves):
+        if isinstance(move, Enrol) and move.size is not None:
+            for size in (move.size + 1, move.size - 1):
+                if size > 0:
+                    moves = (*case.moves[:m], evolve(move, size=size), *case.moves[m + 1 :])
+                    yield evolve(case, moves=moves), f"{size} patients for {move.size}"
+
+
+def _turned_moves(case: Case) -> Iterator[tuple[Case, str]]:
+    for m, move in enumerate(case.moves):
+        for changed in _turned(move):
+            yield evolve(case, moves=(*case.moves[:m], changed, *case.moves[m + 1 :])), "another level"
+        if isinstance(move, Close) and len(case.moves) > 1:
+            yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "the level is not closed"
+    if case.gate is None:
+        return
+    for o, option in enumerate(case.gate.options):
+        for m, move in enumerate(option):
+            for changed in _turned(move):
+                turned = (*option[:m], changed, *option[m + 1 :])
+                options = (*case.gate.options[:o], turned, *case.gate.options[o + 1 :])
+                yield evolve(case, gate=evolve(case.gate, options=options)), "another level"
+
+
+def _turned(move: Move) -> Iterator[Move]:
+    place = getattr(move, "place", None)
+    if isinstance(place, Place) and place.kind in _OTHER_WAY:
+        yield evolve(move, place=Place(_OTHER_WAY[place.kind]))  # type: ignore[arg-type, call-arg]
+        if place.kind == "next lower that remains":
+            yield evolve(move, place=Place("next lower"))  # type: ignore[call-arg]
+            yield evolve(move, place=Place("lowest"))  # type: ignore[call-arg]
+    elif isinstance(move, Enter) and place is None:
+        yield evolve(move, place=Place("next higher"))
+
+
+def _guard_changed(case: Case, change) -> Iterator[tuple[Case, str]]:  # type: ignore[no-untyped-def]
+    for guard, words in _changed(case.guard, change):
+        yield evolve(case, guard=guard), words
+
+
+def _changed(guard: Guard, change) -> Iterator[tuple[Guard, str]]:  # type: ignore[no-untyped-def]
+    match guard:
+        case Not(inner):
+            for other, words in _changed(inner, change):
+                yield evolve(guard, guard=other), words
+        case All(guards) | Any(guards):
+            for i, part in enumerate(guards):
+                for other, words in _changed(part, change):
+                    yield evolve(guard, guards=(*guards[:i], other, *guards[i + 1 :])), words
+        case _:
+            yield from change(guard)
+
+
+def _moved_threshold(atom: Guard) -> Iterator[tuple[Guard, str]]:
+    if not isinstance(atom, Share | Tally | Cycles):
+        return
+    low, high = atom.count.low, atom.count.high
+    if high is None:
+        moved = [Range(low + 1, None), Range(max(low - 1, 0), None)]
+    elif low == 0:
+        moved = [Range(0, high + 1), *([Range(0, high - 1)] if high else [])]
+    else:
+        moved = [Range(low, high + 1), Range(low - 1, high)]
+    for count in moved:
+        if count != atom.count:
+            yield evolve(atom, count=count), "a threshold moved by one"
+
+
+def _turned_atom(atom: Guard) -> Iterator[tuple[Guard, str]]:
+    match atom:
+        case Standing(direction, standing):
+            turned = "lower" if direction == "higher" else "higher"
+            yield evolve(atom, direction=turned), "higher and lower exchanged"
+            if standing == "remains":
+                yield evolve(atom, standing="exists"), "`exists` for `remains`"
+        case HasStatus(place) | Tally(place=place) | Share(place=place) if place.kind in ("next lower", "next higher"):
+            yield evolve(atom, place=Place(_OTHER_WAY[place.kind])), "higher and lower exchanged"  # type: ignore[arg-type]
+        case Compare(_, relation) if relation != "same":
+            yield evolve(atom, relation="above" if relation == "below" else "below"), "above and below exchanged"
+
+

@@ -1,0 +1,54 @@
+"""The probability of meeting a cause, under each scenario of the protocol."""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, field
+
+from doselang.machine.exploring import Exploration
+from doselang.machine.weights import Floats, Flow, flow_of, weigh
+from doselang.protocol.model import Protocol, Scenario
+
+
+@define
+class Weighed:
+    """An exploration with the probability of each of its steps, by scenario.
+
+    A scenario that does not give the chances of the human decisions met has no probabilities.
+    """
+
+    protocol: Protocol
+    flow: Flow
+    scenarios: tuple[Scenario, ...] = field(init=False)
+    states: Floats = field(init=False)
+    chance: Floats = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        names = [self._rule(part, gate) for part, gate, _ in self.flow.kinds.options]
+        self.scenarios = tuple(s for s in self.protocol.scenarios if all(name in s.chances for name in names))
+        rates = np.array([s.rates for s in self.scenarios], float).reshape(
+            len(self.scenarios), len(self.protocol.toxicities), len(self.protocol.levels)
+        )
+        options = [option for _, _, option in self.flow.kinds.options]
+        chances = [[s.chances[name][o] for name, o in zip(names, options, strict=True)] for s in self.scenarios]
+        given = np.array(chances, float).reshape(len(self.scenarios), len(options))
+        self.states = weigh(self.flow, rates, given)
+        self.chance = self.flow.kinds.chance(rates, given)
+
+    def _rule(self, part: int, gate: int) -> str:
+        compiled = self.flow.exploration.machine.parts[part]
+        return compiled.part.rules[compiled.gates[gate].rule].name
+
+    def of(self, steps: list[tuple[int, int, int]]) -> dict[str, float]:
+        """The probability of making one of some steps (state, exit, state led to), by scenario name."""
+        flow, positions = self.flow, []
+        for source, exit, leads_to in steps:
+            into = slice(flow.first[leads_to], flow.first[leads_to + 1])
+            hit = np.flatnonzero((flow.source[into] == source) & (flow.exits[into] == exit))
+            positions.append(int(flow.first[leads_to]) + int(hit[0]))
+        total = (self.states[flow.source[positions]] * self.chance[flow.kind[positions]]).sum(axis=0)
+        return {s.name: min(float(p), 1.0) for s, p in zip(self.scenarios, total, strict=True)}
+
+
+def weighed(exploration: Exploration) -> Weighed:
+    return Weighed(exploration.machine.protocol, flow_of(exploration))

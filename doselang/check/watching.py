@@ -1,0 +1,138 @@
+"""Watching an exploration: conditions asked at every moment of every history.
+
+The moments are each cohort as it opens, and each look after its answers; `eventually` is asked at every end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, field, frozen
+
+from doselang.machine.columns import Bools, View, truth
+from doselang.machine.decisions import Ended
+from doselang.machine.exploring import Exploration, Steps
+from doselang.machine.records import Ints
+from doselang.machine.states import Frames, view_of
+from doselang.protocol.model import Claim
+
+
+@frozen
+class Sighting:
+    """Where a condition failed: after a step out of a state, or (exit None) as the cohort of the state opens."""
+
+    patients: int
+    state: int
+    exit: int | None
+    undecided: bool = False
+
+
+@define
+class ClaimWatch:
+    """One claim over all moments: how many it is about, and the first at which it fails."""
+
+    claim: Claim
+    moments: int = 0
+    failed: Sighting | None = None
+
+    def see(self, sighting: Sighting) -> None:
+        if self.failed is None or sighting.patients < self.failed.patients:
+            self.failed = sighting
+
+
+class AllFailed(Exception):
+    """Every claim that was watched has failed: the rest of the exploration would add nothing."""
+
+
+@define
+class Watcher:
+    """Asks claims at every moment; to be given to `explore` as its watch."""
+
+    watches: list[ClaimWatch]
+    frames: Frames | None = None
+    stop_when_all_failed: bool = False
+    _asked: set[int] = field(factory=set)
+
+    def __call__(self, steps: Steps, frames: Frames) -> None:
+        here = view_of_cohorts(frames, steps)
+        if here is not None:
+            self._moments(here[0], here[1], steps, opening=True)
+        view, rows = view_of_looks(frames, steps)
+        if len(rows):
+            self._moments(view, rows, steps, opening=False)
+        self._ends(frames, steps, view, rows)
+        if self.stop_when_all_failed and all(watch.failed is not None for watch in self.watches):
+            raise AllFailed
+
+    def _moments(self, view: View, rows: Ints, steps: Steps, *, opening: bool) -> None:
+        for watch in self.watches:
+            claim = watch.claim
+            if claim.modality == "eventually":
+                continue
+            about = np.ones(len(view), np.bool_) if claim.when is None else truth(claim.when, view) == 1
+            watch.moments += int(about.sum())
+            value = truth(claim.guard, view)
+            wrong = np.flatnonzero(about & ((value == 1) if claim.modality == "never" else (value != 1)))
+            if len(wrong):
+                self._sight(watch, rows[wrong], steps, opening=opening)
+
+    def _sight(self, watch: ClaimWatch, rows: Ints, steps: Steps, *, opening: bool, undecided: bool = False) -> None:
+        if opening:
+            state = int(rows[0])
+            watch.see(Sighting(steps.bucket.patients, steps.bucket.start + state, None))
+            return
+        patients = steps.patients[rows]
+        row = int(rows[np.argmin(patients)])
+        state = steps.bucket.start + int(steps.state[row])
+        watch.see(Sighting(steps.bucket.patients + int(patients.min()), state, int(steps.exit[row]), undecided))
+
+    def _ends(self, frames: Frames, steps: Steps, view: View, rows: Ints) -> None:
+        claims = [watch for watch in self.watches if watch.claim.modality == "eventually"]
+        if not claims:
+            return
+        undecided = np.array([branch.decision.undecided is not None for branch in frames.branches], np.bool_)
+        open_ends = np.flatnonzero(undecided[steps.branch])
+        stopped = np.flatnonzero(view.stopped)
+        for watch in claims:
+            if len(open_ends):
+                watch.moments += len(open_ends)
+                self._sight(watch, open_ends.astype(np.int32), steps, opening=False, undecided=True)
+            watch.moments += len(stopped)
+            wrong = stopped[truth(watch.claim.guard, view)[stopped] != 1]
+            if len(wrong):
+                self._sight(watch, rows[wrong], steps, opening=False)
+
+
+def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
+    """The cohorts that open in the states of some steps, one row a state."""
+    states = np.unique(steps.state)
+    if not len(states):
+        return None
+    numbers = steps.bucket.frames[states]
+    part = int(frames.part[numbers[0]])
+    return view_of(frames, part, numbers, steps.bucket.codes[states].copy()), states.astype(np.int32)
+
+
+def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
+    """The decided looks of some steps after their answers, and their rows: this level is the level of the look."""
+    branches = frames.branches
+    decided = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
+    rows = np.flatnonzero(decided[steps.branch]).astype(np.int32)
+    numbers = steps.frames[rows]
+    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    view = view_of(frames, part, numbers, steps.codes[rows].copy())
+    view.here = steps.here[rows]
+    ended = np.array([isinstance(branch.decision.answers.next, Ended) for branch in branches], np.bool_)
+    view.stopped = ended[steps.branch[rows]]
+    view.open_at = np.where(view.stopped, -1, frames.level[numbers]).astype(np.int32)
+    view.complete = np.ones(len(rows), np.bool_)
+    said: Bools = np.zeros((len(branches), view.declared.shape[1]), np.bool_)
+    for number, branch in enumerate(branches):
+        for declares in branch.decision.answers.declares:
+            said[number, declares.verdict] = True
+    view.declared = said[steps.branch[rows]]
+    return view, rows
+
+
+def proved(exploration: Exploration, watch: ClaimWatch) -> bool:
+    """Whether a watched claim held at every moment there was."""
+    return watch.failed is None and watch.moments > 0

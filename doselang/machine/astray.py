@@ -1,0 +1,134 @@
+"""What is wrong with a history that the rules do not lead to, in words."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.moves import moves_of
+from doselang.machine.notation import (
+    CLEAR_SO_FAR,
+    INEVALUABLE,
+    PENDING,
+    Group,
+    HistoryError,
+    cohort_label,
+    write_group,
+    write_history,
+)
+from doselang.machine.states import Frame
+from doselang.protocol.model import Protocol
+from doselang.protocol.words import level_words, moves_words
+from doselang.resolve.names import listing
+
+UNREPLACED = "a patient was inevaluable, and no rule says whether another takes the place"
+
+
+def _error(group: Group, message: str) -> HistoryError:
+    return HistoryError(message, group.span.start, group.span.end)
+
+
+def _quoted(groups: tuple[Group, ...], protocol: Protocol) -> str:
+    return f"`{write_history(groups, protocol)}`"
+
+
+def _patients(number: int) -> str:
+    return "one patient" if number == 1 else f"{number} patients"
+
+
+def check_start(protocol: Protocol, group: Group) -> None:
+    """Raise if the first cohort is not where the trial begins."""
+    if (group.part, group.level) != (0, protocol.start):
+        start, head = cohort_label(0, protocol.start, protocol), cohort_label(group.part, group.level, protocol)
+        level = level_words(protocol, protocol.start)
+        raise _error(group, f"The trial begins at {level}, with `{start}…`, not with `{head}…`.")
+
+
+# ---- inside a cohort ----
+
+
+def check_size(protocol: Protocol, group: Group, size: int) -> None:
+    """Raise if a cohort has more patients than places; one who is replaced takes none."""
+    replaced = group.letters.count(INEVALUABLE) if protocol.replaces_inevaluable else 0
+    places = len(group.letters) - replaced
+    if places > size:
+        words = write_group(evolve(group, chosen=()), protocol)
+        raise _error(group, f"The cohort `{words}` is to have {_patients(size)}, not {places}.")
+
+
+def letters_after(letters: str, known: int) -> str:
+    """The letters after so many outcomes of evaluable patients."""
+    for position, letter in enumerate(letters):
+        if known == 0:
+            return letters[position:]
+        known -= letter not in PENDING + CLEAR_SO_FAR + INEVALUABLE
+    return ""
+
+
+def check_leavers(protocol: Protocol, group: Group, taken: int, size: int, after: str) -> None:
+    """Raise if more patients became inevaluable after the look than can have been pending then."""
+    if after.count(INEVALUABLE) > size - taken and after.count(INEVALUABLE):
+        before = evolve(group, letters=group.letters[: len(group.letters) - len(after)], chosen=())
+        words = write_group(before, protocol)
+        raise _error(
+            group, f"The cohort ends with `{words}`: of {_patients(size)} there are not enough left for `{after}`."
+        )
+
+
+def nobody_asked(protocol: Protocol, groups: tuple[Group, ...]) -> HistoryError:
+    written = _quoted((*groups[:-1], evolve(groups[-1], chosen=())), protocol)
+    return _error(groups[-1], f"Nobody is asked to choose after {written}: leave out the square brackets.")
+
+
+def chosen(protocol: Protocol, groups: tuple[Group, ...], outcome: Outcome) -> tuple[Branch, ...]:
+    """The ways that are left by what the history says people chose; raises if there is no such option."""
+    said = groups[-1].chosen
+    ways = tuple(branch for branch in outcome if _options(branch)[: len(said)] == said)
+    if ways:
+        return ways
+    if not outcome[0].choices:
+        raise nobody_asked(protocol, groups)
+    written = _quoted((*groups[:-1], evolve(groups[-1], chosen=())), protocol)
+    options = listing(["".join(f"[{n + 1}]" for n in _options(branch)) for branch in outcome], "or")
+    raise _error(groups[-1], f"There is no such option after {written}: what was chosen is written {options}.")
+
+
+def _options(branch: Branch) -> tuple[int, ...]:
+    return tuple(option for _, option in branch.choices)
+
+
+# ---- from one cohort to the next; the last of the groups is the one that does not follow ----
+
+
+def not_complete(protocol: Protocol, groups: tuple[Group, ...], to_enrol: int | None) -> HistoryError:
+    """A cohort follows one that waits for `to_enrol` patients; None: it waits for good, by an inevaluable patient."""
+    before = _quoted(groups[:-1], protocol)
+    if to_enrol is None:
+        return _error(groups[-1], f"After {before} nothing follows: {UNREPLACED}.")
+    if to_enrol:
+        return _error(groups[-1], f"After {before} the cohort is not complete: it is to have {_patients(to_enrol)} more.")
+    return _error(groups[-1], f"After {before} what comes next depends on the patients who are pending.")
+
+
+def opened_instead(
+    protocol: Protocol, groups: tuple[Group, ...], opened: list[tuple[int, int]], branch: Branch, frame: Frame
+) -> HistoryError:
+    """The rules open other cohorts than the one that follows: those in `opened`, or none, by one `branch`."""
+    group, after = groups[-1], f"After {_quoted(groups[:-1], protocol)}"
+    if not opened and branch.decision.undecided is not None:
+        return _error(group, f"{after} the rules leave open what comes next, and no cohort follows.")
+    if not opened:
+        words = moves_words(protocol, moves_of(branch.decision.answers, frame.orders[0].level))
+        return _error(group, f"{after} the trial has ended ({words}), and no cohort follows.")
+    if all(part == group.part for part, _ in opened):
+        levels = " or ".join(dict.fromkeys(level_words(protocol, level) for _, level in opened))
+        return _error(group, f"{after} the rules open {levels}, not {level_words(protocol, group.level)}.")
+    heads = " or ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
+    return _error(group, f"{after} the rules open {heads}, not `{cohort_label(group.part, group.level, protocol)}…`.")
+
+
+def several_ways(protocol: Protocol, groups: tuple[Group, ...], leading: list[Branch]) -> HistoryError:
+    """People could choose several options that open the cohort that follows."""
+    head = cohort_label(groups[-1].part, groups[-1].level, protocol)
+    written = [write_group(evolve(groups[-2], chosen=_options(branch)), protocol) for branch in leading]
+    return _error(groups[-1], f"Several options lead to `{head}…`: write which was chosen, {listing(written, 'or')}.")

@@ -1,0 +1,122 @@
+"""Operating characteristics of a trial under one scenario, as records; `simulate` makes them, `report` shows them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from doselang.machine.situations import Accrual
+from doselang.protocol.model import Protocol, Scenario
+
+Method = Literal["exact", "montecarlo"]
+
+NO_VERDICT = "no verdict"
+"""The key of `other_verdicts` under which trials stand that a rule stopped without any verdict."""
+
+
+@frozen
+class Patients:
+    """Patients of the first part.
+
+    `mean`, `sd`, `min` and `max` are of their number, min and max over histories with a positive probability;
+    `by_level` expected numbers in ladder order; `distribution` the probability of each number, 0 left out.
+    """
+
+    mean: float
+    sd: float | None
+    min: int | None
+    max: int | None
+    by_level: tuple[float, ...]
+    distribution: dict[int, float] = field(hash=False)
+
+
+@frozen
+class Toxic:
+    """Expected numbers of patients of the first part with a dose-limiting toxicity."""
+
+    mean: float
+    by_level: tuple[float, ...]
+
+
+@frozen
+class PartFigures:
+    """Expected numbers of patients, and of those with a dose-limiting toxicity, in one part; 0 where it never began."""
+
+    patients: float
+    dlts: float
+
+
+@frozen
+class Reason:
+    """Why a rule stopped the trial: its verdict (`mtd`, `no mtd`, the names of labels, or `no verdict`), the words of
+    the stop, and the rules that declared or stopped at that look."""
+
+    verdict: str
+    reason: str | None
+    rules: tuple[str, ...]
+    probability: float
+
+
+@frozen
+class UndecidedCause:
+    """Why histories end undecided, with a shortest one in `1NNN 2TT` notation."""
+
+    cause: str
+    history: str | None
+    probability: float
+
+
+@frozen
+class StandardErrors:
+    """The standard error of each probability and mean of a simulation; fields and order as in `Characteristics`.
+
+    In `patients` the fields sd, min and max are None.
+    """
+
+    mtd: tuple[float, ...]
+    no_mtd: float
+    other_verdicts: dict[str, float] = field(hash=False)
+    undecided: float
+    patients: Patients
+    dlts: Toxic
+    parts: dict[str, PartFigures] = field(hash=False)
+    reasons: tuple[float, ...]
+    undecided_causes: tuple[float, ...]
+
+
+@frozen
+class Courses:
+    """Courses of patients: how often each final reason ends treatment, and what else is counted."""
+
+    re_treated: float
+    cycles_mean: float
+    reasons_off: dict[str, float] = field(hash=False)
+
+
+@frozen
+class Characteristics:
+    """What a trial does under one scenario.
+
+    `mtd[l]` is the probability that the trial's result is level l, `no_mtd` that it is declared that there is none;
+    `other_verdicts` that a rule stops the trial without a result, by the labels that were declared; `undecided` that
+    the rules do not decide. Together they are 1. `parts` are by name, all that the protocol has.
+    """
+
+    protocol: Protocol = field(repr=False)
+    scenario: Scenario
+    accrual: Accrual
+    method: Method
+    mtd: tuple[float, ...]
+    no_mtd: float
+    other_verdicts: dict[str, float] = field(hash=False)
+    undecided: float
+    patients: Patients
+    dlts: Toxic
+    parts: dict[str, PartFigures] = field(hash=False)
+    reasons: tuple[Reason, ...]
+    undecided_causes: tuple[UndecidedCause, ...]
+    courses: Courses | None = None
+    standard_errors: StandardErrors | None = None
+    trials: int | None = None
+    seed: int | None = None

@@ -1,0 +1,351 @@
+"""A history replayed, one outcome at a time, through the evaluator that also explores and simulates.
+
+Patients who are still pending stand for every outcome that they can bring: the situation then has a row for each, and
+a decision is taken only if it is the same in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import comb
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from doselang.machine import astray
+from doselang.machine.columns import View
+from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.looking import decide
+from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
+from doselang.machine.records import Ints
+from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.situations import Accrual, after_outcomes
+from doselang.machine.states import Frame, Frames
+
+Counts = tuple[int, ...]
+"""Patients without toxicity, then those of each class."""
+
+MOST_COMPLETIONS = 20_000
+"""In so many ways patients who are pending at one time may turn out."""
+
+
+@frozen
+class Cohort:
+    """A cohort as the history has it.
+
+    `counts` are the patients known at its look, or so far; `later` those who became known after it; `pending` and
+    `inevaluable` are numbers of patients.
+    """
+
+    part: int
+    level: int
+    size: int
+    counts: Counts
+    later: Counts
+    pending: int = 0
+    inevaluable: int = 0
+
+    @property
+    def all_known(self) -> Counts:
+        return _plus(self.counts, self.later)
+
+
+@frozen(eq=False)
+class Look:
+    """The look to which a cohort of the history came.
+
+    `group` is the position of the cohort; `outcome` has every way that people can choose, `ways` those that the history
+    leaves open: one, unless it ends before they have chosen. `frame` and `view` are the situation before the questions;
+    where a decision was taken while patients were pending, the view shows them without toxicity.
+    """
+
+    group: int
+    outcome: Outcome
+    ways: tuple[Branch, ...]
+    frame: Frame
+    view: View
+
+    @property
+    def branch(self) -> Branch | None:
+        """What was decided; None while people have yet to choose."""
+        return self.ways[0] if len(self.ways) == 1 else None
+
+
+@frozen
+class Future:
+    """One way in which pending patients can bring about a look: what they add, and what it comes to (None: no look)."""
+
+    added: Counts
+    outcome: Outcome | None
+
+
+@frozen(eq=False)
+class Waiting:
+    """A cohort that goes on: how many outcomes are known and pending, and how many patients are still to be enrolled.
+
+    `futures` are the ways in which the pending patients of the cohort can turn out, as far as they bring about a look;
+    none where patients of earlier cohorts are pending too. `view` is the situation so far.
+    """
+
+    known: int
+    pending: int
+    to_enrol: int
+    futures: tuple[Future, ...]
+    view: View
+
+
+@frozen(eq=False)
+class Replay:
+    """A history that was followed to its end.
+
+    `steps` are its looks. `frame` and `codes` are the situation at the end, with a row of codes for every way in which
+    pending patients of earlier cohorts can turn out: after the last look, or before it while people have yet to choose.
+    `last` is the look that the history ends with; otherwise a cohort is `waiting`, or `unreplaced`: a patient was
+    inevaluable, and no rule says whether another takes the place.
+    """
+
+    machine: Machine
+    accrual: Accrual
+    groups: tuple[Group, ...]
+    cohorts: tuple[Cohort, ...]
+    steps: tuple[Look, ...]
+    frames: Frames
+    frame: Frame
+    codes: Ints
+    waiting: Waiting | None = None
+    unreplaced: bool = False
+
+    @property
+    def last(self) -> Look | None:
+        return None if self.waiting or self.unreplaced else self.steps[-1]
+
+    @property
+    def ended(self) -> bool:
+        """Whether a rule has stopped the trial, or the history is undecided."""
+        return self.unreplaced or self.frame.end >= 0
+
+
+def replay(
+    machine: Machine, groups: tuple[Group, ...], accrual: Accrual = "one-at-a-time", frames: Frames | None = None
+) -> Replay:
+    """Follow a history; raises HistoryError where the rules do not lead to it.
+
+    With the `frames` of an exploration frames and branches are numbered as there.
+    """
+    player = _Player(machine, groups, accrual, Frames(machine) if frames is None else frames)
+    for number in range(len(groups)):
+        player.play(number)
+    return player.end()
+
+
+def same(one: Outcome | None, other: Outcome | None) -> bool:
+    """Whether two looks come to the same, whichever rules say so; None is no look."""
+    if one is None or other is None:
+        return one is other
+    return [_done(branch) for branch in one] == [_done(branch) for branch in other]
+
+
+def _done(branch: Branch) -> tuple[object, ...]:
+    trouble = branch.decision.undecided
+    return branch.choices, branch.decision.answers, trouble and (trouble.why, trouble.silence)
+
+
+@frozen(eq=False)
+class _Found:
+    """The look of a cohort, None if it goes on. `known` is after how many outcomes it comes, None for all of them."""
+
+    look: Look | None = None
+    known: int | None = None
+    futures: tuple[Future, ...] = ()
+
+
+@define
+class _Player:
+    """Goes through a history; `codes` has a row for every way in which pending patients can turn out."""
+
+    machine: Machine
+    groups: tuple[Group, ...]
+    accrual: Accrual
+    frames: Frames
+    number: int = field(init=False)
+    codes: Ints = field(init=False)
+    cohorts: list[Cohort] = field(factory=list)
+    looks: list[Look] = field(factory=list)
+    waiting: Waiting | None = None
+    unreplaced: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.number, self.codes = self.frames.first()
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames.frames[self.number]
+
+    @property
+    def part(self) -> PartMachine:
+        return self.machine.parts[self.frame.part]
+
+    # ---- one cohort ----
+
+    def play(self, number: int) -> None:
+        """Follow one cohort to its look, or to where it waits."""
+        self.follow_to(number)
+        group, size = self.groups[number], self.frame.orders[0].size
+        astray.check_size(self.machine.protocol, group, size)
+        path = _path(group, letters_of(self.machine.protocol))
+        pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
+        found = self.find_look(group, number, path, pending, size)
+        counts = path[-1] if found.known is None else path[found.known]
+        inevaluable = group.letters.count(INEVALUABLE)
+        later = _minus(path[-1], counts)
+        self.cohorts.append(Cohort(group.part, group.level, size, counts, later, pending, inevaluable))
+        after = astray.letters_after(group.letters, sum(counts))
+        if not self.machine.protocol.replaces_inevaluable and inevaluable > after.count(INEVALUABLE):
+            self.unreplaced = True
+        elif found.look is None:
+            to_enrol = size - sum(counts) - pending
+            view = self.view_after([counts], size).take(slice(0, 1))
+            self.waiting = Waiting(sum(counts), pending, to_enrol, found.futures, view)
+        else:
+            astray.check_leavers(self.machine.protocol, group, sum(counts) + pending, size, after)
+            ways = astray.chosen(self.machine.protocol, self.groups[: number + 1], found.look.outcome)
+            self.looks.append(evolve(found.look, ways=ways))
+            return
+        if group.chosen:
+            raise astray.nobody_asked(self.machine.protocol, self.groups[: number + 1])
+
+    def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
+        """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
+        early = self.accrual == "one-at-a-time"
+        ways = comb(pending + len(path[0]), pending) * len(self.codes)
+        if ways > MOST_COMPLETIONS:
+            raise HistoryError(
+                "Too many patients are pending at one time: they can turn out in too many ways.",
+                group.span.start, group.span.end,
+            )  # fmt: skip
+        nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
+        nodes = [node for node in nodes if early or sum(node) == size]
+        if not nodes:
+            return _Found()
+        view = self.view_after(nodes, size)
+        decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun))
+        rows = [dict(zip(nodes, decided[i : i + len(nodes)], strict=True)) for i in range(0, len(decided), len(nodes))]
+        for known, node in enumerate(path):
+            outcome = rows[0].get(node)
+            if outcome is not None and all(same(outcome, row[node]) for row in rows):
+                return _Found(self.look(number, outcome, view, nodes.index(node)), known)
+        if not pending:
+            return _Found()
+        leaves = [list(_leaves(row, path[-1], pending)) for row in rows]
+        node, outcome = leaves[0][0]
+        if outcome is not None and all(same(outcome, other) for row in leaves for _, other in row):
+            return _Found(self.look(number, outcome, view, nodes.index(node)))
+        futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
+        return _Found(futures=tuple(futures))
+
+    def view_after(self, nodes: list[Counts], size: int) -> View:
+        """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""
+        numbers = np.full(len(self.codes), self.number, np.int32)
+        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size)
+
+    def look(self, number: int, outcome: Outcome, view: View, row: int) -> Look:
+        return Look(number, outcome, outcome, self.frame, view.take(slice(row, row + 1)))
+
+    # ---- from one cohort to the next ----
+
+    def follow_to(self, number: int) -> None:
+        """Carry out what was decided before a cohort; raise if that opens another cohort, or none."""
+        protocol, group = self.machine.protocol, self.groups[number]
+        if number == 0:
+            astray.check_start(protocol, group)
+            return
+        if self.unreplaced or self.waiting is not None:
+            to_enrol = None if self.waiting is None else self.waiting.to_enrol
+            raise astray.not_complete(protocol, self.groups[: number + 1], to_enrol)
+        look = self.looks[-1]
+        leading = [branch for branch in look.ways if opens(branch, look.frame) == (group.part, group.level)]
+        if not leading:
+            opened = [place for branch in look.ways if (place := opens(branch, look.frame)) is not None]
+            raise astray.opened_instead(protocol, self.groups[: number + 1], opened, look.ways[0], look.frame)
+        if len({branch.decision.answers for branch in leading}) > 1:
+            raise astray.several_ways(protocol, self.groups[: number + 1], leading)
+        self.looks[-1] = evolve(look, ways=(leading[0],))
+        self.carry_out(leading[0])
+
+    def carry_out(self, branch: Branch) -> None:
+        """Close and open levels. Patients who become known after the look count first, those pending in every way."""
+        cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
+        known = cohort.all_known
+        turned_out = [_plus(known, more) for more in _added(len(known), cohort.pending)]
+        changes = np.array([records.change(Evaluable(cohort.part, counts)) for counts in turned_out], np.int32)
+        codes = np.repeat(self.codes, len(turned_out), axis=0)
+        codes[:, here] = records.apply(np.tile(changes, len(self.codes)), codes[:, here])
+        chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
+        self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
+        part = self.frame.part
+        self.number = int(self.frames.after(np.array([self.number], np.int32), chosen[:1])[0])
+        if self.frame.part != part:
+            codes = records.apply(records.change(self.part.fading), codes)
+        _, first = np.unique(codes, axis=0, return_index=True)
+        self.codes = codes[np.sort(first)]
+
+    def end(self) -> Replay:
+        """The replay of the whole history."""
+        if not self.groups:
+            size = self.frame.orders[0].size
+            nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
+            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size))
+        elif self.waiting is None and not self.unreplaced and (branch := self.looks[-1].branch) is not None:
+            self.carry_out(branch)
+        return Replay(
+            self.machine, self.accrual, self.groups, tuple(self.cohorts), tuple(self.looks), self.frames, self.frame,
+            self.codes, self.waiting, self.unreplaced,
+        )  # fmt: skip
+
+
+def opens(branch: Branch, frame: Frame) -> tuple[int, int] | None:
+    """Part and level of the cohort that a branch opens, None if it opens none."""
+    following = branch.decision.answers.next
+    if branch.decision.undecided is not None or not isinstance(following, Opened):
+        return None
+    return frame.part if following.part is None else following.part, frame.orders[0].level + following.offset
+
+
+# ---- counts ----
+
+
+def _plus(one: Counts, other: Counts) -> Counts:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def _minus(one: Counts, other: Counts) -> Counts:
+    return tuple(a - b for a, b in zip(one, other, strict=True))
+
+
+def _path(group: Group, letters: str) -> list[Counts]:
+    """The counts before the first outcome, and after each."""
+    path = [(0,) * len(letters)]
+    for letter in group.letters:
+        if letter in letters:
+            path.append(tuple(n + (letter == other) for n, other in zip(path[-1], letters, strict=True)))
+    return path
+
+
+def _added(classes: int, patients: int) -> list[Counts]:
+    """All ways in which so many patients can turn out, those without toxicity first."""
+    toxic = product(range(patients + 1), repeat=classes - 1)
+    return [(patients - sum(some), *some) for some in toxic if sum(some) <= patients]
+
+
+def _leaves(row: dict[Counts, Outcome | None], start: Counts, pending: int) -> Iterator[tuple[Counts, Outcome | None]]:
+    """Where the outcomes of pending patients lead, one after the other: to a look, or at last to none."""
+    frontier = [start]
+    for _ in range(pending):
+        reached = dict.fromkeys(
+            (*node[:c], node[c] + 1, *node[c + 1 :]) for node in frontier for c in range(len(start))
+        )
+        yield from ((node, outcome) for node in reached if (outcome := row.get(node)) is not None)
+        frontier = [node for node in reached if row.get(node) is None]
+    yield from ((node, None) for node in frontier)

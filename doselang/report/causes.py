@@ -1,0 +1,200 @@
+"""Why a look is undecided, in words, with the rule to paste."""
+
+from __future__ import annotations
+
+from doselang.check.facts import Cause
+from doselang.diagnostics import Diagnostic, Label
+from doselang.machine.compiling import compile_lines
+from doselang.machine.notation import write_history
+from doselang.machine.reading import Line
+from doselang.protocol.model import Limit, Protocol, Rule
+from doselang.protocol.words import guard_words, level_words, move_words, moves_words
+from doselang.report.phrases import cited, counted, listed, quoted, ranged
+from doselang.source import NOWHERE
+
+
+def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
+    """The diagnostic of a cause."""
+    part = protocol.parts[cause.part]
+    lines = compile_lines(part.rules)[0]
+    code, message, help = _said(cause, protocol, lines)
+    about = [part.rules[lines[i].rule] for i in cause.undecided.lines] or [part.rules[r] for r in cause.acted]
+    about = list(dict.fromkeys(about))
+    span = about[0].span if about else part.span
+    if cause.undecided.silence is not None:
+        span = protocol.silences[cause.undecided.silence].span
+    labels = tuple(Label(rule.span, "and this rule") for rule in about[1:] if rule.span != NOWHERE)
+    cites = tuple(dict.fromkeys(words for rule in about for words in cited(rule)))
+    notes = _notes(cause, protocol, lines)
+    return Diagnostic(
+        code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes, help=help,
+        cause=_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
+    )  # fmt: skip
+
+
+def cohort_words(cause: Cause, protocol: Protocol) -> str:
+    """`the first cohort at a level`, `the cohort added after 1 DLT at the level`, …, with the part where there are several."""
+    name = protocol.toxicities[0].name
+    match cause.kind.kind:
+        case "first":
+            words = "the first cohort at a level"
+        case "reopened":
+            words = "the cohort at a reopened level"
+        case "added":
+            tallied = cause.kind.toxicities
+            after = "" if tallied is None else f" after {'no' if tallied == 0 else tallied} {name}{'s' * (tallied > 1)}"
+            words = f"the cohort added at a level{after}"
+    return words if cause.part == 0 else f"the cohort of part {protocol.parts[cause.part].name}"
+
+
+def outcome_words(cause: Cause, protocol: Protocol) -> str:
+    """`whatever they show`, `with 2 or 3 DLTs in 3`."""
+    if cause.every:
+        return "whatever they show"
+    name = protocol.toxicities[0].name
+    sizes = sorted({known for known, _ in cause.outcomes})
+    toxic = sorted({t for _, t in cause.outcomes})
+    plural = "" if toxic == [1] else "s"
+    return f"with {'no' if toxic == [0] else ranged(toxic)} {name}{plural} in {ranged(sizes)}"
+
+
+def _title(cause: Cause, protocol: Protocol) -> str:
+    kinds = {
+        "no answer": "nothing says what comes next", "silence": "the text is silent", "conflict": "rules disagree",
+        "limit": "a limit would break", "choice": "a decision is not known",
+    }  # fmt: skip
+    what = kinds.get(cause.undecided.why, "a move cannot be carried out")
+    after = "" if not cause.acted else f", after {quoted([protocol.parts[cause.part].rules[r].name for r in cause.acted])}"
+    return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}: {what}"
+
+
+def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[str, str, str]:
+    """Code, message and help."""
+    rules, undecided = protocol.parts[cause.part].rules, cause.undecided
+    who = f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}"
+    subject = who[0].upper() + who[1:]
+    if undecided.why == "silence":
+        assert undecided.silence is not None
+        message = f"{subject}: the text is silent (“{protocol.silences[undecided.silence].text}”)."
+        return "DL312", message, "A declared silence: write a rule with an assumption when it is settled."
+    if undecided.why == "no answer":
+        acted = quoted([rules[r].name for r in cause.acted])
+        message = f"{subject}: {f'{acted} acts, and ' if acted else ''}no rule says what comes next."
+        return "DL301", message, _paste(cause, protocol)
+    names = quoted(dict.fromkeys(rules[lines[i].rule].name for i in undecided.lines))
+    if undecided.why == "conflict":
+        return "DL302", f"{subject}: {_clash(cause, protocol, lines, names)}", _settle(rules, lines, undecided.lines)
+    move = ""
+    if undecided.move is not None:
+        move = move_words(protocol, lines[undecided.lines[0]].moves[undecided.move])
+    match undecided.why:
+        case "no level":
+            side = "higher" if "higher" in move or move == "escalate" else "lower"
+            message = f"{subject}: {names} says `{move}`, and there is no such level."
+            help = f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
+            return "DL303", message, help
+        case "closed level":
+            message = f"{subject}: {names} says `{move}`, at a level that is closed as too toxic."
+            return "DL407", message, "Add `and a higher level remains`, or name a level that is not closed; say what happens else."
+        case "untried level":
+            message = f"{subject}: {names} says `{move}`, at a level where nobody was treated."
+            return "DL303", message, "Write a rule that treats patients there first, or declare another level."
+        case "part begun":
+            message = f"{subject}: {names} says `{move}`, and that part has begun before."
+            return "DL303", message, "A part is begun once: say what comes next instead."
+        case _:
+            assert undecided.limit is not None
+            limit = _limits(protocol)[undecided.limit]
+            message = f"{subject}: {names} says `{move}`, which would break the limit of {limit_words(limit)}."
+            return "DL401", message, "Correct the limit, or write what happens when it is reached."
+
+
+def _limits(protocol: Protocol) -> list[Limit]:
+    return [limit for part in protocol.parts for limit in part.limits]
+
+
+def limit_words(limit: Limit) -> str:
+    """`at least 2 and at most 6 patients at a level`."""
+    bounds = [f"at least {limit.low}"] if limit.low is not None else []
+    bounds += [f"at most {limit.high}"] if limit.high is not None else []
+    where = "at a level" if limit.scope == "level" else f"in the {limit.scope}"
+    return f"{' and '.join(bounds)} patients {where}"
+
+
+def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str) -> str:
+    question = cause.undecided.question or 3
+    asked = {1: "which levels close", 2: "the verdict", 3: "what comes next"}[question]
+    answers = []
+    for i in cause.undecided.lines:
+        moves = [m for m in lines[i].moves if question == 1 or m in lines[i].answers(question)]
+        answers.append(f"`{moves_words(protocol, moves)}`")
+    if question == 1:
+        return f"{names} close a level and use it: {listed(answers)}."
+    return f"{names} disagree on {asked}: {listed(list(dict.fromkeys(answers)))}."
+
+
+def _settle(rules: tuple[Rule, ...], lines: tuple[Line, ...], clashing: tuple[int, ...]) -> str:
+    names = list(dict.fromkeys(rules[lines[i].rule].name for i in clashing))
+    if len(names) < 2:
+        return "Make its cases exclude each other."
+    first = f'Make their conditions exclude each other, or write in one of them: overrides "{names[1]}".'
+    if any("first" in repr(lines[i].guard) for i in clashing):
+        first += " If `of the first 3` was meant to hold only until more are enrolled, write `of 3`."
+    return first
+
+
+def _paste(cause: Cause, protocol: Protocol) -> str:
+    """A rule to paste, with the decision left to the author."""
+    toxic = sorted({t for _, t in cause.outcomes})
+    name = protocol.toxicities[0].name
+    level = cause.level
+    label = level_words(protocol, level)
+    if cause.acted:
+        condition = "this level is closed as too toxic"
+        if not level:
+            condition += " and no lower level exists"
+        else:
+            condition += _missed_condition(cause, protocol)
+    else:
+        share = "the first" if cause.kind.kind == "first" else "the added"
+        count = str(toxic[0]) if len(toxic) == 1 else f"at least {toxic[0]}"
+        if cause.every or toxic == [0]:
+            count = "none" if toxic == [0] else "any"
+        condition = f"{count} of {share} {cause.size} patients {'have' if toxic[0] > 1 else 'has'} {name}"
+        if cause.kind.kind == "first":
+            condition = condition.replace("the first ", "")
+    return (
+        f'Write what is meant, for example (at {label}):\n'
+        f'  rule "…"\n    assume "…" because "the text does not say"\n    when {condition}\n    then …\n'
+        f'or declare it open: silent "…" when {condition}'
+    )
+
+
+def _missed_condition(cause: Cause, protocol: Protocol) -> str:
+    lines = compile_lines(protocol.parts[cause.part].rules)[0]
+    for line, held in cause.undecided.missed:
+        for position, value in held:
+            clause = lines[line].conjuncts[position]
+            if value < 0:
+                return f" and not ({guard_words(protocol, clause)})"
+    return ""
+
+
+def _notes(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[str, ...]:
+    """Which rules came near, and how often the cause is met."""
+    rules = protocol.parts[cause.part].rules
+    notes = []
+    for line, held in cause.undecided.missed:
+        clauses = [
+            f"`{guard_words(protocol, lines[line].conjuncts[position])}` is {'false' if value < 0 else 'open'}"
+            for position, value in held
+        ]
+        notes.append(f'"{rules[lines[line].rule].name}" would have answered, but {listed(clauses)} here.')
+    if cause.accrual == "whole-cohort":
+        notes.append("Met only when whole cohorts enter together (`--accrual whole-cohort`).")
+    shared = f"{counted(cause.steps, 'reachable situation')} share{'s' if cause.steps == 1 else ''} this cause"
+    if cause.probability:
+        chances = ", ".join(f"{p:.1%} ({name})" for name, p in cause.probability.items())
+        shared += f"; the probability of meeting it is {chances}"
+    notes.append(f"{shared}.")
+    return tuple(notes)

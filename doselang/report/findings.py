@@ -1,0 +1,251 @@
+"""What checking found, in words: each fact becomes a diagnostic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from doselang.check.checking import Checked
+from doselang.check.facts import (
+    AccrualDependent,
+    AgainstDefinition,
+    Cause,
+    ClaimChecked,
+    ConditionConstant,
+    CourseCause,
+    CourseRule,
+    CourseUnsafe,
+    EndlessHistory,
+    EndWithoutVerdict,
+    Fact,
+    Incoherent,
+    LevelSkipped,
+    LevelUnreached,
+    NotMonotone,
+    OverrideIdle,
+    RuleIdle,
+    RuleRedundant,
+    SilenceMute,
+)
+from doselang.diagnostics import Diagnostic
+from doselang.machine.decisions import Decision
+from doselang.machine.exploring import MAX_PATIENTS
+from doselang.machine.notation import write_history
+from doselang.machine.replay import moves_of
+from doselang.protocol.model import Protocol, Rule
+from doselang.protocol.words import guard_words, level_words, moves_words
+from doselang.report.causes import cause_finding
+from doselang.report.courses import course_cause, course_words
+from doselang.report.phrases import cited, quoted
+from doselang.source import NOWHERE
+
+
+def findings(checked: Checked, *, max_states: int) -> tuple[Diagnostic, ...]:
+    """All facts as diagnostics, in the order of the file; what could not be explored is said first."""
+    items = [one for fact in checked.facts for one in _finding(fact, checked)]
+    if checked.too_many is not None:
+        items.append(_too_many(checked, max_states))
+    return tuple(sorted(items, key=lambda d: (d.span, d.code, d.message)))
+
+
+def _too_many(checked: Checked, max_states: int) -> Diagnostic:
+    if checked.states <= max_states:
+        message = f"A trial can go on beyond {MAX_PATIENTS:,} patients; what follows is only of the shorter ones."
+        return Diagnostic("DL701", message, help="Bound the trial, for example: accrue at most 60 in the trial")
+    message = f"There are more than {max_states:,} reachable states; what follows is only of the shorter trials."
+    return Diagnostic("DL702", message, help=f"Allow more with `--max-states {10 * max_states}`, or bound the trial.")
+
+
+def _finding(fact: Fact, checked: Checked) -> Iterator[Diagnostic]:
+    protocol = checked.protocol
+    match fact:
+        case Cause():
+            yield cause_finding(fact, protocol)
+        case CourseCause():
+            yield course_cause(fact, protocol)
+        case ClaimChecked():
+            yield from _claim(fact, protocol)
+        case RuleIdle() | RuleRedundant() | ConditionConstant() | OverrideIdle() | SilenceMute() | LevelUnreached():
+            yield _idle(fact, protocol)
+        case AccrualDependent() | Incoherent():
+            yield _two_histories(fact, protocol)
+        case LevelSkipped() | AgainstDefinition() | EndWithoutVerdict() | EndlessHistory() | NotMonotone():
+            yield _one_history(fact, protocol)
+        case CourseUnsafe() | CourseRule():
+            yield _course(fact, protocol)
+
+
+def _rule(protocol: Protocol, part: int, rule: int) -> Rule:
+    return protocol.parts[part].rules[rule]
+
+
+# ---- what changes nothing ----
+
+
+def _idle(
+    fact: RuleIdle | RuleRedundant | ConditionConstant | OverrideIdle | SilenceMute | LevelUnreached,
+    protocol: Protocol,
+) -> Diagnostic:
+    match fact:
+        case RuleIdle(part, number, why):
+            rule = _rule(protocol, part, number)
+            where = f" in part {protocol.parts[part].name}" if _in_many_parts(protocol, rule) else ""
+            notes = () if why is None else (f"Its condition `{guard_words(protocol, why)}` is never true when it is asked.",)
+            message = f'The rule "{rule.name}" never acts{where}: no reachable situation meets its conditions.'
+            help = "Correct the condition, or take the rule out; a rule that never acts hides what the text means."
+            return Diagnostic("DL304", message, rule.span, notes=notes, cites=cited(rule), help=help)
+        case RuleRedundant(part, number, others):
+            rule = _rule(protocol, part, number)
+            names = quoted([_rule(protocol, part, other).name for other in others])
+            message = f'The rule "{rule.name}" adds nothing: wherever it acts, {names} says the same.'
+            return Diagnostic("DL305", message, rule.span, cites=cited(rule), help="Take one of them out, or join them.")
+        case ConditionConstant(part, number, condition, value):
+            rule = _rule(protocol, part, number)
+            words = guard_words(protocol, condition)
+            code, always = ("DL306", "always") if value else ("DL307", "never")
+            message = f'`{words}` is {always} true when the rule "{rule.name}" is asked.'
+            help = "Leave it out, or write the condition that was meant."
+            return Diagnostic(code, message, _span(condition, rule), help=help)
+        case OverrideIdle(part, number, other):
+            rule = _rule(protocol, part, number)
+            message = f'"{rule.name}" overrides "{other}", but where it acts "{other}" never would.'
+            return Diagnostic("DL309", message, rule.span, help=f'Take out `overrides "{other}"`.')
+        case SilenceMute(number):
+            silence = protocol.silences[number]
+            message = f"The silence “{silence.text}” never speaks: a rule decides wherever its condition holds."
+            return Diagnostic("DL308", message, silence.span, help="Take out its `when`, or the rule that decides there.")
+        case LevelUnreached(number):
+            level = protocol.levels[number]
+            message = f"No patient is ever treated at {level_words(protocol, number)}."
+            return Diagnostic("DL310", message, level.span, help="Take the level out, or write the rule that leads there.")
+
+
+def _in_many_parts(protocol: Protocol, rule: Rule) -> bool:
+    return sum(rule in part.rules for part in protocol.parts) > 1
+
+
+def _span(condition: object, rule: Rule):  # type: ignore[no-untyped-def]
+    span = getattr(condition, "span", NOWHERE)
+    return rule.span if span == NOWHERE else span
+
+
+# ---- what a history shows ----
+
+
+def decision_words(protocol: Protocol, decision: Decision, level: int) -> str:
+    """The answers of a decision at a level; what is missing where it is undecided."""
+    moves = moves_words(protocol, moves_of(decision.answers, level))
+    if decision.undecided is None:
+        return moves
+    return f"{moves}, then nothing is decided" if moves else "nothing is decided"
+
+
+def _two_histories(fact: AccrualDependent | Incoherent, protocol: Protocol) -> Diagnostic:
+    part = protocol.parts[fact.part]
+    if isinstance(fact, Incoherent):
+        fewer, more = write_history(fact.fewer, protocol), write_history(fact.more, protocol)
+        one = decision_words(protocol, fact.fewer_decision, fact.level)
+        other = decision_words(protocol, fact.more_decision, fact.level)
+        message = f"One more DLT leads to a bolder move: after `{fewer}` {one}; after `{more}` {other}."
+        help = "Correct the rule whose bound is wrong; if it is meant, say so in an assumption."
+        return Diagnostic("DL403", message, part.span, history=more, help=help)
+    early, complete = write_history(fact.early, protocol), write_history(fact.complete, protocol)
+    one = decision_words(protocol, fact.early_decision, fact.level)
+    other = decision_words(protocol, fact.complete_decision, fact.level)
+    message = (
+        f"The decision depends on how patients enter: one at a time `{early}` ends the cohort ({one}); "
+        f"if the others have entered too, `{complete}` means {other}."
+    )
+    help = "Write the rule marked `at any time` so that further patients of the cohort cannot change what it says."
+    return Diagnostic("DL311", message, part.span, history=complete, help=help)
+
+
+def _one_history(
+    fact: LevelSkipped | AgainstDefinition | EndWithoutVerdict | EndlessHistory | NotMonotone, protocol: Protocol
+) -> Diagnostic:
+    match fact:
+        case LevelSkipped(part, number, history, level, to):
+            rule = _rule(protocol, part, number)
+            message = (
+                f'"{rule.name}" goes from {level_words(protocol, level)} to {level_words(protocol, to)} '
+                "over a level at which nobody was treated."
+            )
+            return Diagnostic("DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule))
+        case AgainstDefinition(part, verdict, level, number, history):
+            rule, made = _rule(protocol, part, number), protocol.verdicts[verdict]
+            assert made.requires is not None
+            message = (
+                f'"{rule.name}" declares {level_words(protocol, level)} as {made.name}, '
+                f"which does not meet its definition: {guard_words(protocol, made.requires)}."
+            )
+            return Diagnostic(
+                "DL404", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
+                help="Correct the rule, or the definition after `requires`.",
+            )  # fmt: skip
+        case EndWithoutVerdict(part, number, history):
+            rule = _rule(protocol, part, number)
+            name = protocol.verdicts[protocol.result].name
+            message = f'"{rule.name}" stops the trial, and no verdict has been declared.'
+            return Diagnostic(
+                "DL502", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
+                help=f"Add to its moves: declare no {name}",
+            )  # fmt: skip
+        case EndlessHistory(history, again):
+            begun = write_history(history, protocol) or "the beginning"
+            message = (
+                f"The trial need not end: after {begun}, `{write_history(again, protocol)}` can follow again and again."
+            )
+            return Diagnostic(
+                "DL501", message, protocol.parts[again[0].part].span, history=write_history((*history, *again), protocol),
+                help="Bound the trial, for example: accrue at most 30 in the trial, with a rule that says what follows then.",
+            )  # fmt: skip
+        case NotMonotone(number, toxicity, level):
+            scenario = protocol.scenarios[number]
+            message = (
+                f'In scenario "{scenario.name}" {protocol.toxicities[toxicity].name} is less likely at '
+                f"{level_words(protocol, level)} than at the level below."
+            )
+            return Diagnostic("DL703", message, scenario.span, help="Correct the rates if that is not meant.")
+
+
+# ---- claims ----
+
+
+def _claim(fact: ClaimChecked, protocol: Protocol) -> Iterator[Diagnostic]:
+    claim = protocol.claims[fact.claim]
+    cites = tuple(citation.words for citation in claim.cites)
+    match fact.outcome:
+        case "refuted":
+            history = None if fact.history is None else write_history(fact.history, protocol)
+            if fact.course is not None:
+                history = course_words(fact.course, protocol)
+            why = ": the history ends undecided" if fact.undecided else ""
+            message = f"The claim “{claim.name}” does not hold{why}."
+            yield Diagnostic("DL503", message, claim.span, history=history, cites=cites)
+        case "empty":
+            message = f"The claim “{claim.name}” is about no moment of any trial: it says nothing."
+            help = "Correct what follows `when`."
+            yield Diagnostic("DL504", message, claim.span, cites=cites, help=help)
+        case "unbreakable":
+            message = f"The claim “{claim.name}” holds whatever the rules: no small change of them breaks it."
+            help = "Claim something that the rules could break, or take the claim out."
+            yield Diagnostic("DL505", message, claim.span, cites=cites, help=help)
+
+
+# ---- a patient's course ----
+
+
+def _course(fact: CourseUnsafe | CourseRule, protocol: Protocol) -> Diagnostic:
+    assert protocol.course is not None
+    rule = protocol.course.states[fact.state].rules[fact.rule]
+    if isinstance(fact, CourseRule):
+        message = f'The rule "{rule.name}" of the patient\'s course never acts.'
+        return Diagnostic("DL304", message, rule.span, cites=cited(rule), help="Correct its condition, or take it out.")
+    history = course_words(fact.course, protocol)
+    if fact.kind == "escalated":
+        message = f'"{rule.name}" moves a patient to a higher level.'
+        return Diagnostic("DL405", message, rule.span, history=history, cites=cited(rule))
+    message = f'"{rule.name}" treats a patient at a level that is closed as too toxic.'
+    help = "Write `the next lower level that remains`, with `and a lower level remains` in the condition."
+    return Diagnostic("DL406", message, rule.span, history=history, cites=cited(rule), help=help)
+
+
