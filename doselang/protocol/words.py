@@ -1,0 +1,286 @@
+"""Conditions, places and moves in the words of the language, from the protocol alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from fractions import Fraction
+
+from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    NEXT_LOWER,
+    THIS,
+    All,
+    Any,
+    CohortComplete,
+    Compare,
+    Cycles,
+    Declared,
+    Entered,
+    Guard,
+    Happened,
+    HasStatus,
+    Not,
+    Place,
+    Range,
+    Rate,
+    ResultDeclared,
+    Share,
+    Standing,
+    Tally,
+    TrialStopped,
+)
+from doselang.protocol.model import Begin, Close, Continue, Declare, Enrol, Enter, Gate, Move, Protocol, Stop
+
+_VOWEL_BY_NAME = frozenset("AEFHILMNORSX")
+"""Capitals whose names begin with a vowel: an MTD, but a DLT."""
+
+_NO_VOWEL = re.compile(r"uni(?![nm])|us[eu]|uti|eu|one", re.IGNORECASE)
+"""Beginnings written with a vowel and spoken without one."""
+
+
+# ---- names and places ----
+
+
+def with_article(name: str) -> str:
+    """The name after `a` or `an`; capitals are spoken letter by letter."""
+    if len(name) == 1 or name[:2].isupper():
+        vowel = name[0].upper() in _VOWEL_BY_NAME
+    else:
+        vowel = name[0].lower() in "aeiou" and _NO_VOWEL.match(name) is None
+    return f"{'an' if vowel else 'a'} {name}"
+
+
+def level_words(protocol: Protocol, level: int) -> str:
+    return f"level {protocol.levels[level].label}"
+
+
+def place_words(protocol: Protocol, place: Place) -> str:
+    """`this level`, `the next lower level that remains`, `level 2A`, `the MTD`."""
+    match place.kind:
+        case "this":
+            return "this level"
+        case "next lower that remains":
+            return "the next lower level that remains"
+        case "level":
+            return level_words(protocol, place.index)
+        case "verdict":
+            return f"the {protocol.verdicts[place.index].name}"
+        case kind:
+            return f"the {kind} level"
+
+
+def toxicity_words(protocol: Protocol, toxicity: int, number: int) -> str:
+    """The toxicity's name, with a plural s where it is counted and has none of its own."""
+    name = protocol.toxicities[toxicity].name
+    taken = any(other.name.lower() == f"{name}s".lower() for other in protocol.toxicities)
+    return name if number == 1 or name.lower().endswith("s") or taken else f"{name}s"
+
+
+# ---- conditions ----
+
+
+def guard_words(protocol: Protocol, guard: Guard) -> str:
+    """The condition as it would be written."""
+    match guard:
+        case All(guards):
+            return " and ".join(_inner(protocol, part) for part in guards)
+        case Any(guards):
+            return " or ".join(_inner(protocol, part) for part in guards)
+        case Not(inner):
+            return _negated(protocol, inner)
+        case Share():
+            return _share(protocol, guard)
+        case Tally():
+            return _tally(protocol, guard)
+        case Rate():
+            return _rate(protocol, guard)
+        case Cycles(count):
+            return _counted(count, "cycles", "cycles")
+        case _:
+            return _standing(protocol, guard, "")
+
+
+def _inner(protocol: Protocol, guard: Guard) -> str:
+    words = guard_words(protocol, guard)
+    return f"({words})" if isinstance(guard, All | Any) else words
+
+
+def _negated(protocol: Protocol, guard: Guard) -> str:
+    """`no higher level remains`, `this level is not open`; `not …` where the words have no place for it."""
+    match guard:
+        case HasStatus() | Compare() | Declared(ever=False):
+            return _standing(protocol, guard, "not ")
+        case Standing() | ResultDeclared():
+            return _standing(protocol, guard, "no")
+        case _:
+            return f"not {_inner(protocol, guard)}"
+
+
+def _standing(protocol: Protocol, guard: Guard, negation: str) -> str:
+    """What has no numbers; `negation` is put where the words have a place for it."""
+    match guard:
+        case HasStatus(place, "tried"):
+            return f"{place_words(protocol, place)} is {'untried' if negation else 'tried'}"
+        case HasStatus(place, status):
+            return f"{place_words(protocol, place)} is {negation}{_status(status)}"
+        case Compare(place, relation, other):
+            comparison = "" if relation == "same" else f"{relation} "
+            return f"{place_words(protocol, place)} is {negation}{comparison}{place_words(protocol, other)}"
+        case Standing(direction, standing):
+            found = standing if standing in ("exists", "remains") else f"is {_status(standing)}"
+            return f"{negation or 'a'} {direction} level {found}"
+        case Declared(verdict, ever):
+            name = protocol.verdicts[verdict].name
+            return f"the {name} has been declared" if ever else f"the {name} is {negation}declared"
+        case ResultDeclared():
+            return f"{negation or 'a'} verdict is declared"
+        case CohortComplete():
+            return "the cohort is complete"
+        case TrialStopped():
+            return "the trial is stopped"
+        case Happened(event) if protocol.course is not None:
+            return "no event" if event < 0 else protocol.course.events[event].name
+        case Entered(state) if protocol.course is not None:
+            return f"{protocol.course.states[state].name} is entered"
+    raise AssertionError(guard)
+
+
+def _status(status: str) -> str:
+    return "closed as too toxic" if status == "closed" else status
+
+
+def _bound(count: Range) -> str:
+    """`at least 2`, `at most 1`, `exactly 6`, `between 1 and 2`."""
+    if count.high is None:
+        return f"at least {count.low}"
+    if count.low == count.high:
+        return f"exactly {count.low}"
+    return f"at most {count.high}" if count.low == 0 else f"between {count.low} and {count.high}"
+
+
+def _share(protocol: Protocol, share: Share) -> str:
+    count, several = share.count, True
+    match count:
+        case Range(0, 0):
+            number, several = "none", False
+        case Range(1, None):
+            number, several = "any", False
+        case Range(low, high) if low == high:
+            number, several = "all" if low == share.size else str(low), low != 1 or share.size == 1
+        case _:
+            number, several = _bound(count), (count.low if count.high is None else count.high) != 1
+    group = {"all": f"{share.size} patients", "first": f"the first {share.size} patients", "added": f"the added {share.size}"}
+    name = with_article(protocol.toxicities[share.toxicity].name)
+    at = "" if share.place == THIS else f" at {place_words(protocol, share.place)}"
+    return f"{number} of {group[share.group]} {'have' if several else 'has'} {name}{at}"
+
+
+def _counted(count: Range, one: str, many: str) -> str:
+    """`no DLT`, `any DLT`, `at most 1 DLT`, `at least 2 DLTs`."""
+    if count == Range(0, 0):
+        return f"no {one}"
+    if count == Range(1, None):
+        return f"any {one}"
+    return f"{_bound(count)} {one if (count.high or count.low) == 1 else many}"
+
+
+def _tally(protocol: Protocol, tally: Tally) -> str:
+    extent = _extent(protocol, tally)
+    if tally.what >= 0:
+        one, many = (toxicity_words(protocol, tally.what, number) for number in (1, 2))
+        return f"{_counted(tally.count, one, many)}{extent}"
+    count = tally.count
+    if count.low == 0 and count.high is not None:
+        # as protocols say it of patients: fewer than six, rather than at most five
+        return f"{'no' if count.high == 0 else f'fewer than {count.high + 1}'} evaluable{extent}"
+    return f"{_bound(count)} evaluable{extent}"
+
+
+def _extent(protocol: Protocol, guard: Tally | Rate) -> str:
+    match guard.scope, guard.part:
+        case "level", None:
+            return "" if guard.place == THIS else f" at {place_words(protocol, guard.place)}"
+        case "level", int(part):
+            return f" at {place_words(protocol, guard.place)} in {protocol.parts[part].name}"
+        case "part", int(part):
+            return f" in {protocol.parts[part].name}"
+        case scope, _:
+            return f" in the {scope}"
+
+
+def _rate(protocol: Protocol, rate: Rate) -> str:
+    subject = f"the {protocol.toxicities[rate.toxicity].name} rate{_extent(protocol, rate)} is"
+    low, high = percent_words(rate.low), percent_words(rate.high)
+    if rate.low == rate.high:
+        return f"{subject} exactly {low}"
+    bounds = []
+    if rate.low > 0 or not rate.low_included:
+        bounds.append(f"{'at least' if rate.low_included else 'more than'} {low}")
+    if rate.high < 1 or not rate.high_included or not bounds:
+        bounds.append(f"{'at most' if rate.high_included else 'fewer than'} {high}")
+    return f"{subject} {' and '.join(bounds)}"
+
+
+def percent_words(share: Fraction) -> str:
+    """`33.3%`, exactly; a share that no decimal number gives stays a fraction, `1/3`."""
+    hundredfold = share * 100
+    for digits in range(13):
+        if (hundredfold * 10**digits).denominator == 1:
+            return f"{float(hundredfold):.{digits}f}%"
+    return str(share)
+
+
+# ---- moves ----
+
+
+def moves_words(protocol: Protocol, moves: Iterable[Move], tried: Collection[int] = ()) -> str:
+    """Moves with commas between; `tried` as in `move_words`."""
+    return ", ".join(move_words(protocol, move, tried) for move in moves)
+
+
+def move_words(protocol: Protocol, move: Move, tried: Collection[int] = ()) -> str:
+    """One move; patients are enrolled as so many `more` at this level, and at levels in `tried`."""
+    match move:
+        case Enrol(place, size):
+            return _enrol(protocol, place, size, tried)
+        case Close(place, all_above):
+            return f"close {place_words(protocol, place)}{' with all above' if all_above else ''} as too toxic"
+        case Declare(verdict, None):
+            return f"declare no {protocol.verdicts[verdict].name}"
+        case Declare(verdict, place) if place is not None:
+            return f"declare {place_words(protocol, place)} as {protocol.verdicts[verdict].name}"
+        case Begin(part, place):
+            return f"begin {protocol.parts[part].name} at {place_words(protocol, place)}"
+        case Stop(reason):
+            return "stop" if reason is None else f'stop "{reason}"'
+        case Continue(place):
+            return "continue" if place is None else f"continue at {place_words(protocol, place)}"
+        case Enter(state, place) if protocol.course is not None:
+            at = "" if place is None else f" at {place_words(protocol, place)}"
+            return f"enter {protocol.course.states[state].name}{at}"
+    raise AssertionError(move)
+
+
+def _enrol(protocol: Protocol, place: Place, size: int | None, tried: Collection[int]) -> str:
+    if size is None:
+        steps = {NEXT_HIGHER: "escalate", NEXT_LOWER: "de-escalate", THIS: "stay"}
+        return steps.get(place) or f"enrol a cohort at {place_words(protocol, place)}"
+    if place == THIS:
+        return f"enrol {size} more"
+    more = " more" if place.kind == "level" and place.index in tried else ""
+    return f"enrol {size}{more} at {place_words(protocol, place)}"
+
+
+def gate_words(protocol: Protocol, gate: Gate, tried: Collection[int] = ()) -> str:
+    """`may A if the B agrees, otherwise C`; `ask the B to choose A or C`."""
+    body = protocol.bodies[gate.body].name
+    options = [together_words(protocol, option, tried) for option in gate.options]
+    if gate.kind == "may":
+        return f"may {options[0]} if the {body} agrees, otherwise {options[1]}"
+    return f"ask the {body} to choose {' or '.join(options)}"
+
+
+def together_words(protocol: Protocol, moves: Iterable[Move], tried: Collection[int] = ()) -> str:
+    """Moves made together in an option that people choose: with `and` between."""
+    return " and ".join(move_words(protocol, move, tried) for move in moves)

@@ -1,0 +1,179 @@
+"""Numbers as they are used: parameters replaced by their values, whole numbers and percentages checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Literal
+
+from doselang.diagnostics import Label
+from doselang.resolve.glossary import Glossary, Value
+from doselang.resolve.names import fold
+from doselang.source import NOWHERE
+from doselang.syntax import nodes as syntax
+
+MOST_PATIENTS = 10_000
+"""No count of patients in a protocol is larger."""
+
+LARGEST_COHORT = 100
+LARGEST_GROUP = 1000
+
+
+def shown(number: Fraction) -> str:
+    """A number as a person writes it; one of absurd length is only described."""
+    if max(abs(number.numerator), number.denominator) > 10**15:
+        return "a very large number" if abs(number) > 1 else "a number of very many digits"
+    if number.denominator == 1:
+        return str(number.numerator)
+    decimal = f"{float(number):.6g}"
+    return decimal if Fraction(decimal) == number else f"{number.numerator}/{number.denominator}"
+
+
+def declare_parameters(
+    glossary: Glossary, declarations: list[syntax.ParameterDecl], settings: Mapping[str, Fraction]
+) -> None:
+    """Enter the parameters with their values; `settings` override by name."""
+    wanted = {fold(name): number for name, number in settings.items()}
+    for declaration in declarations:
+        name = declaration.name
+        if not glossary.parameters.declare(name.text, name.span, glossary.report):
+            continue
+        match declaration.value:
+            case syntax.Percent(syntax.Number(number)):
+                value = Value(number / 100, True, declaration.span)
+            case syntax.Number(number):
+                value = Value(number, False, declaration.span)
+            case _:
+                glossary.report.add("DL206", "A parameter's value must be a number.", declaration.value.span)
+                value = Value(Fraction(1), False, declaration.span)
+        if fold(name.text) in wanted:
+            value = Value(wanted[fold(name.text)], value.percent, declaration.span, was_set=True)
+        glossary.values.append(value)
+    for name_set in settings:
+        if glossary.parameters.find(name_set) is None and not glossary.partial:
+            near = glossary.parameters.suggestion(name_set)
+            help = f"Did you mean `{near}`?" if near else glossary.parameters.existing()
+            glossary.report.add("DL203", f"There is no parameter `{name_set}` to set.", NOWHERE, help=help)
+
+
+def parameter(glossary: Glossary, use: syntax.Parameter) -> Value | None:
+    """The value of a parameter where it is used."""
+    found = glossary.look_up(glossary.parameters, use.name)
+    return None if found is None else glossary.values[found]
+
+
+def _wrong(glossary: Glossary, amount: syntax.Amount, message: str, value: Value | None, help: str | None) -> None:
+    """Report a wrong number; of a parameter show where its value comes from."""
+    labels = []
+    if isinstance(amount, syntax.Parameter) and value is not None:
+        how = "is set to" if value.was_set else "is"
+        number = f"{shown(value.number * 100)}%" if value.percent else shown(value.number)
+        labels = [Label(value.span, f"`{amount.name.text}` {how} {number}")]
+    glossary.report.add("DL206", message, amount.span, labels=labels, help=help)
+
+
+def whole(glossary: Glossary, amount: syntax.Amount, what: str, low: int = 1, high: int = MOST_PATIENTS) -> int | None:
+    """A whole number between `low` and `high`; `what` names it in messages ("the size of a cohort")."""
+    value = parameter(glossary, amount) if isinstance(amount, syntax.Parameter) else None
+    if isinstance(amount, syntax.Parameter) and value is None:
+        return None
+    number = value.number if value else amount.value if isinstance(amount, syntax.Number) else Fraction(0)
+    begin = what[:1].upper() + what[1:]
+    help = f"Write a whole number from {low} to {high}."
+    if value is not None and value.percent:
+        _wrong(glossary, amount, f"{begin} must be a whole number, not a percentage.", value, help)
+    elif number.denominator != 1:
+        _wrong(glossary, amount, f"{begin} must be a whole number, not {shown(number)}.", value, help)
+    elif number < low:
+        _wrong(glossary, amount, f"{begin} must be at least {low}, not {shown(number)}.", value, help)
+    elif number > high:
+        _wrong(glossary, amount, f"{begin} is at most {high}, not {shown(number)}.", value, help)
+    else:
+        return int(number)
+    return None
+
+
+def percentage(
+    glossary: Glossary, percent: syntax.Percent, code: Literal["DL206", "DL216"] = "DL206"
+) -> Fraction | None:
+    """A percentage between 0 and 100, as an exact fraction of 1."""
+    amount = percent.amount
+    value = parameter(glossary, amount) if isinstance(amount, syntax.Parameter) else None
+    if isinstance(amount, syntax.Parameter):
+        if value is None:
+            return None
+        if value.percent:
+            name = amount.name.text
+            help = f"Write `{name}` without the sign `%`."
+            _wrong(glossary, amount, f"`{name}` is a percentage already.", value, help)
+            return None
+    number = value.number if value else amount.value if isinstance(amount, syntax.Number) else Fraction(0)
+    if not 0 <= number <= 100:
+        glossary.report.add(
+            code, f"A rate lies between 0% and 100%; {shown(number)}% does not.", percent.span,
+            help="Write the rate as a percentage from 0% to 100%.",
+        )  # fmt: skip
+        return None
+    return number / 100
+
+
+def rate_bound(glossary: Glossary, amount: syntax.Amount | syntax.Percent) -> Fraction | None:
+    """The bound of a rate: a percentage, or a parameter that is one, or a number from 0 to 1."""
+    if isinstance(amount, syntax.Percent):
+        return percentage(glossary, amount)
+    value = parameter(glossary, amount) if isinstance(amount, syntax.Parameter) else None
+    if isinstance(amount, syntax.Parameter) and value is None:
+        return None
+    number = value.number if value else amount.value if isinstance(amount, syntax.Number) else Fraction(0)
+    if 0 <= number <= 1:
+        return number
+    written = amount.name.text if isinstance(amount, syntax.Parameter) else shown(number)
+    text = f"A rate lies between 0 and 1; {shown(number)} does not."
+    _wrong(glossary, amount, text, value, f"If you mean a percentage, write `{written}%`.")
+    return None
+
+
+# ---- time ----
+
+LONGEST = {"hours": 87_600, "days": 3650, "weeks": 520, "months": 120, "cycles": 1000}
+"""About ten years in each unit: what is longer is a slip of the pen."""
+
+
+def duration(glossary: Glossary, length: syntax.Duration, what: str) -> str | None:
+    """A duration in words; `what` names it in messages ("a cycle")."""
+    number = _time(glossary, length.amount)
+    if number is None:
+        return None
+    begin = what[:1].upper() + what[1:]
+    if number <= 0:
+        message = f"{begin} must be longer than 0 {length.unit}."
+        glossary.report.add("DL214", message, length.span, help="Write for example: 28 days")
+    elif number > LONGEST[length.unit]:
+        message = f"{begin} of {shown(number)} {length.unit} is longer than ten years."
+        glossary.report.add("DL214", message, length.span, help="Is the number, or the unit of time, a slip?")
+    else:
+        return f"{shown(number)} {length.unit if number != 1 else length.unit[:-1]}"
+    return None
+
+
+def cycle_number(glossary: Glossary, amount: syntax.Amount) -> int | None:
+    """The number of a cycle: whole, from 1."""
+    number = _time(glossary, amount)
+    if number is None:
+        return None
+    if number.denominator == 1 and 1 <= number <= LONGEST["cycles"]:
+        return int(number)
+    message = f"Cycles are counted 1, 2, 3, … up to {LONGEST['cycles']}; there is no cycle {shown(number)}."
+    glossary.report.add("DL214", message, amount.span)
+    return None
+
+
+def _time(glossary: Glossary, amount: syntax.Amount) -> Fraction | None:
+    """A number in a duration or window."""
+    if isinstance(amount, syntax.Number):
+        return amount.value
+    value = parameter(glossary, amount)
+    if value is not None and value.percent:
+        _wrong(glossary, amount, "A time cannot be a percentage.", value, None)
+        return None
+    return None if value is None else value.number

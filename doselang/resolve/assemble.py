@@ -1,0 +1,155 @@
+"""From a file's syntax tree to the protocol that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from doselang.diagnostics import Label, Report
+from doselang.protocol import model
+from doselang.resolve import treatment
+from doselang.resolve.amounts import declare_parameters
+from doselang.resolve.conditions import bind_guard
+from doselang.resolve.expectations import Books, bind_claims, bind_examples
+from doselang.resolve.glossary import Glossary
+from doselang.resolve.histories import Spelling
+from doselang.resolve.limits import Accrual, bind_accrual
+from doselang.resolve.missing import report_missing
+from doselang.resolve.outline import MOST_PARTS, MOST_STATES, Home, Outline, outline_of
+from doselang.resolve.places import Where
+from doselang.resolve.rules import Rules, bind_assumption, bind_overrides, bind_rules
+from doselang.resolve.scenarios import bind_scenarios
+from doselang.resolve.sources import Sources, bind_sources
+from doselang.source import NOWHERE
+from doselang.syntax import nodes as syntax
+
+
+def resolve(
+    file: syntax.File,
+    report: Report,
+    *,
+    text: model.ProtocolText | None,
+    settings: Mapping[str, Fraction] | None = None,
+) -> model.Protocol | None:
+    """The protocol that a file means; None if anything in it is wrong, which is added to the report.
+
+    `text` is the protocol's text that citations are looked up in, None if the file names none or it could not be
+    read; `settings` are values of parameters, by name, in place of those in the file.
+    """
+    glossary = Glossary(report, partial=report.has_errors)
+    outline = outline_of(file, glossary)
+    if len(outline.parts) > MOST_PARTS or len(outline.states) > MOST_STATES:
+        return None
+    declare_parameters(glossary, outline.parameters, settings or {})
+    _report_repeated(glossary, outline)
+    sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None)
+    protocol = _bind(glossary, outline, sources, file)
+    report_missing(glossary, outline)
+    if not glossary.partial:
+        sources.report_uncited(outline.texts[0].span if outline.texts else NOWHERE)
+    return None if report.has_errors else protocol
+
+
+def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.File) -> model.Protocol:
+    """Everything the file says, in the order in which one thing needs another. What is wrong is left out."""
+    components = treatment.bind_components(glossary, outline.components)
+    levels = treatment.bind_ladder(glossary, outline.ladder, components)
+    treatment.bind_start(glossary, outline.starts)
+    cycle = treatment.bind_cycle(glossary, outline.cycles)
+    toxicities = treatment.bind_toxicities(glossary, outline)
+    events = treatment.bind_events(glossary, outline.events)
+    bodies = treatment.bind_bodies(glossary, outline.bodies)
+    declared = treatment.declare_verdicts(glossary, outline.verdicts)
+    verdicts, result = treatment.bind_verdicts(glossary, declared)
+
+    caps: dict[str, model.Limit] = {}
+    accruals = [bind_accrual(glossary, section, caps) for section in outline.parts]
+    trial = bind_overrides(glossary, bind_rules(glossary, sources, [outline.trial, *outline.parts], accruals))
+    course = bind_overrides(glossary, bind_rules(glossary, sources, [outline.course, *outline.states], ()))
+    books = Books(trial, course)
+    spelling = Spelling(
+        glossary.levels, glossary.parts, frozenset(t.letter for t in toxicities), frozenset(e.letter for e in events),
+        glossary.ladder_known and len(glossary.levels) > 0,
+    )  # fmt: skip
+    return model.Protocol(
+        title=outline.titles[0].title.value if outline.titles else "",
+        levels=levels,
+        start=glossary.start or 0,
+        toxicities=toxicities,
+        parts=_parts(outline, accruals, trial),
+        components=components,
+        verdicts=verdicts,
+        result=result,
+        bodies=bodies,
+        course=_course(glossary, outline, events, course),
+        replaces_inevaluable=bool(outline.replaces),
+        cycle=cycle,
+        claims=bind_claims(glossary, sources, outline.claims),
+        examples=bind_examples(glossary, spelling, books, outline.examples),
+        scenarios=bind_scenarios(glossary, books, outline.scenarios),
+        assumptions=_assumptions(file),
+        silences=_silences(glossary, outline.silences),
+        citations=tuple(sources.citations),
+        text=sources.settled(),
+        parameters=dict(zip(glossary.parameters.spelled, (v.number for v in glossary.values), strict=True)),
+    )
+
+
+def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:
+    parts = []
+    for section, accrual in zip(outline.parts, accruals, strict=True):
+        if isinstance(section.header, syntax.Part):
+            title = section.header.title.value if section.header.title else None
+            held = rules.holding(section.home)
+            name, span = section.header.name.text, section.header.span
+            parts.append(model.Part(name, accrual.cohort or 1, held, accrual.limits, title, span=span))
+    return tuple(parts)
+
+
+def _course(glossary: Glossary, outline: Outline, events: tuple[model.Event, ...], rules: Rules) -> model.Course | None:
+    if not glossary.course:
+        return None
+    states = []
+    for section in outline.states:
+        if isinstance(section.header, syntax.State):
+            header = section.header
+            held = () if header.final else rules.holding(section.home)
+            means = header.means.text.value if header.means else None
+            states.append(model.State(header.name.text, header.final, held, means, span=header.span))
+    span = outline.courses[0].span if outline.courses else NOWHERE
+    return model.Course(events, tuple(states), span=span)
+
+
+def _assumptions(file: syntax.File) -> tuple[model.Assumption, ...]:
+    """All assumptions, those that are the basis of a rule included, in the order of the file."""
+    found: list[model.Assumption] = []
+    for statement in file.statements:
+        match statement:
+            case syntax.Assume():
+                found.append(bind_assumption(statement))
+            case syntax.Rule(basis=basis):
+                found += [bind_assumption(part) for part in basis if isinstance(part, syntax.Assume)]
+    return tuple(found)
+
+
+def _silences(glossary: Glossary, silences: Sequence[tuple[syntax.Silent, Home]]) -> tuple[model.Silence, ...]:
+    bound = []
+    for silent, home in silences:
+        where = Where("silence", home.course, home.part)
+        when = bind_guard(glossary, where, silent.when) if silent.when is not None else None
+        bound.append(model.Silence(silent.text.value, when, home.part, home.course, span=silent.span))
+    return tuple(bound)
+
+
+def _report_repeated(glossary: Glossary, outline: Outline) -> None:
+    """Report statements that a file has once, and here has twice."""
+    kinds: tuple[tuple[str, Sequence[syntax.Statement]], ...] = (
+        ("`protocol`", outline.titles), ("`text`", outline.texts), ("`cycle`", outline.cycles),
+        ("`start`", outline.starts), ("`replace inevaluable patients`", outline.replaces),
+    )  # fmt: skip
+    for word, statements in kinds:
+        for later in statements[1:]:
+            glossary.report.add(
+                "DL202", f"The file has one {word}, and this is a second.", later.span,
+                labels=[Label(statements[0].span, "the first one")], help="Leave out one of the two.",
+            )  # fmt: skip

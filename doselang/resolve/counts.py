@@ -1,0 +1,239 @@
+"""Conditions about numbers of patients: `1 of 3`, `at least 2 DLTs`, rates, cycles."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from doselang.protocol import guards
+from doselang.resolve.amounts import LARGEST_GROUP, MOST_PATIENTS, rate_bound, whole
+from doselang.resolve.glossary import Glossary
+from doselang.resolve.places import Where, bind_place, not_here
+from doselang.syntax import nodes as syntax
+from doselang.syntax.words import flat, guard_words
+
+OWN_PART = -1
+"""The part of a count `in the part` of a rule that holds in every part, until the part is known."""
+
+IN_COURSE = (
+    "The course of a patient reads of the trial only which levels have been tried and which are closed as too toxic, "
+    "and counts the patient's cycles: `at least 6 cycles`."
+)
+
+
+def bind_share(glossary: Glossary, where: Where, share: syntax.Share) -> guards.Guard | None:
+    """`1 of 3 patients has a DLT`."""
+    if where.course:
+        not_here(glossary, where, share.span, "A number of patients of the trial", IN_COURSE)
+        return None
+    size = whole(glossary, share.group.size, "the number of patients in a group", 1, LARGEST_GROUP)
+    count = _share_range(glossary, share, size)
+    toxicity = glossary.toxicity(share.toxicity)
+    place = bind_place(glossary, where, share.place)
+    if size is None or count is None or toxicity is None or place is None:
+        return None
+    return guards.Share(count, share.group.kind, size, toxicity, place, span=share.span)
+
+
+def _share_range(glossary: Glossary, share: syntax.Share, size: int | None) -> guards.Range | None:
+    """How many of `size` patients; more than there are is reported."""
+    match share.count:
+        case syntax.Quantifier("all"):
+            return guards.Range(size, size) if size is not None else None
+        case syntax.Quantifier() as quantifier:
+            return _quantity(quantifier)
+        case syntax.Bound() as bound:
+            found = bounded(glossary, bound, "patients", LARGEST_GROUP)
+            number, word = bound.amount, bound.word
+        case number:
+            exact = whole(glossary, number, "a number of patients", 0, LARGEST_GROUP)
+            found = None if exact is None else guards.Range(exact, exact)
+            word = "exactly"
+    if found is None or size is None:
+        return None
+    named = found.low if word in ("at least", "exactly", "more than") else found.high
+    if found.low > size or (named is not None and named > size):
+        written = f"more than {size}" if word == "more than" and found.low == size + 1 else str(named)
+        message = f"A group of {size} patients cannot hold {written}."
+        help = f"Write a number of at most {size}."
+        glossary.report.add("DL206", message, number.span.to(share.group.span), help=help)
+        return None
+    return found
+
+
+def bounded(glossary: Glossary, bound: syntax.Bound, what: str, high: int = MOST_PATIENTS) -> guards.Range | None:
+    """The range of whole numbers that a bound allows; `what` is counted."""
+    if isinstance(bound.amount, syntax.Percent):
+        glossary.report.add(
+            "DL206", f"A number of {what} is a whole number, not a percentage.", bound.span,
+            help="For a share write for example `the DLT rate is at most 33%`.",
+        )  # fmt: skip
+        return None
+    number = whole(glossary, bound.amount, f"a number of {what}", 0, high)
+    match bound.word:
+        case _ if number is None:
+            return None
+        case "at least":
+            return guards.Range(number, None)
+        case "at most":
+            return guards.Range(0, number)
+        case "more than":
+            return guards.Range(number + 1, None)
+        case "exactly":
+            return guards.Range(number, number)
+        case "fewer than":
+            if number > 0:
+                return guards.Range(0, number - 1)
+            help = "Write a larger number, or `no`."
+            glossary.report.add("DL206", "There are never fewer than 0.", bound.span, help=help)
+    return None
+
+
+def _quantity(quantifier: syntax.Quantifier) -> guards.Range:
+    return guards.Range(0, 0) if quantifier.word == "none" else guards.Range(1, None)
+
+
+def _tally_range(glossary: Glossary, tally: syntax.Tally, what: str) -> guards.Range | None:
+    match tally.count:
+        case syntax.Bound() as bound:
+            return bounded(glossary, bound, what)
+        case syntax.Quantifier() as quantifier:
+            return _quantity(quantifier)
+        case syntax.Between(low, high):
+            first = whole(glossary, low, f"a number of {what}", 0)
+            last = whole(glossary, high, f"a number of {what}", 0)
+            if first is None or last is None:
+                return None
+            if first > last:
+                glossary.report.add(
+                    "DL206", f"Nothing lies between {first} and {last}: the first number is the larger one.",
+                    low.span.to(high.span), help=f"Write: between {last} and {first}",
+                )  # fmt: skip
+                return None
+            return guards.Range(first, last)
+    whole(glossary, tally.count, f"a number of {what}", 0)
+    plain = flat(guard_words(tally))
+    glossary.report.add(
+        "DL209", f"`{plain}` may mean exactly, at least or at most so many.", tally.span,
+        help=f"Write `exactly {plain}`, `at least {plain}` or `at most {plain}`.",
+    )  # fmt: skip
+    return None
+
+
+def bind_tally(glossary: Glossary, where: Where, tally: syntax.Tally) -> guards.Guard | None:
+    """`at least 2 DLTs`, `fewer than 6 evaluable at the next lower level`, `at least 6 cycles`."""
+    if tally.what == "cycles":
+        return _cycles(glossary, where, tally)
+    if where.course:
+        not_here(glossary, where, tally.span, "A number of patients of the trial", IN_COURSE)
+        return None
+    if isinstance(tally.what, syntax.Name):
+        what = glossary.toxicity(tally.what)
+        counted = f"patients with {tally.what.text}"
+    else:
+        what, counted = -1, "evaluable patients"
+    count = _tally_range(glossary, tally, counted)
+    extent = _extent(glossary, where, tally.place, tally.scope)
+    if count is None or what is None or extent is None:
+        return None
+    scope, place, part = extent
+    return guards.Tally(count, what, scope, place, part, span=tally.span)
+
+
+Extent = tuple[Literal["level", "trial", "part", "cohort"], guards.Place, int | None]
+
+
+def _extent(glossary: Glossary, where: Where, place: syntax.Place | None, scope: syntax.Scope | None) -> Extent | None:
+    """What a count is of: scope, place and part of a Tally."""
+    at = bind_place(glossary, where, place)
+    match scope:
+        case None:
+            return None if at is None else ("level", at, None)
+        case syntax.Scope("cohort") if place is not None:
+            not_here(
+                glossary, where, scope.span, "`in the cohort` together with a level",
+                "A cohort is at one level: leave out one of the two.",
+            )  # fmt: skip
+            return None
+        case syntax.Scope("named", name=name):
+            part = glossary.look_up(glossary.parts, name) if name is not None else None
+            if part is None or at is None:
+                return None
+            return ("part", at, part) if place is None else ("level", at, part)
+        case syntax.Scope("part"):
+            return _own_part(glossary, where, place, scope, at)
+        case syntax.Scope("trial") if place is not None:
+            return None if at is None else ("level", at, None)
+        case syntax.Scope("trial"):
+            return "trial", guards.THIS, None
+        case _:
+            return "cohort", guards.THIS, None
+
+
+def _own_part(
+    glossary: Glossary, where: Where, place: syntax.Place | None, scope: syntax.Scope, at: guards.Place | None
+) -> Extent | None:
+    """`in the part`: the one under way; together with a level it must be known which."""
+    if place is None:
+        return "part", guards.THIS, None
+    if where.part is not None:
+        return None if at is None else ("level", at, where.part)
+    if where.role == "rule":
+        return None if at is None else ("level", at, OWN_PART)
+    parts = " or ".join(f"`in {name}`" for name in glossary.parts.spelled[:3])
+    not_here(glossary, where, scope.span, "`in the part` together with a level", f"Say in which part: write {parts}.")
+    return None
+
+
+def bind_rate(glossary: Glossary, where: Where, rate: syntax.Rate) -> guards.Guard | None:
+    """`the DLT rate is at most 33%`."""
+    if where.course:
+        not_here(glossary, where, rate.span, "A rate of toxicity in the trial", IN_COURSE)
+        return None
+    toxicity = glossary.toxicity(rate.toxicity)
+    number = rate_bound(glossary, rate.bound.amount)
+    extent = _extent(glossary, where, rate.place, rate.scope)
+    if toxicity is None or number is None or extent is None:
+        return None
+    scope, place, part = extent
+    if scope == "cohort":
+        not_here(
+            glossary, where, rate.span, "A rate in one cohort",
+            f"Write a number of patients: at most 1 {rate.toxicity.text} in the cohort",
+        )  # fmt: skip
+        return None
+    low, low_included, high, high_included = _interval(rate.bound.word, number)
+    return guards.Rate(toxicity, low, low_included, high, high_included, scope, place, part, span=rate.span)
+
+
+def _interval(word: syntax.BoundWord, number: Fraction) -> tuple[Fraction, bool, Fraction, bool]:
+    """Both ends of the rates that a bound allows, and whether each is allowed itself."""
+    match word:
+        case "at least":
+            return number, True, Fraction(1), True
+        case "more than":
+            return number, False, Fraction(1), True
+        case "at most":
+            return Fraction(0), True, number, True
+        case "fewer than":
+            return Fraction(0), True, number, False
+        case "exactly":
+            return number, True, number, True
+
+
+def _cycles(glossary: Glossary, where: Where, tally: syntax.Tally) -> guards.Guard | None:
+    if not where.course:
+        not_here(
+            glossary, where, tally.span, "A number of cycles",
+            "Cycles are counted for one patient: write the rule below `patient course`.",
+        )  # fmt: skip
+        return None
+    further = tally.place or tally.scope
+    if further is not None:
+        not_here(
+            glossary, where, further.span, "A place of cycles",
+            "The cycles of a patient are counted at all levels together: leave this out.",
+        )  # fmt: skip
+        return None
+    count = _tally_range(glossary, tally, "cycles")
+    return None if count is None else guards.Cycles(count, span=tally.span)

@@ -1,0 +1,117 @@
+"""All names of one file, and how a name that is used is looked up in them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from attrs import define, field, frozen
+
+from doselang.diagnostics import Report
+from doselang.resolve.names import Names, fold, listing
+from doselang.source import Span
+from doselang.syntax import nodes as syntax
+from doselang.syntax.words import with_article
+
+
+@frozen
+class Value:
+    """The value of a parameter; `percent` where it was declared with the sign, so that 33% is 33/100."""
+
+    number: Fraction
+    percent: bool
+    span: Span
+    was_set: bool = False
+
+
+@define
+class Glossary:
+    """The names of a file, by kind.
+
+    `partial`: parts of the file could not be read, so what seems to be missing may be in them. `ladder_known` is
+    false where a statement about the levels is wrong, so that a missing level is no further news.
+    """
+
+    report: Report
+    partial: bool = False
+    ladder_known: bool = True
+    start: int | None = None
+    """The position of the level the trial begins at, once known."""
+    course: bool = False
+    """Whether the file has a patient's course."""
+    values: list[Value] = field(factory=list)
+    """The values of the parameters, in their order."""
+    parameters: Names = field(factory=lambda: Names("parameter", "parameters", "parameter {} is 3"))
+    components: Names = field(factory=lambda: Names("component", "components", "component {} in mg"))
+    levels: Names = field(factory=lambda: Names("level", "levels", "level {}"))
+    toxicities: Names = field(factory=lambda: Names("toxicity", "toxicities", "toxicity {}"))
+    events: Names = field(factory=lambda: Names("event", "events", "event {}"))
+    bodies: Names = field(factory=lambda: Names("body", "bodies", "body {}"))
+    verdicts: Names = field(factory=lambda: Names("verdict", "verdicts", "verdict {}"))
+    parts: Names = field(factory=lambda: Names("part", "parts", "part {}"))
+    states: Names = field(factory=lambda: Names("state", "states", "state {}"))
+
+    @property
+    def kinds(self) -> tuple[Names, ...]:
+        """The tables in which a bare word is looked up."""
+        return (
+            self.toxicities, self.events, self.verdicts, self.states, self.parts, self.bodies, self.components,
+            self.parameters,
+        )  # fmt: skip
+
+    def toxicity(self, name: syntax.Name) -> int | None:
+        """A toxicity; a plural s is read over, unless the name itself has it."""
+        found = self.find_toxicity(name.text)
+        if found is None:
+            self.unknown(self.toxicities, name)
+        return found
+
+    def find_toxicity(self, name: str) -> int | None:
+        """A toxicity's position, without a word if there is none."""
+        found = self.toxicities.find(name)
+        if found is None and fold(name).endswith("s"):
+            found = self.toxicities.find(fold(name)[:-1])
+        return found
+
+    def look_up(self, names: Names, name: syntax.Name) -> int | None:
+        """The position of a name in one of the tables; an unknown one is reported."""
+        found = names.find(name.text)
+        if found is None:
+            self.unknown(names, name)
+        return found
+
+    def unknown(self, names: Names, name: syntax.Name) -> None:
+        """Report a name that is not declared, unless that is a consequence of what is reported elsewhere."""
+        missing_itself = names in (self.toxicities, self.parts) and not len(names)
+        if missing_itself or (self.partial and names.suggestion(name.text) is None):
+            return
+        other = self.other_kind(names, name.text)
+        help = names.advice(name.text)
+        if other is not None and names.suggestion(name.text) is None:
+            of_that, needed = with_article(other.kind), with_article(names.kind)
+            help = f"`{name.text}` is {of_that}; here the name of {needed} must stand. {names.existing()}"
+        self.report.add("DL203", f"There is no {names.kind} {names.quoted(name.text)}.", name.span, help=help)
+
+    def other_kind(self, names: Names, name: str) -> Names | None:
+        """Another kind that has this name."""
+        return next((table for table in self.kinds if table is not names and table.find(name) is not None), None)
+
+    def level(self, label: syntax.Label) -> int | None:
+        """The position of a level on the ladder; an unknown label is reported."""
+        found = self.levels.find(label.text)
+        if found is None and self.ladder_known:
+            self._unknown_level(label)
+        return found
+
+    def _unknown_level(self, label: syntax.Label) -> None:
+        if self.parameters.find(label.text) is not None:
+            self.report.add(
+                "DL206", f"`{label.text}` is a parameter, a number; here a level's label must stand.", label.span,
+                help=f"Write a level's label, or `the highest level`. The levels are {listing(self.levels.spelled)}.",
+            )  # fmt: skip
+            return
+        near = self.levels.suggestion(label.text)
+        if self.partial and near is None:
+            return
+        there = f"The levels are {listing(self.levels.spelled)}, from the lowest to the highest."
+        help = f"Did you mean level `{near}`? {there}" if near else there
+        self.report.add("DL204", f"There is no level `{label.text}` on the ladder.", label.span, help=help)

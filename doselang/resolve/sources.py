@@ -1,0 +1,119 @@
+"""What each statement of a file cites, and which sentences of the text nothing cites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, evolve, field
+
+from doselang.diagnostics import Report
+from doselang.protocol.model import Citation, ProtocolText, Sentence
+from doselang.resolve.citations import Finder
+from doselang.resolve.names import shorten
+from doselang.resolve.sentences import without_anchor
+from doselang.source import Span
+from doselang.syntax import nodes as syntax
+
+
+@define
+class Sources:
+    """The citations of a file, bound to sentences."""
+
+    report: Report
+    text: ProtocolText | None
+    _finder: Finder | None
+    citations: list[Citation] = field(factory=list)
+    """All of them, in the order of the file."""
+    _by_statement: dict[int, tuple[Citation, ...]] = field(factory=dict)
+    _touched: set[int] = field(factory=set)
+
+    def of(self, statement: syntax.Statement) -> tuple[Citation, ...]:
+        """What a statement cites."""
+        return self._by_statement.get(id(statement), ())
+
+    def bind(self, statement: syntax.Statement) -> None:
+        """Look up everything that a statement cites, or marks as background."""
+        if isinstance(statement, syntax.Background):
+            self._sentence(statement.text)
+            return
+        bound = tuple(
+            Citation(cites.text.value, self._sentence(cites.text), span=cites.span) for cites in cites_of(statement)
+        )
+        if bound:
+            self._by_statement[id(statement)] = bound
+            self.citations.extend(bound)
+
+    def _sentence(self, words: syntax.Text) -> int:
+        """The position of the first sentence that words stand in, -1 if they are not in the text."""
+        if self._finder is None:
+            return -1
+        match = self._finder.find(words.value)
+        if match is not None and match.how == "exact":
+            self._touched.update(match.sentences)
+            return match.sentences[0]
+        if match is not None:
+            there = self._finder.text.sentences[match.sentences[0]]
+            message = f"The text has these words with other capital letters: “{shorten(words.value)}”."
+            self.report.add("DL601", message, words.span, help=f"Copy them as they stand there. {self._show(there)}")
+        elif not any(char.isalnum() for char in words.value):
+            help = "Write words of the protocol's text."
+            self.report.add("DL601", "The citation has no words.", words.span, help=help)
+        else:
+            near = self._finder.nearest(words.value)
+            message = f"These words are not in the protocol's text: “{shorten(words.value)}”."
+            help = "Copy the words from the text as they stand there."
+            if near is not None:
+                help = f"Did you mean this? {self._show(near)}"
+            self.report.add("DL601", message, words.span, help=help)
+        return -1
+
+    def _show(self, sentence: Sentence) -> str:
+        path = self.text.path if self.text else ""
+        return f"Line {sentence.line} of {path}: “{shorten(sentence.text, 200)}”"
+
+    def settled(self) -> ProtocolText | None:
+        """The text, with the positions of the sentences cited or marked as background."""
+        return None if self.text is None else evolve(self.text, cited=self.text.cited | self._touched)
+
+    def report_uncited(self, span: Span) -> None:
+        """Report each sentence that nothing cites, at the statement that names the text."""
+        settled = self.settled()
+        if settled is None:
+            return
+        for number, sentence in enumerate(settled.sentences):
+            if number not in settled.cited:
+                message = f"Nothing cites line {sentence.line} of {settled.path}: “{shorten(sentence.text, 200)}”"
+                paste = f'background "{_quotation(sentence)}"'
+                help = f"Cite it in the rule that it asks for; if it asks for none, write: {paste}"
+                self.report.add("DL602", message, span, help=help)
+
+
+def _quotation(sentence: Sentence) -> str:
+    """Words that cite a sentence: all of a short one, beginning and end of a long one."""
+    words = without_anchor(sentence.text).replace('"', "'").replace(" | ", " ").split()
+    return " ".join(words) if len(words) <= 20 else f"{' '.join(words[:12])} … {' '.join(words[-4:])}"
+
+
+def cites_of(statement: syntax.Statement) -> Iterator[syntax.Cites]:
+    """The citations written in a statement."""
+    within = statement.basis if isinstance(statement, syntax.Rule) else getattr(statement, "cites", ())
+    return (part for part in within if isinstance(part, syntax.Cites))
+
+
+def bind_sources(
+    file: syntax.File, report: Report, text: ProtocolText | None, text_file: syntax.TextFile | None
+) -> Sources:
+    """The citations of all statements. Without a text to look into, a file that cites is told so once."""
+    sources = Sources(report, text, Finder(text) if text is not None else None)
+    for statement in file.statements:
+        sources.bind(statement)
+    if text is None and text_file is None:
+        pointing = next((s for s in file.statements if isinstance(s, syntax.Background) or any(cites_of(s))), None)
+        if pointing is not None:
+            first = next(cites_of(pointing), None)
+            report.add(
+                "DL201", "The file cites a protocol's text and does not say where that is.",
+                (first or pointing).span,
+                help='Write at the top, with the name of the text\'s file in the same folder: text "protocol.md"',
+            )  # fmt: skip
+    return sources
