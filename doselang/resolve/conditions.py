@@ -271,7 +271,9 @@ def _report_bare_name(glossary: Glossary, guard: syntax.Happened, name: syntax.N
         return
     toxicity = near or next(iter(glossary.toxicities.spelled), "DLT")
     help = f"Did you mean `any {near}`?" if near else f"Write for example `any {toxicity}` or `a higher level exists`."
-    glossary.report.add("DL203", f"`{name.text}` is not known, and a name alone is no condition.", guard.span, help=help)
+    glossary.report.add(
+        "DL203", f"`{name.text}` is not known, and a name alone is no condition.", guard.span, help=help
+    )
 
 
 def _fact(glossary: Glossary, where: Where, fact: syntax.Fact) -> guards.Guard | None:

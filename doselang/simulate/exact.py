@@ -1,0 +1,196 @@
+"""Exact operating characteristics: probabilities carried forward over all steps of the explored machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from attrs import define, field
+
+from doselang.diagnostics import trouble
+from doselang.machine.characteristics import Characteristics
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, TooManyStates, explore
+from doselang.machine.notation import Group
+from doselang.machine.records import Ints
+from doselang.machine.situations import Accrual
+from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
+from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.scenarios import checked
+from doselang.simulate.totals import Results, Totals, characteristics
+from doselang.simulate.undecided import group_of
+
+BLOCK = 1 << 20
+"""So many numbers a block of scenarios may take in one array: with more, the processor waits for memory."""
+
+Gates = frozenset[tuple[int, int]]
+"""Gates, each a part and its number there."""
+
+
+def exact(
+    protocol: Protocol, scenarios: Sequence[Scenario], accrual: Accrual = "one-at-a-time", *,
+    max_states: int = MAX_STATES,
+) -> tuple[Characteristics, ...]:  # fmt: skip
+    """The operating characteristics under each scenario, exact up to the rounding of floating point.
+
+    Human decisions whose chances a scenario does not give end undecided there. Raises Trouble DL903 where a scenario
+    does not fit the protocol, DL701 where trials are not bounded, DL702 where the machine has more than `max_states`
+    states, DL704 where a cohort has too many outcomes.
+    """
+    machine = compile_protocol(protocol)
+    by_gates: dict[Gates, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        by_gates.setdefault(known_gates(machine, checked(protocol, scenario)), []).append(number)
+    found: dict[int, Characteristics] = {}
+    for known, numbers in by_gates.items():
+        explored = prepare(machine, accrual, known, max_states=max_states)
+        found.update(zip(numbers, explored.characterise([scenarios[number] for number in numbers]), strict=True))
+    return tuple(found[number] for number in range(len(scenarios)))
+
+
+def known_gates(machine: Machine, scenario: Scenario) -> Gates:
+    """The gates whose chances a scenario gives."""
+    return frozenset(
+        (part.number, number)
+        for part in machine.parts
+        for number, gate in enumerate(part.gates)
+        if part.part.rules[gate.rule].name in scenario.chances
+    )
+
+
+def scenario_arrays(machine: Machine, scenarios: Sequence[Scenario], options: Sequence[Choice]) -> tuple[Floats, Floats]:
+    """The rates [K, toxicities, levels] of some scenarios, and their chances of some options [K, options]."""
+    names = [machine.parts[part].part.rules[machine.parts[part].gates[gate].rule].name for part, gate, _ in options]
+    chances = [
+        [scenario.chances[name][option] for name, (_, _, option) in zip(names, options, strict=True)]
+        for scenario in scenarios
+    ]
+    return np.array([scenario.rates for scenario in scenarios], float), np.array(chances).reshape(len(scenarios), -1)
+
+
+@contextmanager
+def limits_as_trouble(max_states: int = MAX_STATES) -> Iterator[None]:
+    """Says in the words of the command line which limit of the machine was reached."""
+    try:
+        yield
+    except TooManyStates as error:
+        simulate = "Simulate it with `--method montecarlo`"
+        if error.states <= max_states:
+            raise trouble(
+                "DL701", f"A trial can go on beyond {MAX_PATIENTS:,} patients: exact figures cannot be given.",
+                help=f"{simulate}, or bound the trial, for example: accrue at most 60 in the trial",
+            ) from None  # fmt: skip
+        raise trouble(
+            "DL702", f"The machine has more than {max_states:,} states.",
+            help=f"{simulate}, or allow more with `--max-states {10 * max_states}`; each takes about 100 bytes.",
+        ) from None  # fmt: skip
+    except OverflowError as error:
+        raise trouble("DL704", f"{str(error)[:1].upper()}{str(error)[1:]}.", help="Write smaller cohorts.") from None
+
+
+def prepare(
+    machine: Machine, accrual: Accrual, known: Gates | None = None, *, max_states: int = MAX_STATES
+) -> Explored:
+    """The machine explored, for any number of scenarios that give the chances of the same gates."""
+    with limits_as_trouble(max_states):
+        return Explored(accrual, flow_of(explore(machine, accrual, max_states=max_states, known_gates=known)))
+
+
+@define
+class Explored:
+    """A flow, with its steps and ends sorted for the sums that are taken over them.
+
+    `by_kind` are the steps by kind; `leaving` the steps that leave the first part or end the trial in it, by number of
+    patients; `ends` the ended states by frame. Each has the positions at which a new group begins, and what it is.
+    """
+
+    accrual: Accrual
+    flow: Flow
+    by_kind: Ints = field(init=False)
+    kind_starts: Ints = field(init=False)
+    leaving: Ints = field(init=False)
+    size_starts: Ints = field(init=False)
+    sizes: list[int] = field(init=False)
+    ends: Ints = field(init=False)
+    end_starts: Ints = field(init=False)
+    end_frames: list[int] = field(init=False)
+    results: Results = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        flow, part = self.flow, self.flow.exploration.frames.part
+        self.results = Results(flow.exploration.frames)
+        # a small type sorts by radix
+        kind = flow.kind.astype(np.uint16) if len(flow.kinds) < 1 << 16 else flow.kind
+        self.by_kind, self.kind_starts, _ = _grouped(kind)
+        leads_to = flow.leads_to()
+        left = flow.ended | (part[flow.frames] != 0)
+        self.leaving = np.flatnonzero((part[flow.frames[flow.source]] == 0) & left[leads_to]).astype(np.int32)
+        patients = np.repeat(np.array(flow.patients, np.int32), np.diff(flow.buckets))
+        order, self.size_starts, self.sizes = _grouped(patients[leads_to[self.leaving]])
+        self.leaving = self.leaving[order]
+        ended = np.flatnonzero(flow.ended).astype(np.int32)
+        order, self.end_starts, self.end_frames = _grouped(flow.frames[ended])
+        self.ends = ended[order]
+
+    def characterise(self, scenarios: Sequence[Scenario]) -> Iterator[Characteristics]:
+        """The operating characteristics under each scenario."""
+        machine, kinds = self.flow.exploration.machine, self.flow.kinds
+        block = max(1, BLOCK // len(self.flow.source))
+        for start in range(0, len(scenarios), block):
+            some = scenarios[start : start + block]
+            chance = kinds.chance(*scenario_arrays(machine, some, kinds.options))
+            for scenario, totals in zip(some, self.totals(chance), strict=True):
+                yield characteristics(self.results, scenario, self.accrual, "exact", totals)
+
+    def totals(self, chance: Floats) -> Iterator[Totals]:
+        """The sums under each of K scenarios, given the chance of each kind of step, [kinds, K]."""
+        flow, kinds = self.flow, self.flow.kinds
+        weights = carry(flow, chance)
+        taken = np.add.reduceat(weights[flow.source[self.by_kind]], self.kind_starts, axis=0) * chance
+        protocol = flow.exploration.machine.protocol
+        patients = np.zeros((len(protocol.parts), len(protocol.levels), chance.shape[1]))
+        dlts = np.zeros_like(patients)
+        np.add.at(patients, (kinds.part, kinds.level), taken * kinds.counts.sum(axis=1)[:, None])
+        np.add.at(dlts, (kinds.part, kinds.level), taken * kinds.counts[:, 1, None])
+        leaving = weights[flow.source[self.leaving]] * chance[flow.kind[self.leaving]]
+        sizes = np.add.reduceat(leaving, self.size_starts, axis=0)
+        ends = np.add.reduceat(weights[self.ends], self.end_starts, axis=0)
+        for k in range(chance.shape[1]):
+            yield Totals(
+                _positive(self.end_frames, ends[:, k]), _positive(self.sizes, sizes[:, k]),
+                patients[:, :, k], dlts[:, :, k], _Histories(self, weights[:, k], chance[:, k]),
+            )  # fmt: skip
+
+
+def _grouped(labels: Ints) -> tuple[Ints, Ints, list[int]]:
+    """Positions sorted by label, where each label begins, and the labels."""
+    order = np.argsort(labels, kind="stable").astype(np.int32)
+    found, starts = np.unique(labels[order], return_index=True)
+    return order, starts.astype(np.int32), found.tolist()
+
+
+def _positive(labels: list[int], probabilities: Floats) -> dict[int, float]:
+    return {label: p for label, p in zip(labels, probabilities.tolist(), strict=True) if p > 0}
+
+
+@define
+class _Histories:
+    """Finds histories of positive probability, fewest patients first."""
+
+    explored: Explored
+    weights: Floats
+    chance: Floats
+
+    def __call__(self, frames: Sequence[int]) -> tuple[Group, ...]:
+        flow = self.explored.flow
+        ends = np.sort(self.explored.ends[np.isin(flow.frames[self.explored.ends], frames)])
+        state = int(ends[np.argmax(self.weights[ends] > 0)])
+        groups: list[Group] = []
+        while state > 0:
+            steps = slice(flow.first[state], flow.first[state + 1])
+            likely = self.weights[flow.source[steps]] * self.chance[flow.kind[steps]] > 0
+            step = int(flow.first[state]) + int(np.argmax(likely))
+            state = int(flow.source[step])
+            groups.append(group_of(flow.exploration.situations, int(flow.frames[state]), int(flow.exits[step])))
+        return tuple(reversed(groups))

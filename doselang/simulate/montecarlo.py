@@ -1,0 +1,342 @@
+"""Simulated operating characteristics: trials as counts on states, moved on cohort by cohort."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from doselang.diagnostics import trouble
+from doselang.machine.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exploring import MAX_PATIENTS
+from doselang.machine.notation import Group, write_history
+from doselang.machine.records import Ints
+from doselang.machine.situations import Accrual, Situations, pack
+from doselang.machine.states import Frames
+from doselang.machine.weights import Floats, kinds_of
+from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.exact import Gates, known_gates, limits_as_trouble, scenario_arrays
+from doselang.simulate.scenarios import checked
+from doselang.simulate.totals import Results, Totals, characteristics
+from doselang.simulate.undecided import group_of
+
+Counts = NDArray[np.int64]
+
+BATCH = 1 << 18
+"""So many trials are under way at once, however many are asked for: each may be in a state of its own."""
+
+
+def monte_carlo(
+    protocol: Protocol, scenarios: Sequence[Scenario], accrual: Accrual = "one-at-a-time", *, trials: int, seed: int
+) -> tuple[Characteristics, ...]:
+    """The operating characteristics under each scenario, from `trials` simulated trials each, with standard errors.
+
+    The machine is followed only where trials go, so that it may be of any size, or without end: a trial with
+    MAX_PATIENTS patients is given up, and counted as undecided. The same seed, scenarios and version of numpy give
+    the same figures. Raises Trouble DL903 for no trials, a negative seed, or a scenario that does not fit the protocol,
+    DL704 where a cohort has too many outcomes.
+    """
+    if trials < 1:
+        raise trouble("DL903", f"The number of trials must be at least 1, not {trials}.")
+    if seed < 0:
+        raise trouble("DL903", f"The seed must not be negative, and it is {seed}.")
+    machine = compile_protocol(protocol)
+    by_gates: dict[Gates, Simulator] = {}
+    found = []
+    for scenario, stream in zip(scenarios, SeedSequence(seed).spawn(len(scenarios)), strict=True):
+        known = known_gates(machine, checked(protocol, scenario))
+        simulator = by_gates.setdefault(known, Simulator(Situations(machine, Frames(machine), accrual, known)))
+        with limits_as_trouble():
+            sums = simulator.run(scenario, trials, default_rng(stream))
+        totals = simulator.totals(sums, trials)
+        made = characteristics(simulator.results, scenario, accrual, "montecarlo", totals, trials=trials, seed=seed)
+        found.append(_with_errors(made, sums.spread(trials), trials))
+    return tuple(found)
+
+
+@define
+class Lanes:
+    """Trials with one number of patients, by state: one row for all trials that are in one.
+
+    `trials[s]` is how many they are; `source`, `exit` the step that led here first, `source` a row of the bucket of
+    number `bucket[s]`; `mean[s, c]` and `square[s, c]` are moments over these trials of what `Columns` counts.
+    """
+
+    frames: Ints
+    codes: Ints
+    trials: Counts
+    bucket: Ints
+    source: Ints
+    exit: Ints
+    mean: Floats
+    square: Floats
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def add(self, column: Ints | int, number: Ints) -> None:
+        """Count so many more in a column of each row."""
+        rows = np.arange(len(self))
+        self.square[rows, column] += number * (2 * self.mean[rows, column] + number)
+        self.mean[rows, column] += number
+
+
+@frozen
+class Columns:
+    """What is counted in each trial: patients and toxicities of the first part by level, and of each part in all."""
+
+    levels: int
+    parts: int
+
+    @property
+    def width(self) -> int:
+        return 2 * self.levels + 2 * self.parts
+
+    def count(self, lanes: Lanes, part: int, level: Ints, patients: Ints, dlts: Ints) -> None:
+        """Count a cohort of each row."""
+        if part == 0:
+            lanes.add(level, patients)
+            lanes.add(self.levels + level, dlts)
+        lanes.add(2 * self.levels + 2 * part, patients)
+        lanes.add(2 * self.levels + 2 * part + 1, dlts)
+
+
+@define
+class Sums:
+    """Sums over the trials of a scenario: of ended frames, sizes, patients and toxicities [parts, levels], moments."""
+
+    patients: Counts
+    dlts: Counts
+    mean: Floats
+    square: Floats
+    ends: Counter[int] = field(factory=Counter)
+    sizes: Counter[int] = field(factory=Counter)
+    unbounded: int = 0
+    longest: tuple[Group, ...] | None = None
+    histories: dict[int, tuple[Group, ...]] = field(factory=dict)
+
+    def spread(self, trials: int) -> Floats:
+        """The standard error of the mean of each column.
+
+        Trials in one state are alike from there on, whatever led them there. So the moments of those that leave it
+        may be taken to be those of all that were in it, and squares can be summed without keeping trials apart.
+        """
+        variance = self.square / trials - (self.mean / trials) ** 2
+        return np.sqrt(np.maximum(variance, 0.0) / trials)
+
+    def history(self, frames: Sequence[int]) -> tuple[Group, ...]:
+        """The shortest history met that ended in one of some frames."""
+        return min((self.histories[frame] for frame in frames), key=_patients)
+
+
+def _patients(history: tuple[Group, ...]) -> int:
+    return sum(len(group.letters) for group in history)
+
+
+@define
+class Simulator:
+    """Runs trials; the situations met are kept from one scenario to the next."""
+
+    situations: Situations
+    results: Results = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.results = Results(self.situations.frames)
+
+    @property
+    def machine(self) -> Machine:
+        return self.situations.machine
+
+    def run(self, scenario: Scenario, trials: int, generator: Generator) -> Sums:
+        """Simulate a number of trials."""
+        columns = Columns(self.machine.levels, len(self.machine.parts))
+        counts = np.zeros((columns.parts, columns.levels), np.int64)
+        sums = Sums(counts, counts.copy(), np.zeros(columns.width), np.zeros(columns.width))
+        for begun in range(0, trials, BATCH):
+            _Batch(self.situations, self.results, scenario, generator, columns, sums).run(min(BATCH, trials - begun))
+        return sums
+
+    def totals(self, sums: Sums, trials: int) -> Totals:
+        """The sums as shares of all trials."""
+        longest = None if sums.longest is None else write_history(sums.longest, self.machine.protocol)
+        return Totals(
+            {frame: number / trials for frame, number in sorted(sums.ends.items())},
+            {size: number / trials for size, number in sorted(sums.sizes.items())},
+            sums.patients / trials, sums.dlts / trials, sums.history, sums.unbounded / trials, longest,
+        )  # fmt: skip
+
+
+@define
+class _Batch:
+    """Trials under way. `buckets` are all lanes so far, without their moments, to find histories."""
+
+    situations: Situations
+    results: Results
+    scenario: Scenario
+    generator: Generator
+    columns: Columns
+    sums: Sums
+    waiting: dict[int, list[Lanes]] = field(factory=dict)
+    buckets: list[Lanes] = field(factory=list)
+
+    def run(self, trials: int) -> None:
+        frame, codes = self.situations.frames.first()
+        none, nothing = np.full(1, -1, np.int32), np.zeros((1, self.columns.width))
+        first = np.array([frame], np.int32)
+        self.waiting[0] = [Lanes(first, codes, np.array([trials]), none, none, none, nothing, nothing.copy())]
+        while self.waiting:
+            patients = min(self.waiting)
+            lanes = _merged(self.waiting.pop(patients))
+            self._end(lanes, patients)
+            frames, bucket = self.situations.frames, len(self.buckets)
+            if patients < MAX_PATIENTS:
+                for part in range(self.columns.parts):
+                    running = (frames.ended[lanes.frames] == 0) & (frames.part[lanes.frames] == part)
+                    if running.any():
+                        self._step(lanes, bucket, part, np.flatnonzero(running).astype(np.int32), patients)
+            lanes.mean = lanes.square = np.zeros((0, 0))
+            self.buckets.append(lanes)
+
+    def _end(self, lanes: Lanes, patients: int) -> None:
+        """Count the trials that have ended, and those that are given up."""
+        frames, sums = self.situations.frames, self.sums
+        ended = frames.ended[lanes.frames] != 0
+        for row in np.flatnonzero(ended).tolist():
+            number = int(lanes.frames[row])
+            sums.ends[number] += int(lanes.trials[row])
+            if self.results[number] is None:
+                found = self._history(lanes, row)
+                sums.histories[number] = min(sums.histories.get(number, found), found, key=_patients)
+        if patients >= MAX_PATIENTS and not ended.all():
+            given_up = np.flatnonzero(~ended)
+            sums.unbounded += int(lanes.trials[given_up].sum())
+            sums.longest = sums.longest or self._history(lanes, int(given_up[0]))
+            in_first = given_up[frames.part[lanes.frames[given_up]] == 0]
+            sums.sizes[patients] += int(lanes.trials[in_first].sum())
+            ended[:] = True
+        sums.mean += lanes.trials[ended] @ lanes.mean[ended]
+        sums.square += lanes.trials[ended] @ lanes.square[ended]
+
+    def _step(self, lanes: Lanes, bucket: int, part: int, running: Ints, patients: int) -> None:
+        """Draw the next cohort of every running trial of a part."""
+        situations, frames = self.situations, self.situations.frames
+        row = situations.of(part, lanes.frames[running], lanes.codes[running])
+        state, exits, taken = self._drawn(running, row, lanes.trials[running], frames.level[lanes.frames[running]])
+        here = frames.level[lanes.frames[state]]
+        codes, line = lanes.codes[state], np.arange(len(state))
+        codes[line, here] = situations.machine.records.apply(situations.change[exits], codes[line, here])
+        branch = situations.branch[exits]
+        frames.leave(codes, here, branch)
+        following = frames.after(lanes.frames[state], branch)
+        codes[frames.ended[following] != 0] = 0
+        after = Lanes(
+            following, codes, taken, np.full(len(state), bucket, np.int32), state, exits,
+            lanes.mean[state], lanes.square[state],
+        )  # fmt: skip
+        number, dlts = self._counted(exits, here)
+        self.columns.count(after, part, here, number, dlts)
+        np.add.at(self.sums.patients, (part, here), taken * number)
+        np.add.at(self.sums.dlts, (part, here), taken * dlts)
+        left = (frames.ended[following] != 0) | (frames.part[following] != 0)
+        for more in np.unique(number).tolist():
+            some = np.flatnonzero(number == more)
+            self.waiting.setdefault(patients + more, []).append(_taken(after, some))
+            if part == 0 and left[some].any():
+                self.sums.sizes[patients + more] += int(taken[some][left[some]].sum())
+
+    def _counted(self, exits: Ints, levels: Ints) -> tuple[Ints, Ints]:
+        """Patients, and those with a dose-limiting toxicity, of some exits."""
+        kinds, kind = kinds_of(self.situations, exits, levels)
+        return kinds.counts.sum(axis=1, dtype=np.int32)[kind], kinds.counts[kind, 1]
+
+    def _drawn(self, running: Ints, rows: Ints, trials: Counts, levels: Ints) -> tuple[Ints, Ints, Counts]:
+        """State, exit and number of trials of each step that trials take."""
+        situations, drawn = self.situations, []
+        many = situations.count[rows]
+        for exits_of_each in np.unique(many).tolist():
+            some = np.flatnonzero(many == exits_of_each)
+            exits = situations.first[rows[some]][:, None] + np.arange(exits_of_each, dtype=np.int32)
+            kinds, kind = kinds_of(situations, exits.ravel(), np.repeat(levels[some], exits_of_each))
+            chance = kinds.chance(*scenario_arrays(situations.machine, [self.scenario], kinds.options))
+            taken = _multinomial(self.generator, trials[some], chance[kind, 0].reshape(exits.shape))
+            state, exit = np.nonzero(taken)
+            drawn.append((running[some[state]], exits[state, exit], taken[state, exit]))
+        state, exit, taken = (np.concatenate(column) for column in zip(*drawn, strict=True))
+        return state, exit, taken
+
+    def _history(self, lanes: Lanes, row: int) -> tuple[Group, ...]:
+        groups: list[Group] = []
+        while lanes.bucket[row] >= 0:
+            before, exit = self.buckets[lanes.bucket[row]], int(lanes.exit[row])
+            row, lanes = int(lanes.source[row]), before
+            groups.append(group_of(self.situations, int(lanes.frames[row]), exit))
+        return tuple(reversed(groups))
+
+
+def _multinomial(generator: Generator, trials: Counts, chance: Floats) -> Counts:
+    """How many trials take each exit, [states, exits]. What has chance 0 never happens.
+
+    Numpy gives the last exit whatever is left over, by rounding too: so the most probable one is put last.
+    """
+    order = np.argsort(chance, axis=1)
+    ordered = np.take_along_axis(chance, order, axis=1)
+    drawn = generator.multinomial(trials, ordered / ordered.sum(axis=1, keepdims=True))
+    taken = np.empty_like(drawn)
+    np.put_along_axis(taken, order, drawn, axis=1)
+    return taken
+
+
+def _taken(lanes: Lanes, rows: Ints | NDArray[np.int64]) -> Lanes:
+    return Lanes(
+        lanes.frames[rows], lanes.codes[rows], lanes.trials[rows], lanes.bucket[rows], lanes.source[rows],
+        lanes.exit[rows], lanes.mean[rows], lanes.square[rows],
+    )  # fmt: skip
+
+
+def _merged(chunks: list[Lanes]) -> Lanes:
+    """One row for all trials in one state, with the moments of all of them."""
+    names = ("frames", "codes", "trials", "bucket", "source", "exit", "mean", "square")
+    lanes = Lanes(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names))
+    key = pack(np.column_stack([lanes.frames, lanes.codes]))
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    merged = _taken(lanes, order[starts])
+    if len(merged) < len(lanes):
+        weight = lanes.trials[order]
+        merged.trials = np.add.reduceat(weight, starts)
+        for name in ("mean", "square"):
+            sums = np.add.reduceat(getattr(lanes, name)[order] * weight[:, None], starts, axis=0)
+            setattr(merged, name, sums / merged.trials[:, None])
+    return merged
+
+
+def _with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:
+    """The characteristics with the standard error of every probability and mean."""
+
+    def error(probability: float) -> float:
+        return sqrt(max(probability * (1 - probability), 0.0) / trials)
+
+    levels = len(made.mtd)
+    of_parts = spread[2 * levels :].reshape(-1, 2).tolist()
+    assert made.patients.sd is not None
+    errors = StandardErrors(
+        tuple(error(p) for p in made.mtd),
+        error(made.no_mtd),
+        {name: error(p) for name, p in made.other_verdicts.items()},
+        error(made.undecided),
+        Patients(
+            made.patients.sd / sqrt(trials), None, None, None, tuple(spread[:levels].tolist()),
+            {size: error(p) for size, p in made.patients.distribution.items()},
+        ),
+        Toxic(of_parts[0][1], tuple(spread[levels : 2 * levels].tolist())),
+        {name: PartFigures(*pair) for name, pair in zip(made.parts, of_parts, strict=True)},
+        tuple(error(reason.probability) for reason in made.reasons),
+        tuple(error(cause.probability) for cause in made.undecided_causes),
+    )  # fmt: skip
+    return evolve(made, standard_errors=errors)

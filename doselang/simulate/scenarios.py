@@ -1,0 +1,275 @@
+"""Scenarios to simulate under: those of the protocol, `--dlt 10%,20%,30%`, and tables of comma-separated values.
+
+All functions are pure: they read texts, not files. What is wrong is raised as Trouble, in a sentence that says where.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from math import isfinite
+
+from attrs import frozen
+
+from doselang.diagnostics import Trouble, trouble
+from doselang.protocol.model import Gate, Protocol, Scenario
+from doselang.resolve.names import fold, listing, nearest, shorten
+
+MOST_SCENARIOS = 1_000_000
+"""So many rows a table of scenarios may have."""
+
+ROUNDING = 1e-9
+"""So much may rates or chances that are to add up to 1 miss it by."""
+
+_RATE = re.compile(r"(-?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?)\s*(%?)")
+"""A number as a person or a spreadsheet writes it; bounded, so that no exponent takes for ever."""
+
+
+# ---- choosing ----
+
+
+def named(protocol: Protocol, name: str) -> Scenario:
+    """The protocol's scenario of a name, letter case aside. Raises Trouble DL903 where there is none."""
+    for scenario in protocol.scenarios:
+        if fold(scenario.name) == fold(name):
+            return scenario
+    names = [f'"{scenario.name}"' for scenario in protocol.scenarios]
+    near = nearest(name, names)
+    if near is not None:
+        help = f"Did you mean {near}?"
+    elif names:
+        help = f"The protocol's scenarios: {listing(names, mark='')}."
+    else:
+        help = "The protocol has no scenarios. Give rates with `--dlt`, one a level, or write a `scenario`."
+    raise trouble("DL903", f'There is no scenario "{shorten(name)}".', help=help)
+
+
+def from_rates(protocol: Protocol, text: str) -> Scenario:
+    """The scenario that `--dlt` gives: one rate a level, in ladder order, `10%,20%,30%` or `0.1,0.2,0.3`.
+
+    Raises Trouble DL903: a rate that is none, or not in [0, 1]; a wrong number of rates; a protocol with several
+    toxicities, of which the option could give only the first.
+    """
+    first, *others = protocol.toxicities
+    if others:
+        raise trouble(
+            "DL903", f"`--dlt` gives the rates of `{first.name}` alone, and the protocol counts {listing([t.name for t in protocol.toxicities])}.",
+            help="Write a `scenario` in the protocol, or a table for `--scenarios` with columns such as "
+            f"`{first.name}:{protocol.levels[0].label}`.",
+        )  # fmt: skip
+    cells = [cell.strip() for cell in text.split(";" if ";" in text else ",")]
+    labels = [level.label for level in protocol.levels]
+    if len(cells) != len(labels):
+        raise trouble(
+            "DL903", f"`--dlt` gives {_count(len(cells), 'rate')}, and the protocol has {_count(len(labels), 'level')}.",
+            help=f"Give one rate for each level, in this order: {listing(labels)}.",
+        )  # fmt: skip
+    rates = tuple(
+        _rate(cell, f"the rate at level `{label}` in `--dlt`", decimal_comma=";" in text)
+        for cell, label in zip(cells, labels, strict=True)
+    )
+    return Scenario(f"{first.name} {', '.join(f'{100 * rate:g}%' for rate in rates)}", (rates,))
+
+
+def checked(protocol: Protocol, scenario: Scenario) -> Scenario:
+    """The scenario, if it fits the protocol. Raises Trouble DL903 with a sentence that says what does not."""
+
+    def wrong(what: str) -> Trouble:
+        return trouble("DL903", f'In scenario "{shorten(scenario.name)}" {what}.')
+
+    toxicities, labels = protocol.toxicities, [level.label for level in protocol.levels]
+    if len(scenario.rates) != len(toxicities):
+        raise wrong(f"there are rates of {len(scenario.rates)} of {_count(len(toxicities), 'toxicity')}")
+    for toxicity, rates in zip(toxicities, scenario.rates, strict=True):
+        if len(rates) != len(labels):
+            raise wrong(
+                f"`{toxicity.name}` has {_count(len(rates), 'rate')}, and there are {_count(len(labels), 'level')}"
+            )
+        for label, rate in zip(labels, rates, strict=True):
+            if not 0 <= rate <= 1:
+                raise wrong(f"the rate of `{toxicity.name}` at level `{label}` is {rate:g}, which is not from 0 to 1")
+    for label, *at_level in zip(labels, *scenario.rates, strict=True):
+        if sum(at_level) > 1 + ROUNDING:
+            raise wrong(f"the rates of all toxicities at level `{label}` add up to {sum(at_level):g}, more than 1")
+    for name, chances in scenario.chances.items():
+        if (what := _wrong_chances(protocol, name, chances)) is not None:
+            raise wrong(what)
+    return scenario
+
+
+def _wrong_chances(protocol: Protocol, name: str, chances: tuple[float, ...]) -> str | None:
+    """What is wrong with the chances of a human decision."""
+    if not all(isfinite(chance) and 0 <= chance <= 1 for chance in chances) or abs(sum(chances) - 1) > ROUNDING:
+        return f'the chances of "{name}" are not numbers from 0 to 1 that add up to 1'
+    gates = gates_of(protocol, name)
+    for gate in gates:
+        if len(gate.options) != len(chances):
+            return f'"{name}" has {_count(len(chances), "chance")}, and its decision has {len(gate.options)} outcomes'
+    if not gates:
+        return f'there are chances of "{name}", which is no rule that leaves a decision to people'
+    return None
+
+
+def gates_of(protocol: Protocol, name: str) -> list[Gate]:
+    """The human decisions in the rules of a name, those of patients' courses included."""
+    rules = [rule for part in protocol.parts for rule in part.rules]
+    if protocol.course is not None:
+        rules += [rule for state in protocol.course.states for rule in state.rules]
+    return [case.gate for rule in rules if rule.name == name for case in rule.cases if case.gate is not None]
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def _rate(cell: str, where: str, *, decimal_comma: bool = False) -> float:
+    """A rate in [0, 1] from a cell such as `10%`, `0.1`, or `0,1` where the comma can be no separator."""
+    found = _RATE.fullmatch(cell.strip().replace(",", ".") if decimal_comma else cell.strip())
+    if found is None:
+        what = f"is `{shorten(cell, 40)}`, which is not a number" if cell.strip() else "is missing"
+        raise trouble("DL903", f"{_begin(where)} {what}.", help="Write a rate such as `10%` or `0.1`.")
+    number, percent = Fraction(found[1]), bool(found[2])
+    value = number / 100 if percent else number
+    if not 0 <= value <= 1:
+        bounds = "from 0% to 100%" if percent else "from 0 to 1"
+        help = f"If you mean a percentage, write `{found[1]}%`." if not percent and 1 < value <= 100 else None
+        raise trouble("DL903", f"{_begin(where)} is `{shorten(cell, 40)}`, which is not {bounds}.", help=help)
+    return float(value)
+
+
+def _begin(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+# ---- tables ----
+
+
+@frozen
+class _Columns:
+    """Where a table has the name, and by toxicity and level the rate; `headings` as written."""
+
+    headings: tuple[str, ...]
+    name: int
+    rates: tuple[tuple[int, ...], ...]
+
+
+def from_csv(protocol: Protocol, text: str, path: str | None = None) -> tuple[Scenario, ...]:
+    """The scenarios of a table, one a row.
+
+    The first row has the headings: `name`, and for each level its label, or `TOXICITY:LABEL` (needed where there are
+    several toxicities), in any order. A byte-order mark, empty rows, and semicolons between the columns, then with
+    commas in the numbers, are understood. Raises Trouble DL901 where the text is no table, DL903 where a heading or a
+    cell is wrong, with row and column as a spreadsheet counts them; `path` is put into it.
+    """
+    try:
+        separator = _separator(text)
+        rows = _rows(text.removeprefix("\ufeff"), separator)
+        number, headings = next(rows, (0, []))
+        columns = _columns(protocol, headings, number)
+        return _scenarios(protocol, columns, rows, decimal_comma=separator == ";")
+    except Trouble as error:
+        raise Trouble(error.diagnostic, path) from None
+
+
+def _separator(text: str) -> str:
+    """What stands between the columns, by the headings."""
+    headings = re.sub(r'"[^"]*"', "", next((line for line in text.splitlines() if line.strip()), ""))
+    if ";" in headings and "," in headings:
+        raise trouble(
+            "DL903", "The headings of the table hold both commas and semicolons.",
+            help="Put commas between all columns, or semicolons between all.",
+        )  # fmt: skip
+    return ";" if ";" in headings else ","
+
+
+def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, with their numbers from 1."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for number, row in enumerate(reader, 1):
+            if number > MOST_SCENARIOS:
+                raise trouble("DL901", f"The table has more than {MOST_SCENARIOS:,} rows.")
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield number, cells
+    except csv.Error as error:
+        message = f"The table cannot be read from row {reader.line_num} on: {error}."
+        raise trouble("DL901", message, help="Is a quotation mark left open?") from None
+
+
+def _columns(protocol: Protocol, headings: list[str], row: int) -> _Columns:
+    """Which column is which. Raises Trouble for one that is unknown, twice there, or missing."""
+    names = ["name", *_rate_headings(protocol)]
+    if not headings:
+        raise trouble("DL901", "The table of scenarios is empty.", help=f"Write the headings {listing(names)}.")
+    found: dict[str, int] = {}
+    for position, heading in enumerate(headings):
+        name = _heading(protocol, heading)
+        at = f"Row {row}, column {position + 1}"
+        if name is None:
+            near = nearest(heading, names)
+            help = f"Did you mean `{near}`?" if near else f"The headings are {listing(names)}."
+            what = f"the heading `{shorten(heading, 40)}` is unknown" if heading else "the heading is missing"
+            raise trouble("DL903", f"{at}: {what}.", help=help)
+        if name in found:
+            raise trouble("DL903", f"{at}: the heading `{shorten(heading, 40)}` is there twice.")
+        found[name] = position
+    missing = [name for name in names if name not in found]
+    if missing:
+        noun = "column is" if len(missing) == 1 else "columns are"
+        help = f"The headings are {listing(names)}."
+        raise trouble("DL903", f"Row {row}: the {noun} missing: {listing(missing)}.", help=help)
+    rates = tuple(
+        tuple(found[_title(protocol, t, level.label)] for level in protocol.levels)
+        for t in range(len(protocol.toxicities))
+    )
+    return _Columns(tuple(headings), found["name"], rates)
+
+
+def _title(protocol: Protocol, toxicity: int, label: str) -> str:
+    """The heading of the rates of a toxicity at a level: the label alone where there is one toxicity."""
+    return label if len(protocol.toxicities) == 1 else f"{protocol.toxicities[toxicity].name}:{label}"
+
+
+def _rate_headings(protocol: Protocol) -> list[str]:
+    return [_title(protocol, t, level.label) for t in range(len(protocol.toxicities)) for level in protocol.levels]
+
+
+def _heading(protocol: Protocol, heading: str) -> str | None:
+    """A heading in its one spelling, None where it is unknown."""
+    known = {fold(name): name for name in ("name", *_rate_headings(protocol))}
+    for t, toxicity in enumerate(protocol.toxicities):
+        for level in protocol.levels:
+            known[fold(f"{toxicity.name}:{level.label}")] = _title(protocol, t, level.label)
+    return known.get(fold(re.sub(r"\s*:\s*", ":", heading)))
+
+
+def _scenarios(
+    protocol: Protocol, columns: _Columns, rows: Iterator[tuple[int, list[str]]], *, decimal_comma: bool
+) -> tuple[Scenario, ...]:
+    found: dict[str, tuple[int, Scenario]] = {}
+    for row, cells in rows:
+        if len(cells) != len(columns.headings):
+            message = f"Row {row} has {_count(len(cells), 'cell')}, and there are {len(columns.headings)} headings."
+            raise trouble("DL903", message)
+        name = cells[columns.name]
+        if not name:
+            raise trouble("DL903", f"Row {row}, column {columns.name + 1}: the scenario has no name.")
+        if fold(name) in found:
+            message = f'Row {row} is named "{shorten(name)}", and so is row {found[fold(name)][0]}.'
+            raise trouble("DL903", message, help="Give each scenario a name of its own.")
+        rates = tuple(
+            tuple(
+                _rate(cells[c], f"row {row}, column {c + 1}: the rate under `{columns.headings[c]}`", decimal_comma=decimal_comma)
+                for c in of_toxicity
+            )
+            for of_toxicity in columns.rates
+        )
+        found[fold(name)] = (row, checked(protocol, Scenario(name, rates)))
+    if not found:
+        raise trouble("DL901", "The table has headings, and no scenario below them.")
+    return tuple(scenario for _, scenario in found.values())

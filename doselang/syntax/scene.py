@@ -1,0 +1,146 @@
+"""The place of a syntax fault as it is looked at: the words around it, what could stand there, what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from attrs import frozen
+from lark import Token
+
+from doselang.diagnostics import Label
+from doselang.source import Span
+from doselang.syntax.lexer import SIGN, UNCLOSED
+from doselang.syntax.tables import END, Grammar
+
+
+@frozen
+class Fault:
+    """A syntax fault: what to report, where its statement begins, and from where on to look for the next one."""
+
+    code: str
+    message: str
+    span: Span
+    help: str | None
+    begun: int
+    resume: int
+    labels: tuple[Label, ...] = ()
+
+
+@frozen(slots=False)
+class Scene:
+    """The statement's words before the fault, the word that cannot stand there, and those after it in the statement.
+
+    `complete` tells that the words before are a whole statement, `opens_line` that the word is the first of its line,
+    `outdented` that it is also as far to the left as the statement before it.
+    """
+
+    grammar: Grammar
+    text: str
+    seen: Sequence[Token]
+    found: Token
+    ahead: Sequence[Token]
+    complete: bool
+    opens_line: bool
+    outdented: bool
+
+    # ---- what is there ----
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a new statement seems to begin with the word."""
+        return self.complete and self.outdented
+
+    @property
+    def last(self) -> str:
+        """The kind of the word before."""
+        return self.seen[-1].type if self.seen else ""
+
+    @property
+    def head(self) -> str:
+        """The kind of the statement's first word."""
+        return self.seen[0].type if self.seen else ""
+
+    @property
+    def following(self) -> str:
+        """The kind of the word after."""
+        return self.ahead[0].type if self.ahead else ""
+
+    @property
+    def is_word(self) -> bool:
+        return self.found[:1].isalpha() and self.found.type not in (SIGN, UNCLOSED)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the statement is left unfinished: the file ends, or the next statement begins."""
+        return self.found.type == END or (self.outdented and self.found.type in self.grammar.statements)
+
+    @cached_property
+    def line(self) -> Span:
+        """The line of the fault."""
+        start = self.text.rfind("\n", 0, offset(self.found)) + 1
+        end = self.text.find("\n", offset(self.found))
+        return Span(start, len(self.text) if end < 0 else end)
+
+    # ---- what could be there ----
+
+    @cached_property
+    def stack(self) -> list[int]:
+        return self.grammar.walk(token.type for token in self.seen)
+
+    @cached_property
+    def stack_before(self) -> list[int]:
+        """The stack without the last word."""
+        return self.grammar.walk(token.type for token in self.seen[:-1])
+
+    @cached_property
+    def expected(self) -> frozenset[str]:
+        """The kinds of words that could stand there."""
+        return self.grammar.accepts(self.stack)
+
+    def reach(self, *kinds: str, skip: int = 0, back: int = 0) -> int:
+        """How many words could be read with others put in; -1 if they cannot stand there.
+
+        `skip` leaves out so many words, the one found first; `back` is 1 to put the others in place of the last word.
+        """
+        stack = list(self.stack_before if back else self.stack)
+        if not all(self.grammar.step(stack, kind) for kind in kinds):
+            return -1
+        return self.grammar.reach(stack, [self.found, *self.ahead][skip:])
+
+    def keywords(self, kinds: Iterable[str]) -> dict[str, str]:
+        """The keywords among kinds of words: their kinds by what is written."""
+        spelled = self.grammar.spelled
+        return {spelled[kind]: kind for kind in sorted(kinds) if kind in spelled and spelled[kind][0].isalpha()}
+
+    # ---- what is said ----
+
+    def fault(self, message: str, help: str | None, span: Span | None = None, code: str = "DL101") -> Fault:
+        """A fault at the word that was found, or at a span; with a label where its statement begins above."""
+        place = span or where(self.found)
+        if not self.seen or self.fresh:
+            return Fault(code, message, place, help, place.start, offset(self.found))
+        begun = offset(self.seen[0])
+        labels: tuple[Label, ...] = ()
+        if "\n" in self.text[begun : place.start]:
+            labels = (Label(where(self.seen[0]), f"the `{self.seen[0].lower()}` statement begins here"),)
+        return Fault(code, message, place, help, begun, offset(self.found), labels)
+
+
+def offset(token: Token) -> int:
+    assert token.start_pos is not None
+    return token.start_pos
+
+
+def where(first: Token, last: Token | None = None) -> Span:
+    """The stretch of a word, or of all words from the first to the last."""
+    end = (last or first).end_pos
+    assert end is not None
+    return Span(offset(first), end)
+
+
+def shown(text: str, longest: int = 40) -> str:
+    """Words of the file as a message quotes them: on one line, shortened, unseen signs replaced."""
+    line = " ".join(text[: 20 * longest].split())
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -1,0 +1,395 @@
+"""From what the grammar recognises to nodes: for each rule and alias of the grammar, how its node is built.
+
+The parser builds a node as soon as its rule is complete, from the children in the order written: nodes, and keywords
+as tokens. Children are picked by their kind, not by their position, so that optional words need no place holders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, get_args
+
+from attrs import frozen
+from lark import Token
+
+from doselang.source import Span
+from doselang.syntax import nodes as n
+
+Kid = Any
+"""A child: a node, or the token of a keyword or sign."""
+
+Pick = Callable[[Sequence[Kid]], Any]
+Method = Callable[["Shape", list[Kid]], Any]
+
+GUARDS = get_args(n.Guard)
+MOVES = get_args(n.Move)
+PLAIN_MOVES = get_args(n.PlainMove)
+AMOUNTS = get_args(n.Amount)
+BASIS = (n.Overrides, n.Cites, n.Assume)
+ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
+
+
+@frozen
+class Word(n.Node):
+    """A word or phrase that is a detail of the node around it, such as `at any time`."""
+
+    text: str
+
+
+@frozen
+class Moves(n.Node):
+    """The moves of one `then`."""
+
+    moves: tuple[n.Move, ...]
+
+
+@frozen
+class Limits(n.Node):
+    """The bounds of an accrual."""
+
+    low: n.Amount | None
+    high: n.Amount | None
+
+
+@frozen
+class Closings(n.Node):
+    """The levels closed in the circumstances of an example."""
+
+    labels: tuple[n.Label, ...]
+
+
+# ---- places in the text ----
+
+
+def place_of(kid: Kid) -> Span:
+    return Span(kid.start_pos, kid.end_pos) if isinstance(kid, Token) else kid.span
+
+
+def over(kids: Sequence[Kid]) -> Span:
+    """The stretch of the text from the first child to the last."""
+    return Span(place_of(kids[0]).start, place_of(kids[-1]).end)
+
+
+# ---- picking children ----
+
+
+def one(*kinds: type) -> Pick:
+    return lambda kids: next(kid for kid in kids if isinstance(kid, kinds))
+
+
+def maybe(*kinds: type) -> Pick:
+    return lambda kids: next((kid for kid in kids if isinstance(kid, kinds)), None)
+
+
+def every(*kinds: type) -> Pick:
+    return lambda kids: tuple(kid for kid in kids if isinstance(kid, kinds))
+
+
+def child(place: int) -> Pick:
+    return lambda kids: kids[place]
+
+
+def fixed(value: object) -> Pick:
+    return lambda kids: value
+
+
+def said(text: str) -> Pick:
+    return lambda kids: any(isinstance(kid, Word) and kid.text == text for kid in kids)
+
+
+def word(kids: Sequence[Kid]) -> Any:
+    """The text of the first Word."""
+    return one(Word)(kids).text
+
+
+def words(kids: Sequence[Kid]) -> list[str]:
+    return [kid.text for kid in kids if isinstance(kid, Word)]
+
+
+# ---- methods ----
+
+
+def node(kind: Callable[..., n.Node], *picks: Pick) -> Method:
+    """A node of the children picked, which spans them all."""
+    return lambda self, kids: kind(*[pick(kids) for pick in picks], span=over(kids))
+
+
+def literal(kind: Callable[..., n.Node], value: str) -> Method:
+    """A node that is told by a word."""
+    return node(kind, fixed(value))
+
+
+def passed(place: int = 0) -> Method:
+    """No node of its own: a child's."""
+    return lambda self, kids: kids[place]
+
+
+def status(value: n.Status) -> Method:
+    return node(n.HasStatus, fixed(value), said("too toxic"))
+
+
+def of_token(kind: Callable[..., n.Node]) -> Callable[[Shape, Token], n.Node]:
+    return lambda self, token: kind(str(token), span=place_of(token))
+
+
+class Shape:
+    """What the parser calls; it keeps nothing. Names in capitals are kinds of words and numbers, the others rules."""
+
+    # ---- words and values ----
+
+    NAME = of_token(n.Name)
+    LABEL = of_token(n.Label)
+    UNIT = of_token(n.Unit)
+    LETTER = of_token(Word)
+
+    def STRING(self, token: Token) -> n.Text:
+        return n.Text(token[1:-1], span=place_of(token))
+
+    def NUMBER(self, token: Token) -> n.Number:
+        value = Fraction(int(token)) if token.isdigit() else Fraction(str(token))
+        return n.Number(value, str(token), span=place_of(token))
+
+    def parameter_name(self, kids: list[Kid]) -> n.Name:
+        """A name, also one that is a word of the language."""
+        return kids[0] if isinstance(kids[0], n.Name) else n.Name(str(kids[0]), span=over(kids))
+
+    def parameter_value(self, kids: list[Kid]) -> n.Parameter:
+        return n.Parameter(self.parameter_name(kids), span=over(kids))
+
+    def label(self, kids: list[Kid]) -> n.Label:
+        return n.Label(kids[0].text, span=over(kids))
+
+    plain_number = passed()
+    number = passed()
+    percent = node(n.Percent, child(0))
+    duration = node(n.Duration, child(0), word)
+    hours = literal(Word, "hours")
+    days = literal(Word, "days")
+    weeks = literal(Word, "weeks")
+    cycles = literal(Word, "cycles")
+    months = literal(Word, "months")
+
+    # ---- header, notices ----
+
+    def start(self, kids: list[Kid]) -> list[n.Statement]:
+        return kids
+
+    protocol = node(n.ProtocolTitle, one(n.Text))
+    text = node(n.TextFile, one(n.Text))
+    parameter = node(n.ParameterDecl, one(n.Name), one(n.Number, n.Percent), maybe(n.Means))
+    assume = node(n.Assume, child(1), child(3))
+    silent = node(n.Silent, one(n.Text), maybe(*GUARDS))
+    background = node(n.Background, one(n.Text))
+
+    # ---- treatment ----
+
+    cycle = node(n.Cycle, one(n.Duration), every(n.Cites))
+    component = node(n.Component, one(n.Name), maybe(n.Unit), every(n.Cites))
+    level = node(n.Level, one(n.Label), every(n.Dose))
+    dose = node(n.Dose, child(0), child(1))
+    dose_in_words = dose
+    levels = node(n.Levels, child(1), child(3))
+    start_at = node(n.Start, lambda kids: one(n.Place)(kids).label, every(n.Cites))
+
+    # ---- what is counted, and who decides ----
+
+    toxicity = node(
+        n.Toxicity, one(n.Name), maybe(n.Within, n.WithinCycles), maybe(n.Written), maybe(n.Means), every(n.Cites)
+    )
+    event = node(n.Event, one(n.Name), maybe(n.Written), maybe(n.Means), every(n.Cites))
+    within = node(n.Within, one(n.Duration))
+    within_cycle = node(n.WithinCycles, child(2), lambda kids: kids[4] if len(kids) > 4 else None)
+    written = node(n.Written, word)
+    means = node(n.Means, one(n.Text))
+    cites = node(n.Cites, one(n.Text))
+    replace = node(n.Replace, every(n.Cites))
+    body = node(n.Body, one(n.Name), maybe(n.Means), every(n.Cites))
+    verdict = node(
+        n.Verdict, one(n.Name), said("as the result"), maybe(n.Means), maybe(*GUARDS), every(n.Cites)
+    )  # fmt: skip
+    as_result = literal(Word, "as the result")
+    requires = passed(1)
+
+    # ---- sections ----
+
+    part = node(n.Part, one(n.Name), maybe(n.Text), every(n.Cites))
+    cohorts = node(n.Cohorts, child(2), every(n.Cites))
+    accrue = node(
+        n.Accrue, lambda kids: one(Limits)(kids).low, lambda kids: one(Limits)(kids).high, word, every(n.Cites)
+    )
+    cap = node(Limits, fixed(None), child(2))
+    floor = node(Limits, child(2), fixed(None))
+    floor_and_cap = node(Limits, child(2), child(6))
+    per_level = literal(Word, "level")
+    per_part = literal(Word, "part")
+    per_trial = literal(Word, "trial")
+    course = node(n.Course)
+    state = node(n.State, one(n.Name), said("final"), maybe(n.Means), every(n.Cites))
+    final = literal(Word, "final")
+
+    # ---- rules ----
+
+    rule = node(n.Rule, one(n.Text), said("at any time"), every(*BASIS), every(n.Case))
+    at_any_time = literal(Word, "at any time")
+    overrides = node(n.Overrides, every(n.Text))
+    case = node(n.Case, child(1), lambda kids: kids[3].moves)
+
+    # ---- conditions ----
+
+    any_of = node(n.AnyOf, every(*GUARDS))
+    all_of = node(n.AllOf, every(*GUARDS))
+    negated = node(n.Negated, child(1))
+    grouped = node(n.Grouped, child(1))
+
+    share_is = node(n.Share, child(0), one(n.Group), one(n.Name), maybe(n.Place))
+    share_none = literal(n.Quantifier, "none")
+    share_any = literal(n.Quantifier, "any")
+    share_all = literal(n.Quantifier, "all")
+    share_bounded = node(n.Bound, word, child(1))
+    share_exactly = passed()
+    group_all = node(n.Group, fixed("all"), child(0))
+    group_first = node(n.Group, fixed("first"), child(1))
+    group_added = node(n.Group, fixed("added"), child(1))
+
+    def tally_is(self, kids: list[Kid]) -> n.Tally:
+        what: Any = kids[1].text if isinstance(kids[1], Word) else kids[1]
+        return n.Tally(kids[0], what, maybe(n.Place)(kids), maybe(n.Scope)(kids), span=over(kids))
+
+    count_none = literal(n.Quantifier, "none")
+    count_any = literal(n.Quantifier, "any")
+    count_bounded = share_bounded
+    count_between = node(n.Between, child(1), child(3))
+    count_bare = passed()
+    at_least = literal(Word, "at least")
+    at_most = literal(Word, "at most")
+    more_than = literal(Word, "more than")
+    fewer_than = literal(Word, "fewer than")
+    exactly = literal(Word, "exactly")
+    tally_evaluable = literal(Word, "evaluable")
+    tally_cycles = literal(Word, "cycles")
+    tally_of = passed()
+
+    def rate_is(self, kids: list[Kid]) -> n.Rate:
+        bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
+        return n.Rate(kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, span=over(kids))
+
+    amount_number = passed()
+    amount_percent = passed()
+    in_trial = literal(n.Scope, "trial")
+    in_part = literal(n.Scope, "part")
+    in_cohort = literal(n.Scope, "cohort")
+    in_named_part = node(n.Scope, fixed("named"), child(1))
+
+    place_is = node(n.PlaceIs, child(0), said("not"), child(-1))
+    inverse = literal(Word, "not")
+    has_status = passed()
+    is_open = status("open")
+    is_closed = status("closed")
+    is_tried = status("tried")
+    is_untried = status("untried")
+    too_toxic = literal(Word, "too toxic")
+    is_above = node(n.Compared, fixed("above"), child(1))
+    is_below = node(n.Compared, fixed("below"), child(1))
+    is_place = node(n.Compared, fixed("same"), child(0))
+    is_declared = literal(n.Mark, "declared")
+    is_entered = literal(n.Mark, "entered")
+
+    declared_before = node(n.DeclaredBefore, child(0))
+    any_verdict = node(n.AnyVerdict, said("no"))
+    none_at_all = literal(Word, "no")
+    higher = literal(Word, "higher")
+    lower = literal(Word, "lower")
+    exists = literal(Word, "exists")
+    remains = literal(Word, "remains")
+    standing_is = passed(1)
+
+    def level_standing(self, kids: list[Kid]) -> n.Standing:
+        direction: Any = next(text for text in words(kids) if text in ("higher", "lower"))
+        named: Any = next((text for text in words(kids) if text in ("exists", "remains")), None)
+        return n.Standing("no" in words(kids), direction, maybe(n.HasStatus)(kids) or named, span=over(kids))
+
+    happened = node(n.Happened, child(0))
+    nothing_happened = literal(n.Fact, "no event")
+    cohort_complete = literal(n.Fact, "cohort complete")
+    trial_stopped = literal(n.Fact, "trial stopped")
+
+    # ---- places ----
+
+    place = passed()
+    this_level = literal(n.Place, "this")
+    next_higher = literal(n.Place, "next higher")
+    lowest = literal(n.Place, "lowest")
+    highest = literal(n.Place, "highest")
+    start_level = literal(n.Place, "start")
+    assigned_level = literal(n.Place, "assigned")
+    level_named = node(n.Place, fixed("level"), child(1))
+    verdict_level = node(n.Place, fixed("verdict"), fixed(None), child(0))
+    that_remains = literal(Word, "that remains")
+
+    def next_lower(self, kids: list[Kid]) -> n.Place:
+        remaining = said("that remains")(kids)
+        return n.Place("next lower that remains" if remaining else "next lower", span=over(kids))
+
+    # ---- moves ----
+
+    moves = node(Moves, every(*MOVES))
+    ask = node(n.Ask, one(n.Name), every(n.Option))
+    option = node(n.Option, every(*PLAIN_MOVES))
+
+    def may(self, kids: list[Kid]) -> n.May:
+        split = next(i for i, kid in enumerate(kids) if isinstance(kid, Token) and kid.type == "OTHERWISE")
+        pick = every(*PLAIN_MOVES)
+        return n.May(pick(kids[:split]), one(n.Name)(kids), pick(kids[split:]), span=over(kids))
+
+    escalate = literal(n.Step, "escalate")
+    de_escalate = literal(n.Step, "de-escalate")
+    stay = literal(n.Step, "stay")
+    enrol = node(n.Enrol, child(1), said("more"), maybe(n.Place))
+    close = node(n.Close, one(n.Place), said("with all above"), said("too toxic"))
+    declare = node(n.Declare, maybe(n.Place), one(n.Name))
+    declare_no = declare
+    begin = node(n.Begin, one(n.Name), maybe(n.Place))
+    stop = node(n.Stop, maybe(n.Text))
+    continue_treatment = node(n.Continue, maybe(n.Place))
+    enter = node(n.Enter, one(n.Name), maybe(n.Place))
+    more = literal(Word, "more")
+    with_all_above = literal(Word, "with all above")
+
+    # ---- claims, examples, scenarios ----
+
+    def claim(self, kids: list[Kid]) -> n.Claim:
+        *when, guard = every(*GUARDS)(kids)
+        in_course = said("in patient course")(kids)
+        modality: Any = words(kids)[-1]
+        name, cites, only_when = one(n.Text)(kids), every(n.Cites)(kids), when[0] if when else None
+        return n.Claim(name, cites, in_course, only_when, modality, guard, span=over(kids))
+
+    in_course = literal(Word, "in patient course")
+    never = literal(Word, "never")
+    always = literal(Word, "always")
+    eventually = literal(Word, "eventually")
+
+    def example(self, kids: list[Kid]) -> n.Example:
+        history, *by = every(n.Text)(kids)
+        closings, moves = maybe(Closings)(kids), maybe(Moves)(kids)
+        closed = closings.labels if closings else ()
+        expected: Any = moves.moves if moves else words(kids)[-1]
+        return n.Example(said("patient")(kids), history, closed, expected, tuple(by), span=over(kids))
+
+    of_patient = literal(Word, "patient")
+    circumstance = node(Closings, every(n.Label))
+    expect_moves = passed()
+    expect_wait = literal(Word, "wait")
+    expect_gap = literal(Word, "gap")
+    expect_silence = literal(Word, "silence")
+    expect_conflict = literal(Word, "conflict")
+
+    def closed_level(self, kids: list[Kid]) -> n.Label:
+        label: n.Label = kids[0].label
+        return label
+
+    scenario = node(n.Scenario, one(n.Text), every(*ASSUMPTIONS))
+    rates = node(n.Rates, one(n.Name), every(n.Percent))
+    hazards = node(n.Hazards, one(n.Name), every(n.Percent))
+    chances = node(n.Chances, one(n.Text), every(n.Percent))

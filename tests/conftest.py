@@ -1,0 +1,14 @@
+"""What all tests share: how hypothesis draws its examples."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The same examples at every run of the continuous integration; more of them, and new ones, on demand:
+# `pytest --hypothesis-profile=thorough`.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") else "dev")

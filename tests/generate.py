@@ -1,0 +1,391 @@
+"""Hypothesis strategies for small random protocols, true rates and chances: a 3+3-like skeleton, mutated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any as Anything
+from typing import Literal
+
+from attrs import evolve, frozen
+from hypothesis import strategies as st
+
+from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    NEXT_LOWER,
+    THIS,
+    All,
+    Any,
+    CohortComplete,
+    Compare,
+    Declared,
+    Guard,
+    HasStatus,
+    Not,
+    Place,
+    Range,
+    Rate,
+    ResultDeclared,
+    Share,
+    Standing,
+    Tally,
+)
+from doselang.protocol.model import (
+    Begin,
+    Body,
+    Case,
+    Close,
+    Declare,
+    Enrol,
+    Gate,
+    Level,
+    Limit,
+    Move,
+    Part,
+    Protocol,
+    Rule,
+    Silence,
+    Stop,
+    Toxicity,
+    Verdict,
+)
+
+Draw = Callable[[st.SearchStrategy[Anything]], Anything]
+LABELS = (("1", "2", "3", "4"), ("-1", "1", "2A", "2B"))
+HERE_CLOSED = HasStatus(THIS, "closed")
+HIGHER_REMAINS = Standing("higher", "remains")
+MTD = Place("verdict", 0)
+
+
+@frozen
+class Setting:
+    """What a random rule may speak of: how many levels, classes of toxicity, parts and verdicts; the cohort size."""
+
+    levels: int
+    classes: int
+    parts: int
+    verdicts: int
+    cohort: int
+
+
+# ---- random conditions ----
+
+
+def places(setting: Setting) -> st.SearchStrategy[Place]:
+    """This level most often, then the neighbours, then any other place."""
+    far = [Place("next lower that remains"), Place("lowest"), Place("highest"), Place("start")]
+    far += [Place("level", level) for level in range(setting.levels)]
+    far += [Place("verdict", verdict) for verdict in range(setting.verdicts)]
+    return st.one_of(st.just(THIS), st.sampled_from([NEXT_LOWER, NEXT_HIGHER]), st.sampled_from(far))
+
+
+@st.composite
+def ranges(draw: Draw, most: int) -> Range:
+    """From none to `most`, with or without an upper end."""
+    low = draw(st.integers(0, most))
+    return Range(low, draw(st.one_of(st.none(), st.integers(low, most))))
+
+
+@st.composite
+def shares(draw: Draw, setting: Setting) -> Share:
+    """K of N, most often of one or two cohorts."""
+    size = draw(st.sampled_from([setting.cohort, 2 * setting.cohort, 1, 2, 3, 4, 6]))
+    group = draw(st.sampled_from(["all", "first", "added"]))
+    toxicity = draw(st.integers(0, setting.classes - 1))
+    place = draw(st.one_of(st.just(THIS), st.just(THIS), places(setting)))
+    return Share(draw(ranges(size)), group, size, toxicity, place)
+
+
+@st.composite
+def tallies(draw: Draw, setting: Setting) -> Tally:
+    """So many evaluable, or so many toxicities, in any scope."""
+    what = draw(st.integers(-1, setting.classes - 1))
+    scope = draw(st.sampled_from(["level", "level", "cohort", "part", "trial"]))
+    part = draw(st.sampled_from([None, *range(setting.parts)])) if scope in ("level", "part") else None
+    place = draw(places(setting)) if scope == "level" else THIS
+    return Tally(draw(ranges(8 if what < 0 else 3)), what, scope, place, part)
+
+
+@st.composite
+def limits_of_rate(draw: Draw, setting: Setting) -> Rate:
+    """A rate above or below a fraction that small numbers of patients can meet exactly."""
+    bound = Fraction(draw(st.integers(0, 6)), 6)
+    included = draw(st.booleans())
+    scope = draw(st.sampled_from(["level", "part", "trial"]))
+    part = draw(st.sampled_from([None, *range(setting.parts)])) if scope != "trial" else None
+    place = draw(places(setting)) if scope == "level" else THIS
+    toxicity = draw(st.integers(0, setting.classes - 1))
+    if draw(st.booleans()):
+        return Rate(toxicity, Fraction(0), True, bound, included, scope, place, part)
+    return Rate(toxicity, bound, included, Fraction(1), True, scope, place, part)
+
+
+def atoms(setting: Setting) -> st.SearchStrategy[Guard]:
+    """Any condition that is not made of others and may stand in a rule of a trial."""
+    place = places(setting)
+    standings = st.sampled_from(["exists", "remains", "open", "closed", "tried", "untried"])
+    return st.one_of(
+        shares(setting),
+        shares(setting),
+        tallies(setting),
+        limits_of_rate(setting),
+        st.builds(HasStatus, place, st.sampled_from(["open", "closed", "tried"])),
+        st.builds(Compare, place, st.sampled_from(["above", "below", "same"]), place),
+        st.builds(Standing, st.sampled_from(["higher", "lower"]), standings),
+        st.builds(Declared, st.integers(0, setting.verdicts - 1), st.booleans()),
+        st.just(ResultDeclared()),
+        st.just(CohortComplete()),
+    )
+
+
+def guards(setting: Setting) -> st.SearchStrategy[Guard]:
+    """A condition, at most two deep."""
+    atom = atoms(setting)
+    literal = st.one_of(atom, atom, st.builds(Not, atom))
+    pair = st.tuples(literal, literal)
+    return st.one_of(literal, literal, st.builds(All, pair), st.builds(Any, pair), st.builds(Not, st.builds(All, pair)))
+
+
+# ---- random moves ----
+
+
+@st.composite
+def nexts(draw: Draw, setting: Setting) -> Move:
+    """One answer to what comes next."""
+    place = draw(st.one_of(st.sampled_from([THIS, NEXT_HIGHER, NEXT_LOWER]), places(setting)))
+    kinds = ["enrol", "enrol", "sized", "stop"] + ["begin"] * (setting.parts - 1)
+    match draw(st.sampled_from(kinds)):
+        case "enrol":
+            return Enrol(place)
+        case "sized":
+            return Enrol(place, draw(st.integers(1, 4)))
+        case "begin":
+            return Begin(draw(st.sampled_from([1, 1, 0])), draw(st.sampled_from([MTD, place])))
+    return Stop(draw(st.sampled_from([None, "enough is known"])))
+
+
+@st.composite
+def thens(draw: Draw, setting: Setting) -> tuple[Move, ...]:
+    """Moves made together, at most one for each question."""
+    moves: list[Move] = []
+    asked = draw(st.sampled_from([(3,), (1,), (1, 3), (2, 3), (2,), (1, 2, 3)]))
+    if 1 in asked:
+        place = draw(st.one_of(st.just(THIS), places(setting)))
+        moves.append(Close(place, draw(st.booleans())))
+    if 2 in asked:
+        verdict = draw(st.integers(0, setting.verdicts - 1))
+        moves.append(Declare(verdict, draw(st.one_of(st.none(), st.just(THIS), st.just(NEXT_LOWER), places(setting)))))
+    if 3 in asked:
+        moves.append(draw(nexts(setting)))
+    return tuple(moves)
+
+
+@st.composite
+def gated(draw: Draw, setting: Setting, case: Case) -> Case:
+    """The case, with what comes next left to people."""
+    kept = tuple(move for move in case.moves if isinstance(move, Close | Declare))
+    kind = draw(st.sampled_from(["ask", "may"]))
+    size = 2 if kind == "may" else draw(st.integers(2, 3))
+    options = draw(st.lists(st.one_of(st.tuples(nexts(setting)), thens(setting)), min_size=size, max_size=size))
+    return Case(case.guard, kept if draw(st.booleans()) else (), Gate(kind, 0, tuple(options)))
+
+
+# ---- the skeleton ----
+
+
+def k_of(low: int, high: int | None, group: Literal["all", "first", "added"], size: int) -> Share:
+    """From `low` to `high` of `size` have a dose-limiting toxicity."""
+    return Share(Range(low, high), group, size, 0)
+
+
+def plain_rule(name: str, guard: Guard, *moves: Move, any_time: bool = False) -> Rule:
+    return Rule(name, (Case(guard, moves),), at_any_time=any_time)
+
+
+def escalation(n: int, last: bool, prefix: str = "") -> list[Rule]:
+    """The classical design with cohorts of n: at most one toxicity in two cohorts makes the MTD.
+
+    With an MTD the trial stops, or goes on with the next part where this is not the last.
+    """
+    none, one = k_of(0, 0, "first", n), k_of(1, 1, "first", n)
+    few, full = Tally(Range(0, 2 * n - 1), -1, "level", NEXT_LOWER), Tally(Range(2 * n, None), -1, "level", NEXT_LOWER)
+    end: tuple[Move, ...] = (Stop("an MTD is declared"),) if last else ()
+    rules = [
+        plain_rule("clear", All((k_of(0, 0, "all", n), HIGHER_REMAINS)), Enrol(NEXT_HIGHER)),
+        plain_rule("clear at the top", All((k_of(0, 0, "all", n), Not(HIGHER_REMAINS))), Enrol(THIS, n)),
+        plain_rule("one toxicity", k_of(1, 1, "all", n), Enrol(THIS)),
+        plain_rule("added clear", All((one, k_of(0, 0, "added", n), HIGHER_REMAINS)), Enrol(NEXT_HIGHER)),
+        plain_rule("top clear", All((one, k_of(0, 0, "added", n), Not(HIGHER_REMAINS))), Declare(0, THIS), *end),
+        plain_rule("confirmed", All((none, k_of(0, 1, "added", n))), Declare(0, THIS), *end),
+        plain_rule("toxicity in the added", All((one, k_of(1, None, "added", n))), Close(THIS), any_time=True),
+        plain_rule("reopen", All((HERE_CLOSED, few)), Enrol(NEXT_LOWER, n)),
+        plain_rule("below is full", All((HERE_CLOSED, full)), Declare(0, NEXT_LOWER), *end),
+        plain_rule("lowest", All((HERE_CLOSED, Not(Standing("lower", "exists")))), Declare(0, None), Stop("too toxic")),
+    ]
+    if n > 1:
+        rules += [
+            plain_rule("two toxicities", k_of(2, None, "first", n), Close(THIS), any_time=True),
+            plain_rule("two after none", All((none, k_of(2, None, "added", n))), Close(THIS), any_time=True),
+        ]
+    if not last:
+        rules.append(plain_rule("begin", Declared(0), Begin(1, MTD)))
+    return [evolve(rule, name=prefix + rule.name) for rule in rules]
+
+
+def expansion(n: int) -> list[Rule]:
+    """One cohort, which two toxicities end at once."""
+    toxic = Tally(Range(min(n, 2), None), 0, "part")
+    calm = All((CohortComplete(), Not(toxic)))
+    return [
+        plain_rule("expansion complete", calm, Stop("the expansion is complete")),
+        plain_rule(
+            "expansion toxic", toxic, Close(THIS), Declare(0, None), Stop("the MTD is too toxic"), any_time=True
+        ),
+    ]
+
+
+# ---- mutations ----
+
+
+@st.composite
+def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
+    """The rules with one change."""
+    position = draw(st.integers(0, len(rules) - 1))
+    rule, others = rules[position], rules[:position] + rules[position + 1 :]
+    which = draw(st.integers(0, len(rule.cases) - 1))
+    case = rule.cases[which]
+    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard"]
+    match draw(st.sampled_from(changes)):
+        case "drop":
+            return others or rules
+        case "time":
+            return [*others, evolve(rule, at_any_time=not rule.at_any_time)]
+        case "narrow":
+            case = evolve(case, guard=All((case.guard, draw(guards(setting)))))
+        case "widen":
+            case = evolve(case, guard=Any((case.guard, draw(guards(setting)))))
+        case "guard":
+            case = evolve(case, guard=draw(guards(setting)))
+        case "moves":
+            case = Case(case.guard, draw(thens(setting)))
+        case "gate":
+            case = draw(gated(setting, case))
+        case "case":
+            extra = Case(draw(guards(setting)), draw(thens(setting)))
+            return [*others, evolve(rule, cases=(*rule.cases, extra))]
+        case "add":
+            fresh = plain_rule(f"{rule.name}, added {len(rules)}", draw(guards(setting)), *draw(thens(setting)))
+            return [*rules, evolve(fresh, at_any_time=draw(st.booleans()))]
+    return [*others, evolve(rule, cases=(*rule.cases[:which], case, *rule.cases[which + 1 :]))]
+
+
+def questions(rule: Rule) -> list[int]:
+    """The question at which each case of a rule is asked."""
+    found = []
+    for case in rule.cases:
+        moves = [*case.moves, *(move for option in (case.gate.options if case.gate else ()) for move in option)]
+        found.append(min(1 if isinstance(move, Close) else 2 if isinstance(move, Declare) else 3 for move in moves))
+    return found
+
+
+@st.composite
+def with_overrides(draw: Draw, rules: list[Rule]) -> list[Rule]:
+    """In another order, and a few legal overrides: without a circle, and never of a rule that is asked earlier."""
+    rules = draw(st.permutations(rules))
+    legal = [
+        (a, b)
+        for a in range(len(rules))
+        for b in range(a + 1, len(rules))
+        if max(questions(rules[a])) <= min(questions(rules[b]))
+    ]
+    pairs = draw(st.lists(st.sampled_from(legal), max_size=4, unique=True)) if legal else []
+    return [
+        evolve(rule, overrides=tuple(rules[b].name for a, b in pairs if a == position))
+        for position, rule in enumerate(rules)
+    ]
+
+
+# ---- protocols ----
+
+
+@st.composite
+def limits(draw: Draw, setting: Setting, cap: int) -> tuple[Limit, ...]:
+    """The cap of the trial, always; sometimes limits at a level and in the part."""
+    found = [Limit("trial", None, cap)]
+    if draw(st.integers(0, 3)) == 0:
+        high = draw(st.one_of(st.none(), st.integers(setting.cohort, 2 * setting.cohort + 1)))
+        low = draw(st.one_of(st.none(), st.integers(1, setting.cohort)))
+        found += [Limit("level", low, high)] if low is not None or high is not None else []
+    if draw(st.integers(0, 5)) == 0:
+        found.append(Limit("part", None, draw(st.integers(setting.cohort, cap))))
+    return tuple(found)
+
+
+@st.composite
+def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[Rule, ...]) -> Part:
+    """A part: the skeleton of an escalation, or in a later part mostly of an expansion, with up to four changes."""
+    n, last = setting.cohort, position == setting.parts - 1
+    if position == 0:
+        rules = escalation(n, last)
+    else:
+        rules = expansion(n) if draw(st.integers(0, 2)) else escalation(n, last, "later ")
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4]))):
+        rules = draw(mutated(setting, rules))
+    rules = draw(with_overrides([*common, *rules]))
+    name = ("escalation", "expansion")[position]
+    return Part(name, n, tuple(rules), draw(limits(setting, cap)))
+
+
+@st.composite
+def protocols(draw: Draw) -> Protocol:
+    """A small protocol whose number of patients is limited, so that every history of it can be followed one by one.
+
+    Overrides are legal and names are unique in a part; all else may happen: gaps, conflicts, moves that cannot be
+    carried out, limits that break.
+    """
+    levels, count = draw(st.integers(1, 4)), draw(st.sampled_from([1, 1, 2]))
+    classes = draw(st.sampled_from([1, 1, 1, 2]))
+    cohorts = [draw(st.sampled_from([3, 2, 3, 1, 2, 4])) for _ in range(count)]
+    cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
+    verdicts = (Verdict("MTD"), Verdict("tentative"))[: draw(st.sampled_from([1, 1, 2]))]
+    settings = [Setting(levels, classes, count, len(verdicts), cohort) for cohort in cohorts]
+    common: tuple[Rule, ...] = ()
+    if draw(st.integers(0, 5)) == 0:
+        common = (plain_rule("in every part", draw(guards(settings[0])), *draw(thens(settings[0]))),)
+    silences: tuple[Silence, ...] = ()
+    if draw(st.booleans()):
+        part = draw(st.sampled_from([None, *range(count)]))
+        when = draw(st.one_of(st.sampled_from([HERE_CLOSED, CohortComplete()]), guards(settings[0])))
+        silences = (Silence("the text does not say", when, part), Silence("a notice"))
+    return Protocol(
+        title="a random protocol",
+        levels=tuple(Level(label) for label in draw(st.sampled_from(LABELS))[:levels]),
+        start=draw(st.integers(0, levels - 1)),
+        toxicities=(Toxicity("DLT", "T"), Toxicity("moderate", "M"))[:classes],
+        parts=tuple(draw(parts(setting, position, cap, common)) for position, setting in enumerate(settings)),
+        verdicts=verdicts,
+        bodies=(Body("committee"),),
+        silences=silences,
+    )
+
+
+@st.composite
+def rates(draw: Draw, protocol: Protocol) -> tuple[tuple[Fraction, ...], ...]:
+    """True rates, `[t][l]`, in twentieths; now and then a toxicity that never or always comes."""
+    first = [draw(st.one_of(st.integers(1, 10), st.integers(1, 10), st.sampled_from([0, 20]))) for _ in protocol.levels]
+    rows = [first]
+    if len(protocol.toxicities) > 1:
+        rows.append([draw(st.integers(0, min(8, 20 - number))) for number in first])
+    return tuple(tuple(Fraction(number, 20) for number in row) for row in rows)
+
+
+@st.composite
+def chances(draw: Draw, protocol: Protocol) -> dict[str, tuple[Fraction, ...]]:
+    """Chances of the choices that people make, by rule name; some are left out."""
+    found = {}
+    for rule in (rule for part in protocol.parts for rule in part.rules):
+        sizes = {len(case.gate.options) for case in rule.cases if case.gate is not None}
+        if len(sizes) == 1 and draw(st.booleans()):
+            weights = draw(st.lists(st.integers(1, 4), min_size=max(sizes), max_size=max(sizes)))
+            found[rule.name] = tuple(Fraction(weight, sum(weights)) for weight in weights)
+    return found

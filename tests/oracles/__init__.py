@@ -1,0 +1,1 @@
+"""Independent calculations that the tests compare doselang with; none of them uses the product's machine."""
