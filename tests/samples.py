@@ -59,7 +59,9 @@ TEXT = ProtocolText("text.md", tuple(Sentence(text, line) for line, text in enum
 A1 = Assumption("A1: two DLTs among the first three close the level, at once", "the text does not say")
 
 
-def of(low: int, high: int | None, group: Literal["all", "first", "added"] = "all", size: int = 3, toxicity: int = 0) -> Share:
+def of(
+    low: int, high: int | None, group: Literal["all", "first", "added"] = "all", size: int = 3, toxicity: int = 0
+) -> Share:
     """From `low` to `high` of `size` patients have a toxicity."""
     return Share(Range(low, high), group, size, toxicity)
 
@@ -167,7 +169,10 @@ EXAMPLES = (
 def committee() -> Protocol:
     """A committee decides whether to go on after six patients; a permission after three."""
     rules = (
-        Rule("three clear", (Case(All((of(0, 0), HIGHER)), (), Gate("may", 0, ((Enrol(NEXT_HIGHER),), (Enrol(THIS, 3),)))),)),
+        Rule(
+            "three clear",
+            (Case(All((of(0, 0), HIGHER)), (), Gate("may", 0, ((Enrol(NEXT_HIGHER),), (Enrol(THIS, 3),)))),),
+        ),
         rule("three clear, nothing higher", All((of(0, 0), Not(HIGHER))), Enrol(THIS, 3)),
         rule("one of three", of(1, 1), Enrol(THIS, 3)),
         Rule(

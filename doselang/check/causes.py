@@ -151,8 +151,21 @@ def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
         decision.undecided, met.part, met.kind, tuple(sorted(met.outcomes)), met.size,
         every and met.undecided.why == "no answer",
         _rules(exploration, met.part, decision.lines), int(exploration.frames.level[bucket.frames[position]]),
-        history, len(met.steps),
+        history, len(met.steps), _opener(exploration, bucket, position),
     )  # fmt: skip
+
+
+def _opener(exploration: Exploration, bucket: Bucket, state: int) -> tuple[int, int] | None:
+    """Part and rule that opened the cohort under way in a state, in its first history."""
+    step = bucket.steps[state]
+    if bucket.came_from[step] < 0:
+        return None
+    before, position = exploration.state(int(bucket.came_from[step]))
+    part = int(exploration.frames.part[before.frames[position]])
+    lines = exploration.machine.parts[part].lines
+    branch = exploration.frames.branches[exploration.situations.branch[bucket.came_by[step]]]
+    opening = [i for i in branch.decision.lines if lines[i].answers(3)]
+    return (part, lines[opening[0]].rule) if opening else None
 
 
 def _canonical(history, protocol) -> tuple[str, str]:  # type: ignore[no-untyped-def]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 
 from doselang.check.facts import ClaimChecked
-from doselang.check.mutants import mutants
+from doselang.check.mutants import Mutant, mutants
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import Group, history_of, history_through
+from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400
@@ -46,19 +49,23 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
 
 
 def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
-    """For each claim that some mutant breaks, what the first such mutant changes."""
+    """For each claim that some mutant breaks, what the first such mutant changes.
+
+    Whole cohorts are tried first, because their machines are smaller.
+    """
     broken: dict[int, str] = {}
-    for count, mutant in enumerate(mutants(protocol)):
-        left = claims - broken.keys()
-        if not left or count >= MOST_MUTANTS:
-            break
-        watches = {n: ClaimWatch(protocol.claims[n]) for n in sorted(left)}
-        watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
-        try:
-            explore(
-                compile_protocol(mutant.protocol, for_claims=True), max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher
-            )
-        except (AllFailed, TooManyStates, OverflowError):
-            pass
-        broken.update((n, mutant.change) for n, watch in watches.items() if watch.failed is not None)
+    for accrual in ("whole-cohort", "one-at-a-time"):
+        for mutant in islice(mutants(protocol), MOST_MUTANTS):
+            if not claims - broken.keys():
+                return broken
+            broken.update(_broken_in(mutant, claims - broken.keys(), accrual))
     return broken
+
+
+def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> dict[int, str]:
+    watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
+    watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
+    machine = compile_protocol(mutant.protocol, for_claims=True)
+    with suppress(AllFailed, TooManyStates, OverflowError):
+        explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher)
+    return {n: mutant.change for n, watch in watches.items() if watch.failed is not None}

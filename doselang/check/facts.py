@@ -47,6 +47,7 @@ class Cause:
     level: int
     history: History
     steps: int
+    opened_by: tuple[int, int] | None = None
     probability: dict[str, float] = field(factory=dict, hash=False)
     accrual: Accrual | None = None
 

@@ -6,7 +6,7 @@ Limits are taken out of every mutant, so that a claim that repeats a limit can f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import chain, combinations, islice, zip_longest
 
 from attrs import evolve, frozen
 
@@ -27,6 +27,9 @@ from doselang.protocol.guards import (
 from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule
 
 
+FIRST_SWAPPED = 12
+
+
 @frozen
 class Mutant:
     """A changed protocol, and what was changed, in words."""
@@ -44,8 +47,12 @@ _OTHER_WAY = {
 def mutants(protocol: Protocol) -> Iterator[Mutant]:
     """Mutants of the trial's rules: moves turned round, a cohort or a threshold off by one, rules left out."""
     free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
+    swapped = _moves_swapped(free)
+    # few mutants break as much as swapped moves do, but there are many of them: some first, the rest at the end
+    yield from islice(swapped, FIRST_SWAPPED)
     kinds = [_moves_turned(free), _thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free)]
     yield from (mutant for mutant in chain(*zip_longest(*kinds)) if mutant is not None)
+    yield from swapped
 
 
 def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
@@ -85,6 +92,26 @@ def _rules_changed(rules: tuple[Rule, ...], kind) -> Iterator[tuple[tuple[Rule, 
 
 def _moves_turned(protocol: Protocol) -> Iterator[Mutant]:
     return _everywhere(protocol, _turned_moves)
+
+
+def _moves_swapped(protocol: Protocol) -> Iterator[Mutant]:
+    """Two `when … then …` of a part with each other's moves."""
+    for number, part in enumerate(protocol.parts):
+        places = [(r, c) for r, rule in enumerate(part.rules) for c in range(len(rule.cases))]
+        for (r, c), (s, d) in combinations(places, 2):
+            one, other = part.rules[r].cases[c], part.rules[s].cases[d]
+            if (one.moves, one.gate) == (other.moves, other.gate):
+                continue
+            rules = _with_case(part.rules, r, c, evolve(one, moves=other.moves, gate=other.gate))
+            rules = _with_case(rules, s, d, evolve(other, moves=one.moves, gate=one.gate))
+            change = f'the moves of "{part.rules[r].name}" and "{part.rules[s].name}" swapped'
+            yield Mutant(change, _with_rules(protocol, number, rules))
+
+
+def _with_case(rules: tuple[Rule, ...], rule: int, case: int, changed: Case) -> tuple[Rule, ...]:
+    cases = rules[rule].cases
+    made = evolve(rules[rule], cases=(*cases[:case], changed, *cases[case + 1 :]))
+    return (*rules[:rule], made, *rules[rule + 1 :])
 
 
 def _thresholds(protocol: Protocol) -> Iterator[Mutant]:

@@ -106,7 +106,9 @@ def not_complete(protocol: Protocol, groups: tuple[Group, ...], to_enrol: int | 
     if to_enrol is None:
         return _error(groups[-1], f"After {before} nothing follows: {UNREPLACED}.")
     if to_enrol:
-        return _error(groups[-1], f"After {before} the cohort is not complete: it is to have {_patients(to_enrol)} more.")
+        return _error(
+            groups[-1], f"After {before} the cohort is not complete: it is to have {_patients(to_enrol)} more."
+        )
     return _error(groups[-1], f"After {before} what comes next depends on the patients who are pending.")
 
 

@@ -49,8 +49,11 @@ class PartFigures:
 
 @frozen
 class Reason:
-    """Why a rule stopped the trial: its verdict (`mtd`, `no mtd`, the names of labels, or `no verdict`), the words of
-    the stop, and the rules that declared or stopped at that look."""
+    """Why a rule stopped the trial.
+
+    `verdict` is `mtd`, `no mtd`, the names of labels, or `no verdict`; `reason` the words of the stop; `rules` those
+    that declared or stopped at the last look.
+    """
 
     verdict: str
     reason: str | None

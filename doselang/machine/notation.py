@@ -77,7 +77,9 @@ def parse_history(text: str, protocol: Protocol) -> tuple[Group, ...]:
     groups = tuple(_group(found.group(), found.start(), protocol) for found in _GROUP.finditer(text))
     if not groups:
         first = cohort_label(0, protocol.start, protocol)
-        raise HistoryError(f"The history is empty: it begins with the first cohort, for example `{first}NNN`.", 0, len(text))
+        raise HistoryError(
+            f"The history is empty: it begins with the first cohort, for example `{first}NNN`.", 0, len(text)
+        )
     return groups
 
 
@@ -130,7 +132,9 @@ def _report_missing_colon(body: str, start: int, labels: list[str]) -> None:
         label = max(found, key=len)
         rest = body[len(label) :]
         raise HistoryError(
-            f"A level whose label ends in a letter is set off by a colon: `{label}:{rest or 'NNN'}`.", start, start + len(body)
+            f"A level whose label ends in a letter is set off by a colon: `{label}:{rest or 'NNN'}`.",
+            start,
+            start + len(body),
         )
 
 
@@ -157,7 +161,9 @@ def _check_letters(body: str, letters_at: int, start: int, protocol: Protocol) -
             continue
         if ":" not in body:
             _report_missing_colon(body, start, [level.label for level in protocol.levels])
-        raise HistoryError(f"`{letter}` is not the letter of an outcome: {_advice(letter, protocol)}", position, position + 1)
+        raise HistoryError(
+            f"`{letter}` is not the letter of an outcome: {_advice(letter, protocol)}", position, position + 1
+        )
 
 
 def _advice(letter: str, protocol: Protocol) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define
 from numpy.typing import NDArray
 
 from doselang.machine.compiling import Machine
@@ -63,7 +63,7 @@ class Kinds:
             columns = [[options.index(choice) for choice in chosen] for chosen in self.chosen]
             taken = np.array([chances[:, column].prod(axis=1) for column in columns])
             chance *= taken[self.choices]
-        return chance
+        return np.asarray(chance, np.float64)
 
 
 def outcome_powers(rates: Floats, most: int) -> Floats:
@@ -85,7 +85,7 @@ def kinds_of(situations: Situations, exits: Ints, levels: Ints) -> tuple[Kinds, 
     present = np.zeros(len(situations.change) * stride, np.bool_)
     present[pair] = True
     pairs = np.flatnonzero(present)
-    exit, level = pairs // stride, (pairs % stride).astype(np.int32)
+    exit, level = (pairs // stride).astype(np.int32), (pairs % stride).astype(np.int32)
     part = np.array([row.part for row in situations.rows], np.int32)[situations.row_of_exit[exit]]
     chosen, choices = _choices(situations, exit, part)
     change = situations.change[exit]

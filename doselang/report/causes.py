@@ -8,7 +8,7 @@ from doselang.machine.compiling import compile_lines
 from doselang.machine.notation import write_history
 from doselang.machine.reading import Line
 from doselang.protocol.model import Limit, Protocol, Rule
-from doselang.protocol.words import guard_words, level_words, move_words, moves_words
+from doselang.protocol.words import guard_words, move_words, moves_words, with_article
 from doselang.report.phrases import cited, counted, listed, quoted, ranged
 from doselang.source import NOWHERE
 
@@ -20,11 +20,15 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
     code, message, help = _said(cause, protocol, lines)
     about = [part.rules[lines[i].rule] for i in cause.undecided.lines] or [part.rules[r] for r in cause.acted]
     about = list(dict.fromkeys(about))
-    span = about[0].span if about else part.span
+    opener = None if cause.opened_by is None else protocol.parts[cause.opened_by[0]].rules[cause.opened_by[1]]
+    span = about[0].span if about else part.span if opener is None else opener.span
     if cause.undecided.silence is not None:
         span = protocol.silences[cause.undecided.silence].span
     labels = tuple(Label(rule.span, "and this rule") for rule in about[1:] if rule.span != NOWHERE)
-    cites = tuple(dict.fromkeys(words for rule in about for words in cited(rule)))
+    if opener is not None and about and opener not in about:
+        labels += (Label(opener.span, "this rule opened the cohort"),)
+    sources = about or ([opener] if opener is not None else [])
+    cites = tuple(dict.fromkeys(words for rule in sources for words in cited(rule)))
     notes = _notes(cause, protocol, lines)
     return Diagnostic(
         code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes, help=help,
@@ -145,29 +149,32 @@ def _settle(rules: tuple[Rule, ...], lines: tuple[Line, ...], clashing: tuple[in
 
 def _paste(cause: Cause, protocol: Protocol) -> str:
     """A rule to paste, with the decision left to the author."""
-    toxic = sorted({t for _, t in cause.outcomes})
-    name = protocol.toxicities[0].name
-    level = cause.level
-    label = level_words(protocol, level)
-    if cause.acted:
-        condition = "this level is closed as too toxic"
-        if not level:
-            condition += " and no lower level exists"
-        else:
-            condition += _missed_condition(cause, protocol)
-    else:
-        share = "the first" if cause.kind.kind == "first" else "the added"
-        count = str(toxic[0]) if len(toxic) == 1 else f"at least {toxic[0]}"
-        if cause.every or toxic == [0]:
-            count = "none" if toxic == [0] else "any"
-        condition = f"{count} of {share} {cause.size} patients {'have' if toxic[0] > 1 else 'has'} {name}"
-        if cause.kind.kind == "first":
-            condition = condition.replace("the first ", "")
+    conditions = _conditions(cause, protocol)
+    cases = "".join(f"\n    when {condition}\n    then …" for condition in conditions)
     return (
-        f'Write what is meant, for example (at {label}):\n'
-        f'  rule "…"\n    assume "…" because "the text does not say"\n    when {condition}\n    then …\n'
-        f'or declare it open: silent "…" when {condition}'
+        f"Write what is meant, for example:\n"
+        f'  rule "…"\n    assume "…" because "the text does not say"{cases}\n'
+        f'or declare it open:\n  silent "…" when {" or ".join(conditions)}'
     )
+
+
+def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
+    """What the missing rule should ask."""
+    if cause.acted:
+        missed = _missed_condition(cause, protocol)
+        lowest = " and no lower level exists" if not cause.level else ""
+        return [f"this level is closed as too toxic{lowest or missed}"]
+    group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
+    of = group["first" if cause.kind.kind == "first" else "added"]
+    toxicity = with_article(protocol.toxicities[0].name)
+    if cause.every:
+        return [f"none of {of} patients has {toxicity}", f"any of {of} patients has {toxicity}"]
+    toxic = sorted({t for _, t in cause.outcomes})
+    if toxic == [0]:
+        return [f"none of {of} patients has {toxicity}"]
+    if len(toxic) == 1 and toxic[0] < cause.size:
+        return [f"{toxic[0]} of {of} patients {'has' if toxic[0] == 1 else 'have'} {toxicity}"]
+    return [f"at least {toxic[0]} of {of} patients have {toxicity}"]
 
 
 def _missed_condition(cause: Cause, protocol: Protocol) -> str:
@@ -193,8 +200,5 @@ def _notes(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[s
     if cause.accrual == "whole-cohort":
         notes.append("Met only when whole cohorts enter together (`--accrual whole-cohort`).")
     shared = f"{counted(cause.steps, 'reachable situation')} share{'s' if cause.steps == 1 else ''} this cause"
-    if cause.probability:
-        chances = ", ".join(f"{p:.1%} ({name})" for name, p in cause.probability.items())
-        shared += f"; the probability of meeting it is {chances}"
     notes.append(f"{shared}.")
     return tuple(notes)

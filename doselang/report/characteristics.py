@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
@@ -59,80 +60,79 @@ def method_words(one: Characteristics) -> str:
 
 
 def _shown(one: Characteristics) -> Lines:
-    errors = one.standard_errors
+    errors, patients = _errors(one), one.patients
     if one.undecided > 0:
-        share = percent(one.undecided, errors and errors.undecided)
+        share = percent(one.undecided, errors.undecided)
         yield f"the rules do not decide what happens: {share} of trials end undecided"
         yield _causes(one, errors)
     yield _by_level(one, errors)
-    patients = one.patients
-    mean = number(patients.mean, errors and errors.patients.mean)
-    yield f"{mean} patients{_in_first(one)}, standard deviation {patients.sd:.2f}, from {patients.min} to {patients.max}"
+    where = f" in {one.protocol.parts[0].name}" if len(one.parts) > 1 else ""
+    spread = f"standard deviation {patients.sd:.2f}, from {patients.min} to {patients.max}"
+    yield f"{number(patients.mean, errors.patients)} patients{where}, {spread}"
     if len(one.parts) > 1:
-        yield _parts(one.protocol.toxicities[0].name, one.parts, errors and errors.parts)
+        yield _parts(one, errors)
     if one.reasons:
         yield _reasons(one, errors)
-    if one.courses is not None:
-        yield f"{percent(one.courses.re_treated)} of patients are re-treated; {one.courses.cycles_mean:.1f} cycles a patient"
-        off = one.courses.reasons_off.items()
-        columns = (Column("treatment ends by"), Column("patients", "right"))
-        yield Table(columns, ((reason, percent(share)) for reason, share in off))
+    if (courses := one.courses) is not None:
+        cycles = f"{courses.cycles_mean:.1f} cycles a patient"
+        yield f"{percent(courses.re_treated)} of patients are re-treated; {cycles}"
+        rows = [(reason, percent(share)) for reason, share in courses.reasons_off.items()]
+        yield _table([Column("treatment ends by"), Column("patients", "right")], rows)
 
 
-def _in_first(one: Characteristics) -> str:
-    return f" in {one.protocol.parts[0].name}" if len(one.parts) > 1 else ""
-
-
-def _causes(one: Characteristics, errors: StandardErrors | None) -> Table:
-    shares = _each(errors and errors.undecided_causes, len(one.undecided_causes))
-    rows = [
-        (percent(cause.probability, error), cause.cause, cause.history or "")
-        for cause, error in zip(one.undecided_causes, shares, strict=True)
-    ]
-    return Table((Column("undecided", "right"), Column("because"), Column("for example")), rows)
-
-
-def _by_level(one: Characteristics, errors: StandardErrors | None) -> Table:
-    """True rates, verdicts, patients and toxicities by level; then the verdicts that are no level, and the sums."""
-    protocol, first = one.protocol, one.protocol.toxicities[0]
-    result = protocol.verdicts[protocol.result].name
-    columns = [Column("level"), *(Column(f"true {t.name} rate", "right") for t in protocol.toxicities)]
-    columns += [Column(f"selected as {result}", "right"), Column("patients", "right"), Column(f"with {first.name}", "right")]
-    selected = _each(errors and errors.mtd, len(one.mtd))
-    treated = _each(errors and errors.patients.by_level, len(one.mtd))
-    toxic = _each(errors and errors.dlts.by_level, len(one.mtd))
-    rows = [
-        (
-            level.label, *(percent(rates[l]) for rates in one.scenario.rates), percent(one.mtd[l], selected[l]),
-            number(one.patients.by_level[l], treated[l]), number(one.dlts.by_level[l], toxic[l]),
-        )
-        for l, level in enumerate(protocol.levels)
-    ]  # fmt: skip
-    blank = ("",) * len(protocol.toxicities)
-    others = [(f"no {result}", one.no_mtd, errors and errors.no_mtd)]
-    others += [(k, p, errors and errors.other_verdicts[k]) for k, p in one.other_verdicts.items() if p > 0]
-    others += [("undecided", one.undecided, errors and errors.undecided)] if one.undecided > 0 else []
-    rows += [(name, *blank, percent(share, error), "", "") for name, share, error in others]
-    sums = number(one.patients.mean, errors and errors.patients.mean), number(one.dlts.mean, errors and errors.dlts.mean)
-    rows.append(("in all", *blank, "", *sums))
+def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:
+    """A table of Columns; mypy does not follow the converter of `Table.columns`."""
     return Table(columns, rows)
 
 
-def _parts(toxicity: str, parts: Mapping[str, PartFigures], errors: Mapping[str, PartFigures] | None) -> Table:
+def _causes(one: Characteristics, errors: _Errors) -> Table:
     rows = [
-        (name, number(part.patients, errors and errors[name].patients), number(part.dlts, errors and errors[name].dlts))
-        for name, part in parts.items()
+        (percent(cause.probability, error), cause.cause, cause.history or "")
+        for cause, error in zip(one.undecided_causes, errors.causes, strict=True)
     ]
-    return Table((Column("part"), Column("patients", "right"), Column(f"with {toxicity}", "right")), rows)
+    return _table([Column("undecided", "right"), Column("because"), Column("for example")], rows)
 
 
-def _reasons(one: Characteristics, errors: StandardErrors | None) -> Table:
-    shares = _each(errors and errors.reasons, len(one.reasons))
+def _by_level(one: Characteristics, errors: _Errors) -> Table:
+    """True rates, verdicts, patients and toxicities by level; then the verdicts that are no level, and the sums."""
+    protocol = one.protocol
+    result = protocol.verdicts[protocol.result].name
+    columns = [Column("level"), *(Column(f"true {toxicity.name} rate", "right") for toxicity in protocol.toxicities)]
+    headings = f"selected as {result}", "patients", f"with {protocol.toxicities[0].name}"
+    columns += [Column(heading, "right") for heading in headings]
     rows = [
-        (percent(reason.probability, error), _verdict(one, reason.verdict), reason.reason or "", ", ".join(reason.rules))
-        for reason, error in zip(one.reasons, shares, strict=True)
+        (
+            level.label, *(percent(rates[position]) for rates in one.scenario.rates),
+            percent(one.mtd[position], errors.mtd[position]),
+            number(one.patients.by_level[position], errors.patients_by_level[position]),
+            number(one.dlts.by_level[position], errors.dlts_by_level[position]),
+        )
+        for position, level in enumerate(protocol.levels)
+    ]  # fmt: skip
+    blank = ("",) * len(protocol.toxicities)
+    others = [(f"no {result}", one.no_mtd, errors.no_mtd)]
+    others += [(name, share, errors.other_verdicts[name]) for name, share in one.other_verdicts.items() if share > 0]
+    others += [("undecided", one.undecided, errors.undecided)] if one.undecided > 0 else []
+    rows += [(name, *blank, percent(share, error), "", "") for name, share, error in others]
+    rows.append(("in all", *blank, "", number(one.patients.mean, errors.patients), number(one.dlts.mean, errors.dlts)))
+    return _table(columns, rows)
+
+
+def _parts(one: Characteristics, errors: _Errors) -> Table:
+    rows = [
+        (name, number(part.patients, errors.parts[name][0]), number(part.dlts, errors.parts[name][1]))
+        for name, part in one.parts.items()
     ]
-    return Table((Column("trials end", "right"), Column("with"), Column("because"), Column("by rule")), rows)
+    toxicity = one.protocol.toxicities[0].name
+    return _table([Column("part"), Column("patients", "right"), Column(f"with {toxicity}", "right")], rows)
+
+
+def _reasons(one: Characteristics, errors: _Errors) -> Table:
+    rows = [
+        (percent(end.probability, error), _verdict(one, end.verdict), end.reason or "", ", ".join(end.rules))
+        for end, error in zip(one.reasons, errors.reasons, strict=True)
+    ]
+    return _table([Column("trials end", "right"), Column("with"), Column("because"), Column("by rule")], rows)
 
 
 def _verdict(one: Characteristics, verdict: str) -> str:
@@ -140,8 +140,39 @@ def _verdict(one: Characteristics, verdict: str) -> str:
     return {"mtd": result, "no mtd": f"no {result}"}.get(verdict, verdict)
 
 
-def _each(errors: Sequence[float] | None, count: int) -> Sequence[float | None]:
-    return [None] * count if errors is None else errors
+@frozen
+class _Errors:
+    """The standard errors of the figures shown, None where figures are exact."""
+
+    mtd: Sequence[float | None]
+    no_mtd: float | None
+    other_verdicts: Mapping[str, float | None]
+    undecided: float | None
+    patients: float | None
+    patients_by_level: Sequence[float | None]
+    distribution: Mapping[int, float | None]
+    dlts: float | None
+    dlts_by_level: Sequence[float | None]
+    parts: Mapping[str, tuple[float | None, float | None]]
+    reasons: Sequence[float | None]
+    causes: Sequence[float | None]
+
+
+def _errors(one: Characteristics) -> _Errors:
+    errors, none = one.standard_errors, (None,) * len(one.mtd)
+    if errors is None:
+        return _Errors(
+            none, None, dict.fromkeys(one.other_verdicts), None,
+            None, none, dict.fromkeys(one.patients.distribution), None, none,
+            dict.fromkeys(one.parts, (None, None)), (None,) * len(one.reasons), (None,) * len(one.undecided_causes),
+        )  # fmt: skip
+    return _Errors(
+        errors.mtd, errors.no_mtd, errors.other_verdicts, errors.undecided,
+        errors.patients.mean, errors.patients.by_level, errors.patients.distribution,
+        errors.dlts.mean, errors.dlts.by_level,
+        {name: (part.patients, part.dlts) for name, part in errors.parts.items()},
+        errors.reasons, errors.undecided_causes,
+    )  # fmt: skip
 
 
 def percent(share: float, error: float | None = None) -> str:
@@ -197,8 +228,14 @@ def characteristics_record(one: Characteristics) -> dict[str, object]:
         "dlts": {"mean": one.dlts.mean, "by_level": _levels(one, one.dlts.by_level)},
         "parts": _part_records(one.parts),
         "reasons": [
-            {"verdict": r.verdict, "reason": r.reason, "rule": ", ".join(r.rules), "rules": list(r.rules), "probability": r.probability}
-            for r in one.reasons
+            {
+                "verdict": end.verdict,
+                "reason": end.reason,
+                "rule": ", ".join(end.rules),
+                "rules": list(end.rules),
+                "probability": end.probability,
+            }
+            for end in one.reasons
         ],
         "undecided_causes": [
             {"cause": c.cause, "history": c.history, "probability": c.probability} for c in one.undecided_causes
@@ -269,7 +306,7 @@ def render_csv(found: Sequence[Characteristics]) -> str:
         for one in found
         for figure in _figures(one)
     ]  # fmt: skip
-    return csv_table(Table([Column(heading) for heading in headings], rows))
+    return csv_table(_table([Column(heading) for heading in headings], rows))
 
 
 def _cell(value: float | int | None) -> str:
@@ -277,34 +314,33 @@ def _cell(value: float | int | None) -> str:
 
 
 def _figures(one: Characteristics) -> Iterator[_Figure]:
-    errors, labels = one.standard_errors, [level.label for level in one.protocol.levels]
+    errors, patients = _errors(one), one.patients
+    labels = [level.label for level in one.protocol.levels]
     for toxicity, rates in zip(one.protocol.toxicities, one.scenario.rates, strict=True):
         for label, rate in zip(labels, rates, strict=True):
             yield _Figure("rate", label, toxicity.name, rate)
     by_level = (
-        ("mtd", one.mtd, errors and errors.mtd),
-        ("patients", one.patients.by_level, errors and errors.patients.by_level),
-        ("dlts", one.dlts.by_level, errors and errors.dlts.by_level),
+        ("mtd", one.mtd, errors.mtd),
+        ("patients", patients.by_level, errors.patients_by_level),
+        ("dlts", one.dlts.by_level, errors.dlts_by_level),
     )
     for name, values, of_values in by_level:
-        for label, value, error in zip(labels, values, _each(of_values, len(labels)), strict=True):
+        for label, value, error in zip(labels, values, of_values, strict=True):
             yield _Figure(name, label, "", value, error)
-    yield _Figure("no_mtd", "", "", one.no_mtd, errors and errors.no_mtd)
+    yield _Figure("no_mtd", "", "", one.no_mtd, errors.no_mtd)
     for verdict, value in one.other_verdicts.items():
-        yield _Figure("other_verdict", "", verdict, value, errors and errors.other_verdicts[verdict])
-    yield _Figure("undecided", "", "", one.undecided, errors and errors.undecided)
-    yield _Figure("patients_mean", "", "", one.patients.mean, errors and errors.patients.mean)
-    yield _Figure("patients_sd", "", "", one.patients.sd)
-    yield _Figure("patients_min", "", "", one.patients.min)
-    yield _Figure("patients_max", "", "", one.patients.max)
-    for size, value in sorted(one.patients.distribution.items()):
-        yield _Figure("patients_probability", "", str(size), value, errors and errors.patients.distribution[size])
-    yield _Figure("dlts_mean", "", "", one.dlts.mean, errors and errors.dlts.mean)
+        yield _Figure("other_verdict", "", verdict, value, errors.other_verdicts[verdict])
+    yield _Figure("undecided", "", "", one.undecided, errors.undecided)
+    yield _Figure("patients_mean", "", "", patients.mean, errors.patients)
+    for extreme, size in (("patients_sd", patients.sd), ("patients_min", patients.min), ("patients_max", patients.max)):
+        yield _Figure(extreme, "", "", size)
+    for count, value in sorted(patients.distribution.items()):
+        yield _Figure("patients_probability", "", str(count), value, errors.distribution[count])
+    yield _Figure("dlts_mean", "", "", one.dlts.mean, errors.dlts)
     for name, part in one.parts.items():
-        yield _Figure("part_patients", "", name, part.patients, errors and errors.parts[name].patients)
-        yield _Figure("part_dlts", "", name, part.dlts, errors and errors.parts[name].dlts)
-    for reason, error in zip(one.reasons, _each(errors and errors.reasons, len(one.reasons)), strict=True):
-        yield _Figure("reason", "", f"{reason.verdict}: {reason.reason or ''}", reason.probability, error)
-    of_causes = _each(errors and errors.undecided_causes, len(one.undecided_causes))
-    for cause, error in zip(one.undecided_causes, of_causes, strict=True):
+        yield _Figure("part_patients", "", name, part.patients, errors.parts[name][0])
+        yield _Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
+    for end, error in zip(one.reasons, errors.reasons, strict=True):
+        yield _Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error)
+    for cause, error in zip(one.undecided_causes, errors.causes, strict=True):
         yield _Figure("undecided_cause", "", cause.cause, cause.probability, error)

@@ -30,7 +30,7 @@ from doselang.diagnostics import Diagnostic
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import write_history
-from doselang.machine.replay import moves_of
+from doselang.machine.moves import moves_of
 from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding

@@ -51,14 +51,27 @@ def _share_range(glossary: Glossary, share: syntax.Share, size: int | None) -> g
             word = "exactly"
     if found is None or size is None:
         return None
-    named = found.low if word in ("at least", "exactly", "more than") else found.high
-    if found.low > size or (named is not None and named > size):
-        written = f"more than {size}" if word == "more than" and found.low == size + 1 else str(named)
+    named = _named(word, found)
+    if named > size or (word == "more than" and named == size):
+        written = f"more than {size}" if named == size else str(named)
         message = f"A group of {size} patients cannot hold {written}."
         help = f"Write a number of at most {size}."
         glossary.report.add("DL206", message, number.span.to(share.group.span), help=help)
         return None
     return found
+
+
+def _named(word: syntax.BoundWord, found: guards.Range) -> int:
+    """The number that was written, from the range that it became."""
+    match word:
+        case "more than":
+            return found.low - 1
+        case "at most":
+            return found.high or 0
+        case "fewer than":
+            return (found.high or 0) + 1
+        case _:
+            return found.low
 
 
 def bounded(glossary: Glossary, bound: syntax.Bound, what: str, high: int = MOST_PATIENTS) -> guards.Range | None:

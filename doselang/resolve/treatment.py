@@ -16,7 +16,7 @@ from doselang.resolve.letters import letters_for
 from doselang.resolve.names import fold, shorten
 from doselang.resolve.outline import Outline
 from doselang.resolve.places import Where
-from doselang.resolve.units import DIVISORS, QUANTITIES, is_unit, nearest_unit
+from doselang.resolve.units import is_unit, nearest_unit
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
@@ -36,7 +36,7 @@ def bind_components(glossary: Glossary, components: Sequence[syntax.Component]) 
             glossary.report.add(
                 "DL207", f"`{component.unit.text}` is no unit of a dose.", component.unit.span,
                 help=f"Did you mean `{near}`?" if near else
-                f"Units are {', '.join(QUANTITIES)}, or one of them per {', '.join(DIVISORS)}: `mg/m2`, `mg/m2/day`.",
+                "Write for example `mg`, `mcg`, `IU`, `MBq`, `mg/kg`, `mg/m2` or `mg/m2/day`.",
             )  # fmt: skip
         if glossary.components.declare(component.name.text, component.name.span, glossary.report):
             bound.append(model.Component(component.name.text, unit, span=component.span))

@@ -1,0 +1,1 @@
+"""Simulation: operating characteristics of a protocol under scenarios, exact or from simulated trials."""

@@ -59,7 +59,9 @@ def known_gates(machine: Machine, scenario: Scenario) -> Gates:
     )
 
 
-def scenario_arrays(machine: Machine, scenarios: Sequence[Scenario], options: Sequence[Choice]) -> tuple[Floats, Floats]:
+def scenario_arrays(
+    machine: Machine, scenarios: Sequence[Scenario], options: Sequence[Choice]
+) -> tuple[Floats, Floats]:
     """The rates [K, toxicities, levels] of some scenarios, and their chances of some options [K, options]."""
     names = [machine.parts[part].part.rules[machine.parts[part].gates[gate].rule].name for part, gate, _ in options]
     chances = [
@@ -120,9 +122,7 @@ class Explored:
     def __attrs_post_init__(self) -> None:
         flow, part = self.flow, self.flow.exploration.frames.part
         self.results = Results(flow.exploration.frames)
-        # a small type sorts by radix
-        kind = flow.kind.astype(np.uint16) if len(flow.kinds) < 1 << 16 else flow.kind
-        self.by_kind, self.kind_starts, _ = _grouped(kind)
+        self.by_kind, self.kind_starts, _ = _grouped(flow.kind)
         leads_to = flow.leads_to()
         left = flow.ended | (part[flow.frames] != 0)
         self.leaving = np.flatnonzero((part[flow.frames[flow.source]] == 0) & left[leads_to]).astype(np.int32)
@@ -165,7 +165,9 @@ class Explored:
 
 def _grouped(labels: Ints) -> tuple[Ints, Ints, list[int]]:
     """Positions sorted by label, where each label begins, and the labels."""
-    order = np.argsort(labels, kind="stable").astype(np.int32)
+    # numbers of 16 bits are sorted by radix, much faster
+    small = labels.size > 0 and int(labels.max()) < 1 << 16
+    order = np.argsort(labels.astype(np.uint16) if small else labels, kind="stable").astype(np.int32)
     found, starts = np.unique(labels[order], return_index=True)
     return order, starts.astype(np.int32), found.tolist()
 

@@ -241,8 +241,8 @@ class _Batch:
         )  # fmt: skip
         number, dlts = self._counted(exits, here)
         self.columns.count(after, part, here, number, dlts)
-        np.add.at(self.sums.patients, (part, here), taken * number)
-        np.add.at(self.sums.dlts, (part, here), taken * dlts)
+        np.add.at(self.sums.patients[part], here, taken * number)
+        np.add.at(self.sums.dlts[part], here, taken * dlts)
         left = (frames.ended[following] != 0) | (frames.part[following] != 0)
         for more in np.unique(number).tolist():
             some = np.flatnonzero(number == more)
@@ -268,7 +268,7 @@ class _Batch:
             state, exit = np.nonzero(taken)
             drawn.append((running[some[state]], exits[state, exit], taken[state, exit]))
         state, exit, taken = (np.concatenate(column) for column in zip(*drawn, strict=True))
-        return state, exit, taken
+        return state.astype(np.int32), exit.astype(np.int32), taken
 
     def _history(self, lanes: Lanes, row: int) -> tuple[Group, ...]:
         groups: list[Group] = []

@@ -55,16 +55,18 @@ def from_rates(protocol: Protocol, text: str) -> Scenario:
     """
     first, *others = protocol.toxicities
     if others:
+        counted = listing([toxicity.name for toxicity in protocol.toxicities])
         raise trouble(
-            "DL903", f"`--dlt` gives the rates of `{first.name}` alone, and the protocol counts {listing([t.name for t in protocol.toxicities])}.",
+            "DL903", f"`--dlt` gives the rates of `{first.name}` alone, and the protocol counts {counted}.",
             help="Write a `scenario` in the protocol, or a table for `--scenarios` with columns such as "
             f"`{first.name}:{protocol.levels[0].label}`.",
         )  # fmt: skip
     cells = [cell.strip() for cell in text.split(";" if ";" in text else ",")]
     labels = [level.label for level in protocol.levels]
     if len(cells) != len(labels):
+        given, needed = _count(len(cells), "rate"), _count(len(labels), "level")
         raise trouble(
-            "DL903", f"`--dlt` gives {_count(len(cells), 'rate')}, and the protocol has {_count(len(labels), 'level')}.",
+            "DL903", f"`--dlt` gives {given}, and the protocol has {needed}.",
             help=f"Give one rate for each level, in this order: {listing(labels)}.",
         )  # fmt: skip
     rates = tuple(
@@ -262,13 +264,12 @@ def _scenarios(
         if fold(name) in found:
             message = f'Row {row} is named "{shorten(name)}", and so is row {found[fold(name)][0]}.'
             raise trouble("DL903", message, help="Give each scenario a name of its own.")
-        rates = tuple(
-            tuple(
-                _rate(cells[c], f"row {row}, column {c + 1}: the rate under `{columns.headings[c]}`", decimal_comma=decimal_comma)
-                for c in of_toxicity
-            )
-            for of_toxicity in columns.rates
-        )
+
+        def rate(column: int, row: int = row, cells: list[str] = cells) -> float:
+            where = f"row {row}, column {column + 1}: the rate under `{columns.headings[column]}`"
+            return _rate(cells[column], where, decimal_comma=decimal_comma)
+
+        rates = tuple(tuple(rate(column) for column in of_toxicity) for of_toxicity in columns.rates)
         found[fold(name)] = (row, checked(protocol, Scenario(name, rates)))
     if not found:
         raise trouble("DL901", "The table has headings, and no scenario below them.")

@@ -56,7 +56,9 @@ class Results:
             return None
         ending, part = decision.answers.next, self.frames.machine.parts[frame.part]
         assert isinstance(ending, Ended)
-        deciding = [line for line in decision.lines if any(isinstance(m, Declare | Stop) for m in part.lines[line].moves)]
+        deciding = [
+            line for line in decision.lines if any(isinstance(m, Declare | Stop) for m in part.lines[line].moves)
+        ]
         verdict, level = self._verdict(frame.verdicts)
         return Result(verdict, level, ending.reason, rules_of(part, deciding))
 

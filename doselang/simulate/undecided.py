@@ -57,11 +57,11 @@ def _words(frames: Frames, part: PartMachine, decision: Decision) -> str:
             assert undecided.silence is not None
             return f'the text is silent: "{protocol.silences[undecided.silence].text}"'
         case "conflict":
-            answer = {
-                1: "would use a level that this look closes",
-                2: "declare different levels",
-                3: "give different answers to what comes next",
-            }[undecided.question or 3]
+            if undecided.question == 1:
+                return f"{_listed(about)} would use a level that this look closes"
+            answer = (
+                "declare different levels" if undecided.question == 2 else "give different answers to what comes next"
+            )
             return f"{_listed(about)} {answer}" if len(about) > 1 else f"{_listed(about)} contradicts itself"
         case "no level":
             return f"{_listed(about)} leads to a level that does not exist"

@@ -10,8 +10,9 @@ from lark import Token
 
 from doselang.syntax.lexer import DIGITS, NUMBER_WORD
 from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, find_phrase, near
-from doselang.syntax.quotes import SIGN_HINTS
-from doselang.syntax.scene import Fault, Scene, shown, where
+from doselang.syntax.quotes import SIGN_HINTS, plural
+from doselang.source import Span
+from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
 from doselang.syntax.tables import END
 
 FRIENDLY = {
@@ -56,12 +57,13 @@ ENDINGS = (
     ("CHOOSE", "Add the moves to choose from, such as `to choose escalate or stay`."),
     ("ESCALATE", "Write what is done, such as `escalate`, `enrol 3 more` or `stop`."),
     ("CHANCE", "Add the true rates, such as `DLT 10%, 20%, 30%`."),
+    ("LABEL", "Write `this level`, or a level's label, such as `level 2`."),
     ("STRING", 'Write it in quotation marks, on one line: `"…"`.'),
 )
 """What to add to a statement that ends too early, by what is missing."""
 
 NOISE = frozenset(
-    "STATE PART BODY EVENT TOXICITY VERDICT COMPONENT LEVEL PATIENT PATIENTS COHORT WHEN THEN AND OF AT IS TO IN COMMA".split()
+    "STATE PART BODY EVENT TOXICITY VERDICT COMPONENT LEVEL PATIENT PATIENTS COHORT WHEN THEN AND OF AT IS TO IN COMMA RPAR".split()
 )
 """Words that may be left out where they cannot stand; others probably mean something."""
 
@@ -69,8 +71,16 @@ TIMES = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "c": "cycles"}
 UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?:/\S*)?", re.IGNORECASE)
 
 
-def diagnose(scene: Scene) -> Fault:
-    """What to say about a fault: the first hint that fits."""
+def diagnose(scene: Scene, run_on: Scene | None = None) -> Fault:
+    """What to say about a fault: the first hint that fits.
+
+    `run_on` is the place where the faulty statement begins, if that is inside a line: perhaps it is none, and the
+    fault is there, as in `stop toxicity is too high`.
+    """
+    if run_on is not None:
+        fault = phrase(run_on) or unquoted_sentence(run_on)
+        if fault is not None:
+            return fault
     for hint in HINTS:
         fault = hint(scene)
         if fault is not None:
@@ -78,14 +88,20 @@ def diagnose(scene: Scene) -> Fault:
     return unexpected(scene)
 
 
-def expectation(scene: Scene) -> str:
-    """What could stand there, in a few words: what belongs together under one name."""
+def groups(scene: Scene) -> tuple[list[str], set[str]]:
+    """What could stand there and has one name together, and the kinds of words that are left."""
     left, names = set(scene.expected), []
     for name, words in GROUPS:
         members = scene.grammar.accepts(scene.grammar.walk(words))
         if members <= left:
             left -= members
             names.append(name)
+    return names, left
+
+
+def expectation(scene: Scene) -> str:
+    """What could stand there, in a few words."""
+    names, left = groups(scene)
     left -= {"LEVELS", "COHORTS", "MAY", "ASK", "PATIENTS", END} | ({"NAME", "LABEL"} if names else set())
     kinds = [FRIENDLY[kind] for kind in sorted(left) if kind in FRIENDLY]
     literal = sorted(f"`{scene.grammar.spelled[kind]}`" for kind in left if kind in scene.grammar.spelled)
@@ -104,7 +120,7 @@ def quoted(token: Token) -> str:
 def phrase(scene: Scene) -> Fault | None:
     """A phrase that the language says otherwise."""
     before = scene.seen[-4:]
-    words = [token.lower() if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
+    words = [str(token) if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
     if scene.found.type == END:
         return None
     hit = find_phrase(words, len(before))
@@ -112,7 +128,11 @@ def phrase(scene: Scene) -> Fault | None:
         return None
     known, write, first, last = hit
     tokens = [*before, scene.found, *scene.ahead[:4]][first : last + 1]
-    span, found = where(tokens[0], tokens[-1]), shown(" ".join(tokens))
+    span = where(tokens[0], tokens[-1])
+    if write.startswith("the "):
+        article = re.search(r"\bthe\s+$", scene.text[max(span.start - 8, 0) : span.start])
+        span = Span(span.start - len(article[0]) if article else span.start, span.end)
+    found = shown(scene.text[span.start : span.end])
     match known.kind:
         case "else" | "if" if first != len(before):
             return None
@@ -124,6 +144,8 @@ def phrase(scene: Scene) -> Fault | None:
         case "if":
             help = "Write `when CONDITION then MOVE`; a further case is a second `when … then …`."
             return scene.fault("A condition stands before the move, and begins with `when`.", help, span)
+        case "share":
+            return scene.fault("Of how many patients?", f"Write for example `{write}`.", span)
         case "level":
             return scene.fault(f"Which level is `{found}`?", f"Did you mean `{write}`?", span)
         case "expand":
@@ -180,6 +202,9 @@ def glued_unit(scene: Scene) -> Fault | None:
             return scene.fault("A number and its unit of time are two words.", f"Write `{glued[1]} {time}`.")
         help = f"Write `{glued[1]}`; a unit is declared once, such as `component ibrutinib in mg`."
         return scene.fault("A dose is written without its unit.", help)
+    if scene.found.lower() == "per" and scene.last == "UNIT" and scene.ahead:
+        write = f"{scene.seen[-1]}/{scene.ahead[0]}"
+        return scene.fault("A unit is one word.", f"Write `{write}`.", where(scene.seen[-1], scene.ahead[0]))
     if scene.head == "LEVEL" and scene.last == "NUMBER" and UNITS.fullmatch(scene.found):
         help = f"Leave out {quoted(scene.found)}; a unit is declared once, such as `component ibrutinib in mg`."
         return scene.fault("A dose is written without its unit.", help)
@@ -188,11 +213,26 @@ def glued_unit(scene: Scene) -> Fault | None:
 
 def capital_article(scene: Scene) -> Fault | None:
     """`The` at the beginning of a phrase."""
-    for token, gain in ((scene.found, scene.reach(skip=1)), *((last, scene.reach(back=1)) for last in scene.seen[-1:])):
-        if token.type == "NAME" and token in ("The", "THE", "An", "AN", "A") and gain > 0:
-            message = f"`{token}` is read as a name; articles are written in small letters."
-            return scene.fault(message, f"Write `{token.lower()}`.", where(token))
+    for back, token in enumerate([scene.found, *reversed(scene.seen[-3:])]):
+        if token.type == "NAME" and token in ("The", "THE", "An", "AN", "A"):
+            if (scene.reach(skip=1) if back == 0 else scene.reach_without(back)) > 0:
+                message = f"`{token}` is read as a name; articles are written in small letters."
+                return scene.fault(message, f"Write `{token.lower()}`.", where(token))
     return None
+
+
+def count_after_noun(scene: Scene) -> Fault | None:
+    """`DLT at least 2`, `33% of patients`."""
+    if scene.found.type == "PERCENT" and "OF" in scene.expected:
+        span = where(scene.seen[-1], scene.found)
+        return scene.fault("A percentage is said of a rate.", "Write for example `the DLT rate is at least 33%`.", span)
+    words = [scene.found, *scene.ahead]
+    size = 1 if scene.found.type == "EXACTLY" else 2 if scene.found.type in ("AT", "MORE", "FEWER") else 0
+    if not size or scene.last not in ("NAME", "EVALUABLE") or [t.type for t in words[size : size + 1]] != ["NUMBER"]:
+        return None
+    noun, number = str(scene.seen[-1]), str(words[size])
+    write = f"{' '.join(words[:size]).lower()} {number} {plural(noun, number)}"
+    return scene.fault("The number stands before what is counted.", f"Write `{write}`.", where(scene.seen[-1], words[size]))
 
 
 def choice(scene: Scene) -> Fault | None:
@@ -211,7 +251,8 @@ def unquoted_sentence(scene: Scene) -> Fault | None:
     if "STRING" not in scene.expected or scene.at_end or scene.found.type in ("STRING", END):
         return None
     only = scene.expected == {"STRING"}
-    if not only and (scene.opens_line or scene.found.type != "NAME" or near(scene.found, scene.keywords(scene.expected))):
+    runs_on = scene.last == "STOP" and scene.is_word
+    if not only and (scene.opens_line or not (scene.found.type == "NAME" or runs_on) or near(scene.found, scene.keywords(scene.expected))):
         return None
     what = SENTENCES.get(scene.last, "A sentence")
     word = scene.seen[-1].lower() if scene.seen else ""
@@ -300,6 +341,8 @@ def unfinished(scene: Scene) -> Fault | None:
         return None
     help = next((text for kind, text in ENDINGS if kind in scene.expected), None)
     last = scene.seen[-1]
+    if help and "STRING" not in scene.expected:
+        return scene.fault(f"The `{scene.seen[0].lower()}` statement is not finished.", help, where(last))
     message = f"The `{scene.seen[0].lower()}` statement is not finished: after {quoted(last)} must come {expectation(scene)}."
     return scene.fault(message, help, where(last))
 
@@ -311,7 +354,7 @@ def misspelt(scene: Scene) -> Fault | None:
     words = scene.keywords(scene.expected)
     guesses = sorted(near(scene.found, words), key=lambda word: -scene.reach(words[word], skip=1))
     exact = scene.found.type != "NAME"
-    if guesses and (scene.reach(words[guesses[0]], skip=1) > 0 or not exact):
+    if guesses and (not exact or scene.reach(words[guesses[0]], skip=1) > 0 or guesses[0] + "s" == scene.found.lower()):
         return _did_you_mean(scene, scene.found, guesses[0])
     if scene.seen:
         words = scene.keywords(scene.grammar.accepts(scene.stack_before))
@@ -337,8 +380,13 @@ def missing(scene: Scene) -> Fault | None:
     best = max(gains.values(), default=0)
     kinds = sorted(kind for kind, gain in gains.items() if gain == best)
     literal = [kind for kind in kinds if kind in scene.grammar.spelled and kind not in ("LEVELS", "COHORTS")]
-    if best < 2 or best < scene.reach(skip=1) or len(literal) > 2 or (not literal and len(kinds) > 2):
+    whole = best > len(scene.ahead) + 1 or len(scene.ahead) == MOST_AHEAD
+    if best < 2 or best < scene.reach(skip=1) or len(literal) > 2 or (set(literal) & {"AND", "OR"} and not whole):
         return None
+    if literal == ["EXACTLY"] and "AT" in scene.expected:
+        found = shown(scene.found)
+        help = f"Write `at least {found}`, `at most {found}` or `exactly {found}`."
+        return scene.fault(f"It is not said how {quoted(scene.found)} is compared.", help)
     if literal == ["PERCENT"]:
         number = scene.seen[-1]
         value = Fraction(str(number)) * 100 if "." in number and Fraction(str(number)) < 1 else Fraction(str(number))
@@ -346,8 +394,9 @@ def missing(scene: Scene) -> Fault | None:
         return scene.fault("Rates are written as percentages.", help, where(number))
     spelled = [scene.grammar.spelled[kind] for kind in literal]
     if not spelled:
-        what = FRIENDLY["NUMBER" if "NUMBER" in kinds else kinds[0]]
-        return scene.fault(f"{what[0].upper()}{what[1:]} is missing before {quoted(scene.found)}.", None)
+        names = groups(scene)[0] or [FRIENDLY[kind] for kind in kinds]
+        what = names[0][0].upper() + names[0][1:]
+        return scene.fault(f"{what} is missing before {quoted(scene.found)}.", None)
     what = " or ".join(f"`{word}`" for word in spelled)
     help = " or ".join(f"`{word} {shown(scene.found)}`" for word in spelled)
     return scene.fault(f"{what} is missing before {quoted(scene.found)}.", f"Write {help}.")
@@ -371,7 +420,7 @@ def unexpected(scene: Scene) -> Fault:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    *SIGN_HINTS, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article, choice, letter,
+    *SIGN_HINTS, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article, count_after_noun, choice, letter,
     quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous,
 )  # fmt: skip
 """The first that fits is said."""

@@ -15,7 +15,7 @@ from doselang.source import NOWHERE, Source, Span
 from doselang.syntax.faults import diagnose
 from doselang.syntax.nodes import Comment, File, Statement
 from doselang.syntax.phrases import near
-from doselang.syntax.scene import Fault, Scene, offset
+from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, offset
 from doselang.syntax.tables import END, Grammar, grammar
 
 LARGEST = 2**20
@@ -26,9 +26,6 @@ MOST_FAULTS = 50
 MOST_TRIALS = 200
 """So many words inside faulty statements are tried as the beginning of the next one, and so many looked up as
 misspelt ones."""
-
-MOST_AHEAD = 20
-"""So many words after a fault are looked at to understand it."""
 
 COMMENT = re.compile(r'"[^"\n]*"?|#[^\n]*')
 FIRST_WORD = re.compile(r"^[ \t\r\f]*([A-Za-z][A-Za-z0-9_-]*)", re.MULTILINE)
@@ -105,7 +102,11 @@ def _understand(reading: Reading, wrong: Token, lines: Lines) -> Fault:
             ahead.append(token)
     column = lines.columns.get(offset(wrong))
     outdented = column is not None and (not seen or column <= lines.indentation(offset(seen[0])))
-    return diagnose(Scene(rules, text, seen, wrong, ahead, complete, column is not None, outdented))
+    scene = Scene(rules, text, seen, wrong, ahead, complete, column is not None, outdented)
+    if not reading.previous or not seen:
+        return diagnose(scene)
+    later = [*seen[1:], wrong, *ahead][:MOST_AHEAD]
+    return diagnose(scene, Scene(rules, text, reading.previous, seen[0], later, True, False, False))
 
 
 # ---- reading ----
@@ -117,12 +118,14 @@ class Reading:
 
     `statements` are those read to their end; `begun` counts those begun. After a fault `seen` is what was read of the
     statement at fault, and `complete` tells whether that is a whole statement (which is then among `statements`).
+    `previous` is the statement before on the same line.
     """
 
     rules: Grammar
     text: str
     statements: list[Statement] = field(factory=list)
     seen: list[Token] = field(factory=list)
+    previous: list[Token] = field(factory=list)
     begun: int = 0
     complete: bool = False
 
@@ -135,6 +138,8 @@ class Reading:
                 parser.feed_token(token)
                 if token.type in heads and _at_top(parser):
                     self.begun += 1
+                    runs_on = seen and "\n" not in self.text[seen[-1].end_pos : token.start_pos]
+                    self.previous = seen.copy() if runs_on else []
                     seen.clear()
                 seen.append(token)
             self.statements = parser.feed_token(_end(len(self.text)), True)

@@ -62,9 +62,9 @@ def about_sign(sign: str) -> tuple[str, str]:
 
 @frozen
 class Phrase:
-    """A phrase that authors use: its words, in small letters and without articles, and what to write instead.
+    """A phrase that authors use: its words, without articles, and what to write instead.
 
-    `write` may use the groups of the pattern; `kind` is "phrase", or "level" where the author must choose a level.
+    `write` may use the groups of the pattern; `kind` tells phrases of which more must be said.
     """
 
     pattern: re.Pattern[str]
@@ -76,7 +76,7 @@ NUMBER = rf"(\d+|{'|'.join(DIGITS)})"
 OF = rf"((?: of(?: first| added)? {NUMBER})?)"
 
 PHRASES = tuple(
-    Phrase(re.compile(rf"(?<!\S)(?:{pattern})(?!\S)"), write, kind)
+    Phrase(re.compile(rf"(?<!\S)(?:{pattern})(?!\S)", re.IGNORECASE), write, kind)
     for pattern, write, kind in (
         (rf"{NUMBER} or (?:more|greater|higher|above|over|rather){OF}", r"at least \1\2", "phrase"),
         (rf"{NUMBER} or (?:fewer|less|lower|below|under){OF}", r"at most \1\2", "phrase"),
@@ -89,7 +89,8 @@ PHRASES = tuple(
         (r"(?:minimum|minimal|min)(?: of)?(?! level)", "at least", "phrase"),
         (r"equal to|equals", "exactly", "phrase"),
         (r"only (\d+)", r"exactly \1", "phrase"),
-        (r"anytime|at all times|at every time", "at any time", "phrase"),
+        (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
+        (r"(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
         (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
         (r"dose escalate|step up|go up", "escalate", "phrase"),
         (r"enroll (\d+)", r"enrol \1", "phrase"),
@@ -105,11 +106,10 @@ PHRASES = tuple(
         (r"per (?:dose )?level", "at a level", "phrase"),
         (r"(?:in|on) (this|next|lowest|highest|start|level)", r"at \1", "phrase"),
         (r"per part", "in the part", "phrase"),
-        (r"is too toxic", "is closed as too toxic", "phrase"),
+        (r"is too? toxic", "is closed as too toxic", "phrase"),
         (r"else if|else|elseif|elsif|elif|otherwise", "", "else"),
         (r"if", "", "if"),
         (r"unless|except when|except", "and not", "phrase"),
-        (r"and then", "then", "phrase"),
         (r"in cycle (\d+)", r"within cycle \1", "phrase"),
     )
 )
@@ -118,7 +118,7 @@ PHRASES = tuple(
 
 def in_digits(words: str) -> str:
     """The words with `three` as `3`."""
-    return " ".join(str(DIGITS.get(word, word)) for word in words.split())
+    return " ".join(str(DIGITS.get(word.lower(), word)) for word in words.split())
 
 
 def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | None:

@@ -106,7 +106,8 @@ def comparison(scene: Scene) -> Fault | None:
         return None
     bound, message = COMPARISONS[sign], f"`{sign}` is written `{COMPARISONS[sign]}`."
     if "IS" in scene.expected and scene.last != "NAME":
-        write = "is" if bound == "exactly" and scene.last != "RATE" else f"is {bound}"
+        order = {"more than": "is above", "fewer than": "is below", "at least": "is not below", "at most": "is not above"}
+        write = f"is {bound}" if "RATE" in (token.type for token in scene.seen[-6:]) else order.get(bound, "is")
         return scene.fault(f"`{sign}` is written `{write}`.", f"Write `{write}`.", code="DL103")
     if scene.following != "NUMBER":
         return scene.fault(message, f"Write `{bound}`.", code="DL103")
@@ -115,14 +116,19 @@ def comparison(scene: Scene) -> Fault | None:
         number, count = scene.ahead[2], f"{count} of {scene.ahead[2]}"
     if scene.last not in ("NAME", "EVALUABLE", "CYCLES"):
         return scene.fault(message, f"Write `{count}`.", where(scene.found, number), "DL103")
-    noun = str(scene.seen[-1])
+    noun = "evaluable" if scene.seen[-1].lower() == "n" else str(scene.seen[-1])
     if " of " in count:
         write = f"{count} patients have a {noun}"
     elif scene.last == "NAME" and str(number) == "0" and bound == "exactly":
         write = f"no {noun}"
     else:
-        write = f"{count} {noun if scene.last != 'NAME' or number == '1' or noun[-1] in 'sS' else noun + 's'}"
+        write = f"{count} {plural(noun, str(number))}"
     return scene.fault(message, f"Write `{write}`.", where(scene.seen[-1], number), "DL103")
+
+
+def plural(noun: str, number: str) -> str:
+    """What is counted, after a number: `evaluable`, or a toxicity's name with an `s`."""
+    return noun if number == "1" or noun[-1] in "sS" or noun.lower() == "evaluable" else noun + "s"
 
 
 def fraction(scene: Scene) -> Fault | None:
@@ -148,6 +154,8 @@ def span_of_numbers(scene: Scene) -> Fault | None:
         second, token = scene.found[1:], scene.found
     elif scene.found.type == SIGN and scene.found in (*LONG_MINUS, "-") and scene.following == "NUMBER":
         second, token = str(scene.ahead[0]), scene.ahead[0]
+    elif scene.found == "." and [str(dot) for dot in scene.ahead[:1]] == ["."] and len(scene.ahead) > 1:
+        second, token = str(scene.ahead[1]), scene.ahead[1]
     else:
         return None
     write = f"{first} to {second}" if "TO" in scene.expected else f"between {first} and {second}"

@@ -13,6 +13,9 @@ from doselang.source import Span
 from doselang.syntax.lexer import SIGN, UNCLOSED
 from doselang.syntax.tables import END, Grammar
 
+MOST_AHEAD = 20
+"""So many words after a fault are looked at to understand it."""
+
 
 @frozen
 class Fault:
@@ -107,6 +110,12 @@ class Scene:
         if not all(self.grammar.step(stack, kind) for kind in kinds):
             return -1
         return self.grammar.reach(stack, [self.found, *self.ahead][skip:])
+
+    def reach_without(self, back: int) -> int:
+        """How many words could be read if the one so many words before were not there."""
+        stack = self.grammar.walk(token.type for token in self.seen[: len(self.seen) - back])
+        later = [*self.seen[len(self.seen) - back + 1 :], self.found, *self.ahead]
+        return self.grammar.reach(stack, later) - (back - 1)
 
     def keywords(self, kinds: Iterable[str]) -> dict[str, str]:
         """The keywords among kinds of words: their kinds by what is written."""

@@ -1,0 +1,123 @@
+"""The facts behind a condition: the levels it speaks of, and the true numbers of patients, from the history itself.
+
+The machine's own records stop counting where no condition can tell the difference; people are shown how many there are.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from doselang.machine.accounts import Clause, Fact, LevelTally, Status, Value
+from doselang.machine.columns import View, truth
+from doselang.machine.records import CLOSED
+from doselang.machine.replay import Cohort, Replay
+from doselang.protocol.guards import Compare, Declared, Guard, HasStatus, Place, Rate, Share, Tally, atoms
+
+VALUES: dict[int, Value] = {1: "true", 0: "open", -1: "false"}
+
+
+@frozen
+class Moment:
+    """A view of one situation, and the cohorts as they are counted in it, the last one being that of the look."""
+
+    view: View
+    cohorts: tuple[Cohort, ...]
+
+    def level(self, place: Place) -> int | None:
+        index, exists = self.view.place(place)
+        return int(index[0]) if exists[0] else None
+
+
+def cohorts_at_end(replay: Replay) -> tuple[Cohort, ...]:
+    """The cohorts as they are counted at the last look, or so far: who is known later counts for later looks."""
+    if not replay.cohorts:
+        order = replay.frame.orders[0]
+        nobody = (0,) * (1 + len(replay.machine.protocol.toxicities))
+        return (Cohort(replay.frame.part, order.level, order.size, nobody, nobody),)
+    *before, last = replay.cohorts
+    return (*(evolve(cohort, counts=cohort.all_known) for cohort in before), last)
+
+
+def value_of(guard: Guard, view: View) -> Value:
+    """Whether a condition of the machine is true, false or open in a view of one row."""
+    return VALUES[int(truth(guard, view)[0])]
+
+
+def clause(guard: Guard, moment: Moment) -> Clause:
+    """How a condition stands, with the facts in it."""
+    facts = tuple(_fact(atom, moment) for atom in atoms(guard))
+    return Clause(guard, value_of(guard, moment.view), facts)
+
+
+def _fact(guard: Guard, moment: Moment) -> Fact:
+    fact = Fact(guard, value_of(guard, moment.view))
+    match guard:
+        case Share(_, "all", _, toxicity, place):
+            level = moment.level(place)
+            return _counted(fact, toxicity, level, _at(moment.cohorts, level, None))
+        case Share(_, group, _, toxicity, place):
+            level = moment.level(place)
+            there = _at(moment.cohorts, level, None)
+            some = there[:1] if group == "first" else there[1:][-1:]
+            return _counted(fact, toxicity, level, some) if some else evolve(fact, level=level)
+        case Tally(_, what, scope, place, part):
+            return _tally(fact, what, scope, moment, place, part)
+        case Rate(toxicity=toxicity, scope=scope, place=place, part=part):
+            return _tally(fact, toxicity, scope, moment, place, part)
+        case HasStatus(place):
+            return evolve(fact, level=moment.level(place))
+        case Compare(place, _, other):
+            return evolve(fact, level=moment.level(place), other=moment.level(other))
+        case Declared(verdict):
+            named = int(moment.view.verdicts[0, verdict])
+            return evolve(fact, level=named if named >= 0 else None)
+    return fact
+
+
+def _tally(fact: Fact, what: int, scope: str, moment: Moment, place: Place, part: int | None) -> Fact:
+    match scope:
+        case "level":
+            level = moment.level(place)
+            return _counted(fact, what, level, _at(moment.cohorts, level, part))
+        case "cohort":
+            return _counted(fact, what, moment.cohorts[-1].level, moment.cohorts[-1:])
+        case "part":
+            number = moment.view.part if part is None else part
+            return _counted(fact, what, None, tuple(c for c in moment.cohorts if c.part == number))
+        case _:
+            return _counted(fact, what, None, moment.cohorts)
+
+
+def _at(cohorts: tuple[Cohort, ...], level: int | None, part: int | None) -> tuple[Cohort, ...]:
+    return tuple(cohort for cohort in cohorts if cohort.level == level and part in (None, cohort.part))
+
+
+def _counted(fact: Fact, what: int, level: int | None, cohorts: tuple[Cohort, ...]) -> Fact:
+    toxic = None if what < 0 else sum(cohort.counts[1 + what] for cohort in cohorts)
+    return evolve(fact, level=level, toxic=toxic, evaluable=sum(sum(cohort.counts) for cohort in cohorts))
+
+
+# ---- what the history has of every level ----
+
+
+def tallies(replay: Replay) -> tuple[LevelTally, ...]:
+    """All levels, from the lowest to the highest, at the end of the history."""
+    protocol = replay.machine.protocol
+    found = []
+    for level in range(len(protocol.levels)):
+        cohorts = [cohort for cohort in replay.cohorts if cohort.level == level]
+        counts = tuple(
+            tuple(sum(c.all_known[k] for c in cohorts if c.part == part) for k in range(1 + len(protocol.toxicities)))
+            for part in range(len(protocol.parts))
+        )
+        pending, inevaluable = sum(c.pending for c in cohorts), sum(c.inevaluable for c in cohorts)
+        found.append(LevelTally(level, counts, pending, inevaluable, _status(replay, level, bool(cohorts))))
+    return tuple(found)
+
+
+def _status(replay: Replay, level: int, tried: bool) -> Status:
+    if replay.machine.records.column(CLOSED)[replay.codes[0, level]]:
+        return "closed"
+    if replay.frame.orders and replay.frame.orders[0].level == level:
+        return "open"
+    return "tried" if tried else "untried"

@@ -1,0 +1,91 @@
+"""What a look comes to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import evolve
+
+from doselang.machine.accounts import Answer, Trouble
+from doselang.protocol.model import Limit, Move, Protocol
+from doselang.protocol.words import gate_words, guard_words, move_words, moves_words
+from doselang.resolve.names import listing
+
+QUESTIONS = ("which levels close", "is there a verdict", "what comes next")
+
+
+def answers_words(protocol: Protocol, answers: tuple[Answer, ...], tried: Collection[int]) -> str:
+    """All answers of a look: several are those that people choose among. `tried` levels have had a cohort."""
+    if len(answers) == 1:
+        return answer_words(protocol, answers[0], tried)
+    gates = {(chosen.rule, chosen.gate) for answer in answers for chosen in answer.choices}
+    if len(gates) > 1 or any(answer.trouble for answer in answers):
+        return "; ".join(f"{options_words(answer)} {answer_words(protocol, answer, tried)}" for answer in answers)
+    ((_, gate),) = gates
+    common = [move for move in answers[0].moves if all(move in answer.moves for answer in answers)]
+    options = tuple(tuple(move for move in answer.moves if move not in common) for answer in answers)
+    people = gate_words(protocol, evolve(gate, options=options), tried)
+    return f"{moves_words(protocol, common, tried)}, {people}" if common else people
+
+
+def answer_words(protocol: Protocol, answer: Answer, tried: Collection[int]) -> str:
+    """The moves, or why there is no answer, with what had been answered."""
+    words = moves_words(protocol, answer.moves, tried)
+    if answer.trouble is None:
+        return words
+    trouble = f"{answer.trouble.kind}: {trouble_words(protocol, answer.trouble)}"
+    return f"{words}; {trouble}" if words else trouble
+
+
+def options_words(answer: Answer) -> str:
+    """The options chosen, as a history has them: `[2]`."""
+    return "".join(f"[{chosen.option + 1}]" for chosen in answer.choices)
+
+
+def trouble_words(protocol: Protocol, trouble: Trouble) -> str:
+    """Why there is no answer, as the end of a sentence."""
+    move = move_words(protocol, trouble.move) if trouble.move is not None else ""
+    rule = f'"{trouble.rules[0]}"' if trouble.rules else "a rule"
+    match trouble.why:
+        case "no answer":
+            return "no rule says what comes next"
+        case "silence":
+            return f'the text does not say, "{trouble.silence.text}"' if trouble.silence else "the text does not say"
+        case "conflict":
+            question = QUESTIONS[(trouble.question or 3) - 1]
+            return f"{listing(trouble.rules, mark=chr(34))} give different answers to the question {question}"
+        case "no level":
+            return f"{rule} says `{move}`, and there is no such level"
+        case "closed level":
+            return f"{rule} says `{move}`, and that level is closed as too toxic"
+        case "untried level":
+            return f"{rule} says `{move}`, and that level has had no patients"
+        case "part begun":
+            return f"{rule} says `{move}`, and that part has begun before"
+        case "limit":
+            limit = limit_words(trouble.limit) if trouble.limit else "a limit"
+            return f"{rule} says `{move}`, which would break the limit `{limit}`"
+        case "choice":
+            return f"the chances of what people choose in {rule} are not known"
+        case "inevaluable":
+            return "a patient was inevaluable, and no rule says whether another takes the place"
+
+
+def limit_words(limit: Limit) -> str:
+    """`accrue at most 6 patients at a level`."""
+    bounds = [f"at least {limit.low}"] if limit.low is not None else []
+    bounds += [f"at most {limit.high}"] if limit.high is not None else []
+    where = "at a level" if limit.scope == "level" else f"in the {limit.scope}"
+    return f"accrue {' and '.join(bounds)} patients {where}"
+
+
+def missed_words(protocol: Protocol, trouble: Trouble) -> list[str]:
+    """The rules that would have answered, each with the conditions that were not true."""
+    return [
+        f'"{rule}" would answer, but it is not true that {" and that ".join(guard_words(protocol, g) for g in held)}'
+        for rule, held in trouble.missed
+    ]
+
+
+def move_as_written(protocol: Protocol, move: Move) -> str:
+    return move_words(protocol, move)
