@@ -17,7 +17,8 @@ PACKAGE = ROOT / "doselang"
 LAYERS = (
     {"cli"},
     {"api"},
-    {"report", "conduct", "simulate", "check"},
+    {"report"},
+    {"conduct", "simulate", "check"},
     {"machine"},
     {"resolve"},
     {"protocol", "syntax"},

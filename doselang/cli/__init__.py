@@ -1,0 +1,96 @@
+"""The command line: `doselang check`, `simulate`, `test`, `explain`, `show`, `new`, `fmt`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from doselang import __version__
+from doselang.cli.output import say_trouble
+from doselang.diagnostics import Diagnostic, Trouble
+
+COMMANDS = {
+    "check": ("checking", "Show every gap and conflict, each with the shortest trial that runs into it."),
+    "simulate": ("simulating", "Give the operating characteristics, exact by default."),
+    "test": ("testing", "Run the worked examples and the claims."),
+    "explain": ("explaining", "Explain a finding by its code, or what is decided after a history, and why."),
+    "show": ("showing", "Print a protocol in any of its intermediate forms."),
+    "new": ("creating", "Write a new protocol from a design, ready to check."),
+    "fmt": ("formatting", "Write protocols in the one layout."),
+}
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is used: starting is half of the time of a small one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"doselang.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], list(COMMANDS), 1)
+            help = f"Did you mean `doselang {near[0]}`?" if near else f"The commands are {', '.join(COMMANDS)}."
+            raise Trouble(Diagnostic("DL903", f"There is no command `{args[0]}`.", help=help))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="A path may be a folder: every .dose file in it. `-` is the standard input.",
+)  # fmt: skip
+@click.version_option(__version__, prog_name="doselang")
+def program() -> None:
+    """Phase I dose-escalation protocols, written as they read, checked and simulated exactly."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status: 0 nothing wrong, 1 findings, 2 trouble."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    show_traceback = "--traceback" in given
+    given = [argument for argument in given if argument != "--traceback"]
+    try:
+        status = program.main(given, prog_name="doselang", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except Trouble as error:
+        return say_trouble(error)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        return 2
+    except click.ClickException as error:
+        usage = getattr(error, "ctx", None)
+        help = f"See `{usage.command_path} --help`." if usage is not None else None
+        return say_trouble(Trouble(Diagnostic("DL903", error.format_message(), help=help)))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 2
+    except Exception as error:
+        if show_traceback:
+            traceback.print_exc()
+        message = f"A fault in doselang {__version__}: {type(error).__name__}."
+        help = "Please report it, with the file and the command; `--traceback` shows where it happened."
+        return say_trouble(Trouble(Diagnostic("DL999", message, help=help)))
+
+
+def main() -> NoReturn:
+    """The entry point of the program."""
+    sys.exit(run())

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 from attrs import evolve, frozen
 
-from doselang.machine.accounts import Answer, Coverage, ExampleResult, Trouble
+from doselang.conduct.accounts import Answer, Coverage, ExampleResult, Trouble
+from doselang.conduct.answers import answer_of
+from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
-from doselang.machine.moves import answer_of, ask_again
+from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
-from doselang.machine.phrases import answers_words, trouble_words
 from doselang.machine.replay import Look, Replay, replay
 from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
@@ -231,7 +232,7 @@ def _met(machine: Machine, look: Look, branch: Branch, answer: Answer, example: 
 
 
 def coverage(protocol: Protocol, results: Iterable[ExampleResult]) -> Coverage:
-    """Which rules act in an example: those of the trial, and those of a patient's course, if examples of it were run."""
+    """Which rules act in an example: those of the trial, and those of the course if examples of patients were run."""
     results = tuple(results)
     trial = {name for result in results if not result.of_patient for name in result.reached}
     patient = {name for result in results if result.of_patient for name in result.reached}

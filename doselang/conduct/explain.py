@@ -1,11 +1,10 @@
-"""What is decided after a history, by which rules and sentences, clause by clause, and why the other rules do not act."""
+"""What is decided after a history, by which rules and sentences, clause by clause, and why other rules do not act."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
-from doselang.machine.accounts import (
+from doselang.conduct.accounts import (
     CaseAccount,
     Explanation,
     FutureAccount,
@@ -14,10 +13,12 @@ from doselang.machine.accounts import (
     Underway,
     Way,
 )
+from doselang.conduct.answers import answer_of
+from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
 from doselang.machine.looking import Asked
-from doselang.machine.moves import answer_of, ask_again
+from doselang.machine.moves import ask_again
 from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
 from doselang.machine.replay import Future, Look, Replay, Waiting, replay

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from doselang.machine.accounts import Clause, Fact, LevelTally, Status, Value
+from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
 from doselang.machine.columns import View, truth
 from doselang.machine.records import CLOSED
 from doselang.machine.replay import Cohort, Replay

@@ -26,6 +26,13 @@ MOST_SEARCHES = 100
 RARE = 2000
 """A word that occurs more often is looked for by way of the joined text."""
 
+MOST_SCANNED = 300_000_000
+"""So many characters are gone through for citations that consist of frequent words alone."""
+
+
+class Exhausted(Exception):
+    """Looking up the citations of a file would take too long."""
+
 
 def tokens(words: str) -> tuple[str, ...]:
     """Words and signs, white space left out; a citation matches whole words only (`one` is not in `none`)."""
@@ -51,6 +58,7 @@ class Index:
     starts: list[int]
     """For each sentence the position of its first word."""
     _places: dict[str, list[int]] = field(init=False)
+    _scanned: int = 0
     _joined: str | None = None
     _joined_starts: list[int] = field(factory=list)
 
@@ -96,9 +104,15 @@ class Index:
             self._joined = "\n" + "\n".join(self.words) + "\n"
         words = "\n" + "\n".join(phrase) + "\n"
         if end is None:
-            found = self._joined.find(words, self._joined_starts[start])
+            low, high = self._joined_starts[start], len(self._joined)
+            found = self._joined.find(words, low)
+            self._scanned += (found if found >= 0 else high) - low
         else:
-            found = self._joined.rfind(words, 0, self._joined_starts[end] + 1)
+            high = self._joined_starts[end] + 1
+            found = self._joined.rfind(words, 0, high)
+            self._scanned += high - max(found, 0)
+        if self._scanned > MOST_SCANNED:
+            raise Exhausted
         return -1 if found < 0 else bisect_right(self._joined_starts, found) - 1
 
     def sentence(self, position: int) -> int:
@@ -203,6 +217,6 @@ def phrases_of(words: str) -> list[tuple[str, ...]]:
 
 def _likeness(cited: Sequence[str], sentence: Sentence) -> float:
     """Share of the cited words that the sentence has in the same order."""
-    there = tokens(without_anchor(sentence.text).lower())[:400]
+    there = tokens(without_anchor(sentence.text)[:3000].lower())
     blocks = SequenceMatcher(None, list(cited), list(there), autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) / max(1, len(cited))

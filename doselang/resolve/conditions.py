@@ -7,6 +7,7 @@ from attrs import evolve
 from doselang.protocol import guards
 from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_rate, bind_share, bind_tally
 from doselang.resolve.glossary import Glossary
+from doselang.resolve.names import shorten
 from doselang.resolve.places import Where, bind_place, not_here
 from doselang.syntax import nodes as syntax
 from doselang.syntax.words import flat, guard_words
@@ -27,17 +28,18 @@ def bind_guard(glossary: Glossary, where: Where, guard: syntax.Guard) -> guards.
 
 
 def _too_deep(guard: syntax.Guard) -> bool:
-    layer: list[syntax.Guard] = [guard]
-    for _ in range(2 * DEEPEST):
-        inner: list[syntax.Guard] = []
-        for item in layer:
-            match item:
-                case syntax.Grouped(one) | syntax.Negated(one):
-                    inner.append(one)
-                case syntax.AllOf(several) | syntax.AnyOf(several):
-                    inner.extend(several)
-        layer = inner
-    return bool(layer)
+    """Whether a condition is nested too deep; found without recursion, which itself has a limit."""
+    ahead = [(guard, 0, 0)]
+    while ahead:
+        item, depth, layers = ahead.pop()
+        if depth > DEEPEST or layers > 3 * DEEPEST:
+            return True
+        match item:
+            case syntax.Grouped(inner) | syntax.Negated(inner):
+                ahead.append((inner, depth + 1, layers + 1))
+            case syntax.AllOf(inners) | syntax.AnyOf(inners):
+                ahead += [(inner, depth, layers + 1) for inner in inners]
+    return False
 
 
 def _bind(glossary: Glossary, where: Where, guard: syntax.Guard) -> guards.Guard | None:
@@ -96,7 +98,7 @@ def _report_mixture(glossary: Glossary, guard: syntax.AllOf | syntax.AnyOf) -> N
     readings = [_reading(atoms, joints, "and"), _reading(atoms, joints, "or")]
     glossary.report.add(
         "DL208", "`and` and `or` are mixed, which can be read in two ways.", guard.span,
-        notes=[f"one reading: {readings[0]}", f"the other: {readings[1]}"],
+        notes=[f"one reading: {shorten(readings[0], 1000)}", f"the other: {shorten(readings[1], 1000)}"],
         help="Put parentheses around what belongs together, as in the reading that is meant.",
     )  # fmt: skip
 
@@ -312,7 +314,9 @@ def in_part(guard: guards.Guard, part: int) -> guards.Guard:
             return evolve(guard, guard=in_part(inner, part))
         case guards.All(inners) | guards.Any(inners):
             return evolve(guard, guards=tuple(in_part(inner, part) for inner in inners))
-        case guards.Tally(part=own) | guards.Rate(part=own) if own == OWN_PART:
+        case guards.Tally(count, what, scope, place, own) if own == OWN_PART:
+            return guards.Tally(count, what, scope, place, part, span=guard.span)
+        case guards.Rate(part=own) if own == OWN_PART:
             return evolve(guard, part=part)
         case _:
             return guard

@@ -28,9 +28,10 @@ def fold(name: str) -> str:
 
 def listing(names: Sequence[str], joint: str = "and", mark: str = "`") -> str:
     """`a`, `b` and `c`; of a long list the first names and the last."""
-    shown = [f"{mark}{shorten(name)}{mark}" for name in names]
-    if len(shown) > MOST_LISTED:
-        return f"{', '.join(shown[: MOST_LISTED - 2])}, … {shown[-1]} ({len(shown)} in all)"
+    few = len(names) <= MOST_LISTED
+    shown = [f"{mark}{shorten(name)}{mark}" for name in (names if few else [*names[: MOST_LISTED - 2], names[-1]])]
+    if not few:
+        return f"{', '.join(shown[:-1])}, … {shown[-1]} ({len(names)} in all)"
     if len(shown) < 2:
         return "".join(shown)
     return f"{', '.join(shown[:-1])} {joint} {shown[-1]}"

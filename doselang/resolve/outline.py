@@ -8,7 +8,7 @@ from doselang.diagnostics import Label
 from doselang.resolve.glossary import Glossary
 from doselang.syntax import nodes as syntax
 
-MOST_PARTS = 50
+MOST_PARTS = 20
 MOST_STATES = 50
 """Beyond, a file is refused: rules that hold everywhere are kept once for each part and state."""
 

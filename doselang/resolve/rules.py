@@ -68,7 +68,10 @@ def _as_held(entry: Entry, home: Home) -> model.Rule:
     rule = entry.bound
     if home.part is None or not entry.speaks_of_own_part:
         return rule
-    return evolve(rule, cases=tuple(evolve(case, guard=in_part(case.guard, home.part)) for case in rule.cases))
+    cases = tuple(
+        model.Case(in_part(case.guard, home.part), case.moves, case.gate, span=case.span) for case in rule.cases
+    )
+    return model.Rule(rule.name, cases, rule.at_any_time, rule.cites, rule.assumes, rule.overrides, span=rule.span)
 
 
 def bind_rules(glossary: Glossary, sources: Sources, sections: Sequence[Section], accruals: Sequence[Accrual]) -> Rules:

@@ -47,6 +47,7 @@ _MARKUP = (
     (_STARS, r"\2"), (_LINES, r"\2"), (_STARS, r"\2"),
     (re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])"), r"\1"),
 )  # fmt: skip
+_MARKED = re.compile(r"[*_`\[\\<&]")
 _STOP = re.compile(r"[.!?…][\"'”’»)\]]*+\s++(?=[\"'“‘«(\[]*+(?:[A-Z0-9]|[^\W\d_a-z]))")
 _LAST_WORDS = re.compile(r"(?:(\S+)\s+)?[\"'“‘«(\[]*(\S*)$")
 
@@ -103,6 +104,9 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
     """The blocks of a text, in order."""
     paragraph: list[str] = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            yield from _block(paragraph, number - len(paragraph))
+            continue
         quote = _QUOTE.match(line) if line.lstrip().startswith(">") else None
         bare = (line[quote.end() :] if quote else line).rstrip()
         first = number - len(paragraph)
@@ -139,22 +143,25 @@ def _is_ruler(line: str) -> bool:
 
 def _block(lines: list[str], number: int, title: bool = False) -> Iterator[Block]:
     """The lines gathered so far as one block; they are taken out of the list."""
-    text = _without_markup("\n".join(lines))
-    lines.clear()
-    if text.strip():
-        yield Block(text, number, title)
+    if lines:
+        text = _without_markup("\n".join(lines))
+        lines.clear()
+        if text.strip():
+            yield Block(text, number, title)
 
 
 def _row(line: str, number: int, title: bool) -> Block:
     """A row of a table; a first cell that is a sentence's number becomes its anchor."""
     cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))]
     first = _CELL_ANCHOR.fullmatch(cells[0]) if len(cells) > 1 else None
-    text = " | ".join(words for cell in cells[1 if first else 0 :] if (words := _without_markup(cell)))
+    text = " | ".join(_without_markup(cell) for cell in cells[1 if first else 0 :] if cell)
     return Block(f"[{first[1]}] {text}" if first else text, number, title, row=True)
 
 
 def _without_markup(text: str) -> str:
     """The text without marks of emphasis, links and the like."""
+    if not _MARKED.search(text):
+        return text
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return html.unescape(text)

@@ -8,7 +8,7 @@ from attrs import define, evolve, field
 
 from doselang.diagnostics import Report
 from doselang.protocol.model import Citation, ProtocolText, Sentence
-from doselang.resolve.citations import Finder
+from doselang.resolve.citations import Exhausted, Finder
 from doselang.resolve.names import shorten
 from doselang.resolve.sentences import without_anchor
 from doselang.source import Span
@@ -47,7 +47,13 @@ class Sources:
         """The position of the first sentence that words stand in, -1 if they are not in the text."""
         if self._finder is None:
             return -1
-        match = self._finder.find(words.value)
+        try:
+            match = self._finder.find(words.value)
+        except Exhausted:
+            self._finder = None
+            message = "The file cites so many very frequent words that looking them up would take too long."
+            self.report.add("DL704", message, words.span, help="Cite longer and more particular words of the text.")
+            return -1
         if match is not None and match.how == "exact":
             self._touched.update(match.sentences)
             return match.sentences[0]

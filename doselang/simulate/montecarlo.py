@@ -15,7 +15,7 @@ from doselang.diagnostics import trouble
 from doselang.machine.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import Group, write_history
+from doselang.machine.notation import Group
 from doselang.machine.records import Ints
 from doselang.machine.situations import Accrual, Situations, pack
 from doselang.machine.states import Frames
@@ -118,7 +118,6 @@ class Sums:
     ends: Counter[int] = field(factory=Counter)
     sizes: Counter[int] = field(factory=Counter)
     unbounded: int = 0
-    longest: tuple[Group, ...] | None = None
     histories: dict[int, tuple[Group, ...]] = field(factory=dict)
 
     def spread(self, trials: int) -> Floats:
@@ -164,11 +163,10 @@ class Simulator:
 
     def totals(self, sums: Sums, trials: int) -> Totals:
         """The sums as shares of all trials."""
-        longest = None if sums.longest is None else write_history(sums.longest, self.machine.protocol)
         return Totals(
             {frame: number / trials for frame, number in sorted(sums.ends.items())},
             {size: number / trials for size, number in sorted(sums.sizes.items())},
-            sums.patients / trials, sums.dlts / trials, sums.history, sums.unbounded / trials, longest,
+            sums.patients / trials, sums.dlts / trials, sums.history, sums.unbounded / trials,
         )  # fmt: skip
 
 
@@ -216,7 +214,6 @@ class _Batch:
         if patients >= MAX_PATIENTS and not ended.all():
             given_up = np.flatnonzero(~ended)
             sums.unbounded += int(lanes.trials[given_up].sum())
-            sums.longest = sums.longest or self._history(lanes, int(given_up[0]))
             in_first = given_up[frames.part[lanes.frames[given_up]] == 0]
             sums.sizes[patients] += int(lanes.trials[in_first].sum())
             ended[:] = True

@@ -83,7 +83,7 @@ class Totals:
 
     `ends` has the probability of each frame in which trials ended, `sizes` that of each number of patients when the
     first part was left, both without 0; `patients` and `dlts` are expected numbers [parts, levels]; `unbounded` is the
-    probability of trials that were given up, `longest` the history of one.
+    probability of trials that were given up.
     """
 
     ends: dict[int, float]
@@ -92,7 +92,6 @@ class Totals:
     dlts: Floats
     history: History
     unbounded: float = 0.0
-    longest: str | None = None
 
 
 def characteristics(
@@ -120,23 +119,31 @@ def characteristics(
         reasons[key] = reasons.get(key, 0.0) + probability
     causes = undecided_causes(frames, undecided, totals.history) if undecided else ()
     if totals.unbounded:
-        causes = (*causes, UndecidedCause(UNBOUNDED, totals.longest, totals.unbounded))
+        causes = (*causes, UndecidedCause(UNBOUNDED, None, totals.unbounded))
     return Characteristics(
-        protocol, scenario, accrual, method, tuple(mtd), no_mtd, other, sum(undecided.values()) + totals.unbounded,
+        protocol, scenario, accrual, method, tuple(_share(p) for p in mtd), _share(no_mtd),
+        {verdict: _share(p) for verdict, p in other.items()}, _share(sum(undecided.values()) + totals.unbounded),
         _patients(totals), Toxic(float(totals.dlts[0].sum()), tuple(totals.dlts[0].tolist())),
         {
             part.name: PartFigures(float(n.sum()), float(x.sum()))
             for part, n, x in zip(protocol.parts, totals.patients, totals.dlts, strict=True)
         },
-        tuple(Reason(*key, p) for key, p in sorted(reasons.items(), key=lambda item: (-item[1], str(item[0])))),
+        tuple(Reason(*key, _share(p)) for key, p in sorted(reasons.items(), key=lambda item: (-item[1], str(item[0])))),
         causes, **more,
     )  # fmt: skip
 
 
 def _patients(totals: Totals) -> Patients:
     number, probability = np.array(list(totals.sizes)), np.array(list(totals.sizes.values()))
-    mean = float(number @ probability)
-    sd = sqrt(float((number - mean) ** 2 @ probability))
+    weight = probability / probability.sum()
+    mean = float(number @ weight)
+    sd = sqrt(float((number - mean) ** 2 @ weight))
     return Patients(
-        mean, sd, int(number.min()), int(number.max()), tuple(totals.patients[0].tolist()), dict(totals.sizes)
-    )
+        mean, sd, int(number.min()), int(number.max()), tuple(totals.patients[0].tolist()),
+        {size: _share(p) for size, p in totals.sizes.items()},
+    )  # fmt: skip
+
+
+def _share(probability: float) -> float:
+    """A probability that rounding may have put a little above 1."""
+    return min(probability, 1.0)

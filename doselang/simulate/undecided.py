@@ -30,7 +30,7 @@ def undecided_causes(frames: Frames, ends: Mapping[int, float], history: History
         causes.setdefault(cause_of(frames, frames.frames[number]), []).append(number)
     found = [
         UndecidedCause(
-            cause, write_history(history(numbers), frames.machine.protocol), sum(ends[number] for number in numbers)
+            cause, write_history(history(numbers), frames.machine.protocol), min(sum(ends[n] for n in numbers), 1.0)
         )
         for cause, numbers in causes.items()
     ]

@@ -22,6 +22,9 @@ Row = Mapping[str, Any]
 DEEPEST = 40
 """So many parentheses and `not` may stand inside one another."""
 
+MOST_WORDS = 300_000
+"""A file may have so many words, numbers and signs; protocols have a few thousand."""
+
 LONGEST_NUMBER = 20
 """A number or label may have so many characters."""
 
@@ -33,7 +36,8 @@ DIGITS = {
 }
 
 # Kinds of words that the grammar does not know, so that each is a fault where it stands.
-UNCLOSED, SIGN, TOO_DEEP, TOO_LONG, NUMBER_WORD = "?UNCLOSED", "?SIGN", "?TOO_DEEP", "?TOO_LONG", "?NUMBER_WORD"
+UNCLOSED, SIGN, NUMBER_WORD = "?UNCLOSED", "?SIGN", "?NUMBER_WORD"
+TOO_DEEP, TOO_LONG, TOO_MANY = "?TOO_DEEP", "?TOO_LONG", "?TOO_MANY"
 
 OTHERS = r"""
   (?P<numeric>-?[0-9][0-9A-Za-z_.-]*) | (?P<unclosed>"[^\n]*)
@@ -69,7 +73,7 @@ class Lexer(LarkLexer):
         slice = lexer_state.text
         return self.tokens(slice.text, slice.start, slice.end, parser_state)
 
-    def tokens(self, text: str, start: int, end: int, state: Any = None) -> Iterator[Token]:
+    def tokens(self, text: str, start: int, end: int, state: Any = None, most: int = MOST_WORDS) -> Iterator[Token]:
         """The words between two offsets; `state` is the parser's, which must have taken one before the next is read."""
         rows: Mapping[int, Row] = state.parse_conf.states if state else {}
         words, ignored, scan, in_context = self.words, self._ignored, self._scan, self._in_context
@@ -102,6 +106,9 @@ class Lexer(LarkLexer):
                 unit = in_context["UNIT"].match(text, start, end)
                 if unit is not None:
                     kind, stop = "UNIT", unit.end()
+            most -= 1
+            if most < 0:
+                kind = TOO_MANY
             yield Token(kind, text[start:stop], start, end_pos=stop)
             start = stop
 

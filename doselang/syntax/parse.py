@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import define, field, frozen
@@ -13,6 +16,7 @@ from lark.exceptions import UnexpectedToken
 from doselang.diagnostics import Report
 from doselang.source import NOWHERE, Source, Span
 from doselang.syntax.faults import diagnose
+from doselang.syntax.lexer import MOST_WORDS, TOO_MANY
 from doselang.syntax.nodes import Comment, File, Statement
 from doselang.syntax.phrases import near
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, offset
@@ -39,17 +43,37 @@ def parse(source: Source, report: Report) -> File:
         help = "Keep one protocol in a file, and its text in the file that `text` names."
         report.add("DL704", "The file is larger than 1 MiB, the most that is read.", NOWHERE, help=help)
         return File((), span=Span(0, len(text)))
-    return File(tuple(_read(text, report)), comments(text), span=Span(0, len(text)))
+    with _without_collection():
+        return File(tuple(_read(text, report)), comments(text, report), span=Span(0, len(text)))
 
 
-def comments(text: str) -> tuple[Comment, ...]:
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Without Python's search for objects in circles: a tree has none, and looking through it takes most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def comments(text: str, report: Report) -> tuple[Comment, ...]:
     """The comments of a text, in order, without `#` and the space after it."""
-    found = []
+    found: list[Comment] = []
+    hidden = False
     for match in COMMENT.finditer(text):
         if match[0].startswith("#"):
             written = match[0].rstrip()
             span = Span(match.start(), match.start() + len(written))
             found.append(Comment(written[1:].removeprefix(" "), span=span))
+            if "\r" in written and not hidden:
+                hidden = True
+                message = (
+                    "The lines of the file end with a carriage return alone, so that a comment hides what follows."
+                )
+                report.add("DL103", message, span, help="Save the file with the line ends of Unix or Windows.")
     return tuple(found)
 
 
@@ -63,14 +87,15 @@ def _read(text: str, report: Report) -> list[Statement]:
     statements: list[Statement] = []
     lines: Lines | None = None
     start, on_trial = (1 if text.startswith("\ufeff") else 0), False
-    begun, faults = start, 0
+    begun, faults, most = start, 0, MOST_WORDS
     while True:
         reading = Reading(rules, text)
-        wrong = reading.run(start)
+        wrong = reading.run(start, most)
+        most -= reading.read
         if wrong is None:
             return statements + reading.statements
         lines = lines or Lines(rules, text)
-        if on_trial and reading.begun < 2:
+        if on_trial and reading.begun < 2 and wrong.type != TOO_MANY:
             resume = offset(wrong)
         else:
             statements += reading.statements
@@ -116,9 +141,9 @@ def _understand(reading: Reading, wrong: Token, lines: Lines) -> Fault:
 class Reading:
     """One run of the parser from a place in the text to the end or the first fault.
 
-    `statements` are those read to their end; `begun` counts those begun. After a fault `seen` is what was read of the
-    statement at fault, and `complete` tells whether that is a whole statement (which is then among `statements`).
-    `previous` is the statement before on the same line.
+    `statements` are those read to their end; `begun` counts those begun, and `read` the words. After a fault `seen` is
+    what was read of the statement at fault, and `complete` tells whether that is a whole statement (which is then
+    among `statements`). `previous` is the statement before on the same line.
     """
 
     rules: Grammar
@@ -126,15 +151,17 @@ class Reading:
     statements: list[Statement] = field(factory=list)
     seen: list[Token] = field(factory=list)
     previous: list[Token] = field(factory=list)
+    read: int = 0
     begun: int = 0
     complete: bool = False
 
-    def run(self, start: int) -> Token | None:
-        """Read; the word that could not be read, if there is one."""
+    def run(self, start: int, most: int) -> Token | None:
+        """Read at most so many words; the word that could not be read, if there is one."""
         parser = self.rules.lark.parse_interactive("").parser_state
         heads, seen = self.rules.statements, self.seen
         try:
-            for token in self.rules.lexer.tokens(self.text, start, len(self.text), parser):
+            for token in self.rules.lexer.tokens(self.text, start, len(self.text), parser, most):
+                self.read += 1
                 parser.feed_token(token)
                 if token.type in heads and _at_top(parser):
                     self.begun += 1
@@ -145,7 +172,8 @@ class Reading:
             self.statements = parser.feed_token(_end(len(self.text)), True)
         except UnexpectedToken as error:
             self._finish(parser)
-            return error.token
+            wrong: Token = error.token
+            return wrong
         return None
 
     def _finish(self, parser: Any) -> None:
@@ -154,7 +182,8 @@ class Reading:
         if self.complete:
             self.statements = parser.feed_token(_end(0), True)
         elif parser.value_stack and isinstance(parser.value_stack[0], Tree):
-            self.statements = parser.value_stack[0].children
+            finished: Any = parser.value_stack[0].children
+            self.statements = finished
 
 
 def _end(place: int) -> Token:

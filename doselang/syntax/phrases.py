@@ -90,12 +90,16 @@ PHRASES = tuple(
         (r"equal to|equals", "exactly", "phrase"),
         (r"only (\d+)", r"exactly \1", "phrase"),
         (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
-        (r"(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
+        (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
         (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
         (r"dose escalate|step up|go up", "escalate", "phrase"),
         (r"enroll (\d+)", r"enrol \1", "phrase"),
         (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
-        (r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below", "the next lower level", "level"),
+        (
+            r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below",
+            "the next lower level",
+            "level",
+        ),
         (r"(?:following|subsequent) (?:dose )?level|(?:dose )?level above", "the next higher level", "level"),
         (r"(?:current|same) (?:dose )?level", "this level", "level"),
         (r"(?:top|maximum|maximal|max) (?:dose )?level", "the highest level", "level"),
@@ -105,6 +109,9 @@ PHRASES = tuple(
         (r"dose level", "level", "phrase"),
         (r"per (?:dose )?level", "at a level", "phrase"),
         (r"(?:in|on) (this|next|lowest|highest|start|level)", r"at \1", "phrase"),
+        (rf"of {NUMBER} first", r"of the first \1", "phrase"),
+        (rf"{NUMBER} patients more", r"\1 more patients", "phrase"),
+        (r"within first cycle", "within cycle 1", "phrase"),
         (r"per part", "in the part", "phrase"),
         (r"is too? toxic", "is closed as too toxic", "phrase"),
         (r"else if|else|elseif|elsif|elif|otherwise", "", "else"),
@@ -149,7 +156,7 @@ MOVE_WORDS = {
     "lower": "de-escalate", "repeat": "stay", "hold": "stay", "remain": "stay", "terminate": "stop", "end": "stop",
     "halt": "stop", "finish": "stop", "name": "declare this level as MTD", "select": "declare this level as MTD",
     "start": "begin", "go": "continue", "eliminate": "close this level as too toxic",
-    "exclude": "close this level as too toxic", "move": "enter", "nothing": "stay",
+    "exclude": "close this level as too toxic", "move": "enter",
 }  # fmt: skip
 """Words that may have been meant as another word of the language."""
 

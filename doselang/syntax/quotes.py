@@ -7,7 +7,7 @@ import re
 from attrs import evolve
 
 from doselang.source import Span
-from doselang.syntax.lexer import DEEPEST, LONGEST_NUMBER, SIGN, TOO_DEEP, TOO_LONG, UNCLOSED
+from doselang.syntax.lexer import DEEPEST, LONGEST_NUMBER, MOST_WORDS, SIGN, TOO_DEEP, TOO_LONG, TOO_MANY, UNCLOSED
 from doselang.syntax.phrases import COMPARISONS, CURLY, LONG_MINUS, SINGLE, about_sign
 from doselang.syntax.scene import Fault, Scene, offset, shown, where
 
@@ -16,13 +16,17 @@ MOST_LINES_QUOTED = 5
 
 
 def too_much(scene: Scene) -> Fault | None:
-    """A condition nested too deep, or a number too long."""
+    """A condition nested too deep, a number too long, a file with too many words."""
     if scene.found.type == TOO_DEEP:
         help = "Write several shorter conditions, each with its own `when … then …`."
         return scene.fault(f"This condition is nested more than {DEEPEST} deep.", help, code="DL704")
     if scene.found.type == TOO_LONG:
         message = f"A number or label has at most {LONGEST_NUMBER} characters; this one has {len(scene.found)}."
         return scene.fault(message, "Write a shorter one.", code="DL704")
+    if scene.found.type == TOO_MANY:
+        message = f"Reading stopped here: a file has at most {MOST_WORDS:,} words, numbers and signs."
+        fault = scene.fault(message, "Keep one protocol in a file.", code="DL704")
+        return evolve(fault, resume=len(scene.text))
     return None
 
 
@@ -38,9 +42,13 @@ def unclosed_quote(scene: Scene) -> Fault | None:
         return None
     end = scene.line.start + len(written)
     before = [place for place in quotes if place <= offset(scene.found)]
+    if not before and "STRING" not in scene.expected:
+        return None
     if not before:
         span = Span(offset(scene.found), quotes[0] + 1)
-        fault = scene.fault("A quotation mark is missing before these words.", 'Open the sentence with `"`.', span, "DL102")
+        fault = scene.fault(
+            "A quotation mark is missing before these words.", 'Open the sentence with `"`.', span, "DL102"
+        )
         return evolve(fault, resume=scene.line.end)
     # Where a word after a sentence cannot stand, that sentence is the one that should have ended earlier.
     opened = before[-1] if scene.found.type in (UNCLOSED, "STRING") else before[max(len(before) - 2, 0)]
@@ -105,8 +113,13 @@ def comparison(scene: Scene) -> Fault | None:
     if scene.found.type != SIGN or sign not in COMPARISONS:
         return None
     bound, message = COMPARISONS[sign], f"`{sign}` is written `{COMPARISONS[sign]}`."
-    if "IS" in scene.expected and scene.last != "NAME":
-        order = {"more than": "is above", "fewer than": "is below", "at least": "is not below", "at most": "is not above"}
+    if scene.head == "PARAMETER" or ("IS" in scene.expected and scene.last != "NAME"):
+        order = {
+            "more than": "is above",
+            "fewer than": "is below",
+            "at least": "is not below",
+            "at most": "is not above",
+        }
         write = f"is {bound}" if "RATE" in (token.type for token in scene.seen[-6:]) else order.get(bound, "is")
         return scene.fault(f"`{sign}` is written `{write}`.", f"Write `{write}`.", code="DL103")
     if scene.following != "NUMBER":
@@ -179,9 +192,11 @@ def other_sign(scene: Scene) -> Fault | None:
         word = _whole_word(scene.text, place)
         message = f"`{shown(scene.text[word.start : word.end])}` is not written with the letters a to z alone."
         return scene.fault(message, "Names have letters from a to z, digits, `_` and hyphens.", word, "DL103")
-    if len(sign) > 1 and sign[0].isdigit() or sign[0] == "-" and len(sign) > 1:
+    if len(sign) > 1 and (sign[0].isdigit() or sign[0] == "-"):
         message = f"`{shown(sign)}` is neither a number nor a level's label."
-        return scene.fault(message, "Numbers are written like `3` or `33.3`, labels like `2`, `-1` or `2A`.", place, "DL103")
+        return scene.fault(
+            message, "Numbers are written like `3` or `33.3`, labels like `2`, `-1` or `2A`.", place, "DL103"
+        )
     message, help = about_sign(sign)
     return scene.fault(message, help, place, "DL103")
 

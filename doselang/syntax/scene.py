@@ -16,6 +16,9 @@ from doselang.syntax.tables import END, Grammar
 MOST_AHEAD = 20
 """So many words after a fault are looked at to understand it."""
 
+MOST_BACK = 4
+"""So many words before a fault are looked at to understand it."""
+
 
 @frozen
 class Fault:
@@ -88,13 +91,18 @@ class Scene:
     # ---- what could be there ----
 
     @cached_property
-    def stack(self) -> list[int]:
-        return self.grammar.walk(token.type for token in self.seen)
+    def stacks(self) -> list[list[int]]:
+        """The parser's stack before the fault, before the last word, and so on for a few words back."""
+        kinds = [token.type for token in self.seen]
+        stacks = [self.grammar.walk(kinds[: max(len(kinds) - MOST_BACK, 0)])]
+        for kind in kinds[-MOST_BACK:]:
+            stacks.insert(0, list(stacks[0]))
+            self.grammar.step(stacks[0], kind)
+        return stacks
 
-    @cached_property
-    def stack_before(self) -> list[int]:
-        """The stack without the last word."""
-        return self.grammar.walk(token.type for token in self.seen[:-1])
+    @property
+    def stack(self) -> list[int]:
+        return self.stacks[0]
 
     @cached_property
     def expected(self) -> frozenset[str]:
@@ -106,14 +114,14 @@ class Scene:
 
         `skip` leaves out so many words, the one found first; `back` is 1 to put the others in place of the last word.
         """
-        stack = list(self.stack_before if back else self.stack)
+        stack = list(self.stacks[min(back, len(self.stacks) - 1)])
         if not all(self.grammar.step(stack, kind) for kind in kinds):
             return -1
         return self.grammar.reach(stack, [self.found, *self.ahead][skip:])
 
     def reach_without(self, back: int) -> int:
         """How many words could be read if the one so many words before were not there."""
-        stack = self.grammar.walk(token.type for token in self.seen[: len(self.seen) - back])
+        stack = self.stacks[back]
         later = [*self.seen[len(self.seen) - back + 1 :], self.found, *self.ahead]
         return self.grammar.reach(stack, later) - (back - 1)
 

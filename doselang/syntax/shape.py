@@ -63,7 +63,7 @@ class Closings(n.Node):
 
 
 def place_of(kid: Kid) -> Span:
-    return Span(kid.start_pos, kid.end_pos) if isinstance(kid, Token) else kid.span
+    return kid.span if isinstance(kid, n.Node) else Span(kid.start_pos, kid.end_pos)
 
 
 def over(kids: Sequence[Kid]) -> Span:

@@ -92,8 +92,9 @@ class Grammar:
         """How many of the words can stand next, one after the other; one more if they complete a statement."""
         stack, count = list(stack), 0
         for token in tokens:
-            kinds = [token.type, "LETTER"] if len(token) == 1 and token.isupper() else [token.type]
-            for kind in kinds:
+            for kind in (token.type, "LETTER", "UNIT") if token.type == "NAME" else (token.type,):
+                if kind == "LETTER" and len(token) > 1:
+                    continue
                 trial = list(stack)
                 if self.step(trial, kind):
                     stack, count = trial, count + 1

@@ -6,12 +6,10 @@ from collections.abc import Collection
 
 from attrs import evolve
 
-from doselang.machine.accounts import Answer, Trouble
-from doselang.protocol.model import Limit, Move, Protocol
+from doselang.conduct.accounts import Answer, Trouble
+from doselang.protocol.model import Limit, Protocol
 from doselang.protocol.words import gate_words, guard_words, move_words, moves_words
 from doselang.resolve.names import listing
-
-QUESTIONS = ("which levels close", "is there a verdict", "what comes next")
 
 
 def answers_words(protocol: Protocol, answers: tuple[Answer, ...], tried: Collection[int]) -> str:
@@ -52,8 +50,10 @@ def trouble_words(protocol: Protocol, trouble: Trouble) -> str:
         case "silence":
             return f'the text does not say, "{trouble.silence.text}"' if trouble.silence else "the text does not say"
         case "conflict":
-            question = QUESTIONS[(trouble.question or 3) - 1]
-            return f"{listing(trouble.rules, mark=chr(34))} give different answers to the question {question}"
+            rules = listing(trouble.rules, mark='"')
+            if trouble.question == 1:
+                return f"{rules} close a level and use it"
+            return f"{rules} disagree on {'the verdict' if trouble.question == 2 else 'what comes next'}"
         case "no level":
             return f"{rule} says `{move}`, and there is no such level"
         case "closed level":
@@ -85,7 +85,3 @@ def missed_words(protocol: Protocol, trouble: Trouble) -> list[str]:
         f'"{rule}" would answer, but it is not true that {" and that ".join(guard_words(protocol, g) for g in held)}'
         for rule, held in trouble.missed
     ]
-
-
-def move_as_written(protocol: Protocol, move: Move) -> str:
-    return move_words(protocol, move)

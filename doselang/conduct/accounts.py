@@ -1,6 +1,6 @@
 """Accounts of a history, as facts: what was decided, by which rules, clause by clause; and whether an example holds.
 
-They are made by `conduct` and put into words by `report`. Places of moves are by position, unless said otherwise.
+`report` puts them into words. Places of moves are by position, unless said otherwise.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Way:
 
 @frozen
 class LevelTally:
-    """What a history has of a level: by part the patients without toxicity and with each class, and the level's status."""
+    """What a history has of a level: by part the patients without toxicity and with each class; and the status."""
 
     level: int
     counts: tuple[tuple[int, ...], ...]

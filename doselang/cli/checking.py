@@ -1,0 +1,103 @@
+"""`doselang check`: every finding, with its shortest history, and the lists of assumptions and silences."""
+
+from __future__ import annotations
+
+import click
+from attrs import frozen
+
+from doselang import __version__
+from doselang.api import Loaded
+from doselang.check.checking import Checked, check
+from doselang.cli.output import (
+    Console,
+    color_option,
+    expanded,
+    files_argument,
+    format_option,
+    load,
+    parameters,
+    quiet_option,
+    set_option,
+)
+from doselang.diagnostics import Diagnostic, Trouble
+from doselang.machine.exploring import MAX_STATES
+from doselang.report.checked import check_record, check_summary
+from doselang.report.concise import render_concise
+from doselang.report.diagnostics_json import severity_counts, write_json
+from doselang.report.findings import findings
+from doselang.report.github import render_github
+
+
+@frozen
+class Outcome:
+    """A file and all that was found in it; `checked` is None where its text has errors."""
+
+    loaded: Loaded
+    checked: Checked | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@click.command("check")
+@files_argument
+@format_option("text", "concise", "json", "github")
+@quiet_option
+@color_option
+@set_option
+@click.option("--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore.")
+def command(
+    paths: tuple[str, ...], form: str, quiet: bool, no_color: bool, settings: tuple[str, ...], max_states: int
+) -> int:
+    """Show every gap and conflict of a protocol, each with the shortest trial that runs into it."""
+    console, values, troubled = Console(quiet, no_color), parameters(settings), False
+    outcomes: list[Outcome] = []
+    for path in expanded(paths):
+        try:
+            outcome = checked_file(load(path, values), max_states)
+        except Trouble as error:
+            if len(expanded(paths)) == 1:
+                raise
+            click.echo(f"doselang: {error.diagnostic.code}: {error.diagnostic.message}", err=True)
+            troubled = True
+            continue
+        outcomes.append(outcome)
+        if form != "json":
+            _print(outcome, form, console)
+    everything = tuple(item for outcome in outcomes for item in outcome.diagnostics)
+    if form == "json":
+        record = {
+            "version": __version__,
+            "files": [check_record(o.loaded.source, o.diagnostics, o.loaded.protocol, o.checked) for o in outcomes],
+            "counts": severity_counts(everything),
+        }
+        click.echo(write_json(record), nl=False)
+    if troubled or any(item.code in ("DL701", "DL702", "DL704") for item in everything):
+        return 2
+    return 1 if any(item.severity == "error" for item in everything) else 0
+
+
+def checked_file(loaded: Loaded, max_states: int = MAX_STATES) -> Outcome:
+    """Check a file that was read."""
+    if loaded.protocol is None:
+        return Outcome(loaded, None, loaded.diagnostics)
+    try:
+        checked = check(loaded.protocol, max_states=max_states)
+    except OverflowError as error:
+        message = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        item = Diagnostic("DL704", message, loaded.protocol.parts[0].span, help="Write smaller cohorts.")
+        return Outcome(loaded, None, (*loaded.diagnostics, item))
+    items = (*loaded.diagnostics, *findings(checked, max_states=max_states))
+    return Outcome(loaded, checked, tuple(sorted(items, key=lambda item: (item.span, item.code))))
+
+
+def _print(outcome: Outcome, form: str, console: Console) -> None:
+    source = outcome.loaded.source
+    if form == "concise":
+        click.echo(render_concise(outcome.diagnostics, source), nl=False)
+    elif form == "github":
+        click.echo(render_github(outcome.diagnostics, source), nl=False)
+    else:
+        console.findings(outcome.diagnostics, outcome.loaded)
+        if not console.quiet:
+            click.echo(check_summary(source, outcome.diagnostics, outcome.loaded.protocol, outcome.checked), nl=False)
+
+

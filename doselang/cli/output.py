@@ -1,0 +1,108 @@
+"""What all commands share: their options, reading files, and printing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from attrs import frozen
+
+from doselang.api import Loaded, load
+from doselang.diagnostics import Diagnostic, Trouble, trouble
+from doselang.report.concise import render_concise
+from doselang.report.text import count_words, render_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+files_argument = click.argument("paths", nargs=-1, metavar="FILE…")
+quiet_option = click.option("--quiet", is_flag=True, help="Print only what is wrong.")
+color_option = click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
+set_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter.")
+accrual_option = click.option(
+    "--accrual", type=click.Choice(["one-at-a-time", "whole-cohort"]), default="one-at-a-time", show_default=True,
+    help="How patients enter: each when the last one's outcome is known, or a cohort together.",
+)  # fmt: skip
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """`--format`, the first being the default."""
+    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+
+
+@frozen
+class Console:
+    """How to print: quietly, and in colours."""
+
+    quiet: bool = False
+    no_color: bool = False
+
+    @property
+    def color(self) -> bool:
+        return not self.no_color and sys.stdout.isatty()
+
+    def findings(self, diagnostics: tuple[Diagnostic, ...], loaded: Loaded) -> None:
+        """Print findings for people."""
+        shown = [item for item in diagnostics if not self.quiet or item.severity == "error"]
+        if shown:
+            click.echo(render_text(shown, loaded.source, color=self.color), color=self.color)
+
+
+def say_trouble(error: Trouble) -> int:
+    """Print what stopped a command, on standard error; the exit status."""
+    item = error.diagnostic
+    click.echo(f"doselang: {item.code} {item.name}: {item.message}", err=True)
+    if item.help:
+        click.echo(f"  {item.help}", err=True)
+    return 2
+
+
+def expanded(paths: tuple[str, ...]) -> list[str]:
+    """The files of the paths given: a folder stands for every `.dose` file in it. Trouble for none."""
+    if not paths:
+        raise trouble("DL903", "Which file? Name a protocol file, a folder, or `-` for the standard input.")
+    found: list[str] = []
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            inside = sorted(str(file) for file in Path(path).glob("*.dose"))
+            if not inside:
+                raise trouble("DL901", f"There is no .dose file in the folder {path}.")
+            found += inside
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def parameters(settings: tuple[str, ...]) -> dict[str, Fraction]:
+    """What `--set NAME=VALUE` gives, by name."""
+    found: dict[str, Fraction] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if not re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?%?", value.strip()) or not name.strip():
+            raise trouble("DL903", f"`--set {setting}` is not NAME=VALUE with a number.", help="For example: --set levels=4")
+        number = Fraction(value.strip().removesuffix("%"))
+        found[name.strip()] = number / 100 if value.strip().endswith("%") else number
+    return found
+
+
+def loaded_files(paths: tuple[str, ...], settings: tuple[str, ...]) -> Iterator[Loaded]:
+    """Every file named, read."""
+    values = parameters(settings)
+    for path in expanded(paths):
+        yield load(path, values)
+
+
+def need_protocol(loaded: Loaded) -> None:
+    """Print the faults of a file that a command needs whole; its protocol may then be used only if there were none."""
+    if loaded.protocol is None:
+        errors = [item for item in loaded.diagnostics if item.severity == "error"]
+        click.echo(render_text(errors, loaded.source), err=True)
+        click.echo(f"{loaded.source.path}: {count_words(errors)}; nothing was done with it.", err=True)
+
+
+def concise(diagnostics: tuple[Diagnostic, ...], loaded: Loaded) -> str:
+    return render_concise(diagnostics, loaded.source)

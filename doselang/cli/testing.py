@@ -1,0 +1,70 @@
+"""`doselang test`: the worked examples, and the claims."""
+
+from __future__ import annotations
+
+import click
+
+from doselang.api import Loaded, load
+from doselang.check.checking import check
+from doselang.check.facts import ClaimChecked
+from doselang.cli.output import (
+    accrual_option,
+    color_option,
+    expanded,
+    files_argument,
+    format_option,
+    need_protocol,
+    parameters,
+    quiet_option,
+    set_option,
+)
+from doselang.conduct.accounts import ExampleResult
+from doselang.conduct.examples import coverage, run_examples
+from doselang.conduct.patients import patient_examples
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.course import compile_course
+from doselang.machine.situations import Accrual
+from doselang.report.diagnostics_json import write_json
+from doselang.report.tested import Tested, render_tested, tested_record
+
+
+@click.command("test")
+@files_argument
+@format_option("text", "json")
+@click.option("--coverage", "show_coverage", is_flag=True, help="Say which rules no example reaches.")
+@accrual_option
+@set_option
+@quiet_option
+@color_option
+def command(
+    paths: tuple[str, ...], form: str, show_coverage: bool, accrual: Accrual, settings: tuple[str, ...], quiet: bool,
+    no_color: bool,
+) -> int:  # fmt: skip
+    """Run the examples of protocols, and prove or refute their claims."""
+    values, status, records = parameters(settings), 0, []
+    for path in expanded(paths):
+        loaded = load(path, values)
+        if loaded.protocol is None:
+            need_protocol(loaded)
+            status = 1
+            continue
+        tested = run(loaded, accrual)
+        status |= int(tested.failed > 0)
+        if form == "json":
+            records.append(tested_record(tested))
+        else:
+            click.echo(render_tested(tested, quiet=quiet, show_coverage=show_coverage), nl=False)
+    if form == "json":
+        click.echo(write_json({"files": records}), nl=False)
+    return status
+
+
+def run(loaded: Loaded, accrual: Accrual = "one-at-a-time") -> Tested:
+    """Run the examples and check the claims of a file that was read."""
+    protocol = loaded.protocol
+    assert protocol is not None
+    course = compile_course(protocol)
+    patient = None if course is None else patient_examples(course)
+    results: tuple[ExampleResult, ...] = run_examples(protocol, compile_protocol(protocol), patient, accrual)
+    claims: tuple[ClaimChecked, ...] = check(protocol, mutate=False).claims if protocol.claims else ()
+    return Tested(loaded.source, protocol, results, claims, coverage(protocol, results))

@@ -1,0 +1,83 @@
+"""What was checked, apart from the findings: assumptions, silences, claims that hold, the size of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from doselang.check.checking import Checked
+from doselang.diagnostics import Diagnostic
+from doselang.protocol.model import Protocol
+from doselang.report.diagnostics_json import diagnostic_records
+from doselang.report.phrases import counted
+from doselang.report.printable import printable
+from doselang.report.text import count_words
+from doselang.source import Source
+
+
+def check_record(
+    source: Source, diagnostics: Sequence[Diagnostic], protocol: Protocol | None, checked: Checked | None
+) -> dict[str, object]:
+    """One of the `files` of `check --format json`; `machine` is null where the text has errors."""
+    record: dict[str, object] = {"path": source.path, "diagnostics": diagnostic_records(diagnostics, source)}
+    record["assumptions"] = [
+        {"line": source.place(one.span.start)[0], "reading": one.reading, "because": one.because}
+        for one in (protocol.assumptions if protocol else ())
+    ]
+    record["silences"] = [
+        {"line": source.place(one.span.start)[0], "text": one.text} for one in (protocol.silences if protocol else ())
+    ]
+    record["claims"] = [
+        {
+            "line": source.place(protocol.claims[one.claim].span.start)[0],
+            "name": protocol.claims[one.claim].name,
+            "outcome": one.outcome,
+            "broken_by": one.mutant,
+        }
+        for one in (checked.claims if checked and protocol else ())
+        if protocol is not None
+    ]
+    record["machine"] = None
+    if protocol is not None and checked is not None:
+        record["machine"] = {
+            "states": checked.states,
+            "rules": _rules(protocol),
+            "max_patients": checked.max_patients,
+            "levels": [level.label for level in protocol.levels],
+            "complete": checked.complete,
+        }
+    return record
+
+
+def check_summary(
+    source: Source, diagnostics: Sequence[Diagnostic], protocol: Protocol | None, checked: Checked | None
+) -> str:
+    """The lines below the findings: what is assumed, silent, proved, and how much was explored."""
+    lines: list[str] = []
+    if protocol is not None:
+        lines += _listed("Assumptions", [(one.span, f"{one.reading}; because {one.because}") for one in protocol.assumptions], source)
+        lines += _listed("Silences", [(one.span, one.text) for one in protocol.silences], source)
+    if protocol is not None and checked is not None:
+        proved = [protocol.claims[one.claim] for one in checked.claims if one.outcome == "proved"]
+        lines += _listed("Claims that hold in every trial", [(claim.span, claim.name) for claim in proved], source)
+        explored = "all reachable situations" if checked.complete else "the shorter trials only"
+        lines.append(
+            f"Checked {explored}: {counted(checked.states, 'state')}, {counted(_rules(protocol), 'rule')}, "
+            f"{counted(len(protocol.levels), 'level')}, at most {counted(checked.max_patients, 'patient')}."
+        )
+    lines.append(f"{source.path}: {count_words(diagnostics)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _rules(protocol: Protocol) -> int:
+    """How many rules are written; one that holds in several parts or states counts once."""
+    written = [rule for part in protocol.parts for rule in part.rules]
+    written += [rule for state in (protocol.course.states if protocol.course else ()) for rule in state.rules]
+    return len(dict.fromkeys((rule.span, rule.name) for rule in written))
+
+
+def _listed(heading: str, items: list, source: Source) -> Iterator[str]:  # type: ignore[type-arg]
+    if items:
+        yield f"{heading} ({len(items)})"
+        for span, words in items:
+            yield f"  line {source.place(span.start)[0]:>3}  {printable(words)}"
+        yield ""

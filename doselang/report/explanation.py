@@ -1,0 +1,324 @@
+"""What is decided after a history, and why, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from doselang.conduct.accounts import (
+    Answer,
+    CaseAccount,
+    Clause,
+    Explanation,
+    Fact,
+    FutureAccount,
+    LevelTally,
+    RuleAccount,
+    Underway,
+    Way,
+)
+from doselang.conduct.phrases import answer_words, answers_words, missed_words, trouble_words
+from doselang.protocol.guards import Compare, Declared, HasStatus, Rate, Share, Tally
+from doselang.protocol.model import Protocol, Rule
+from doselang.protocol.words import (
+    gate_words,
+    guard_words,
+    level_words,
+    moves_words,
+    place_words,
+    toxicity_words,
+)
+from doselang.report.phrases import counted, quoted
+from doselang.report.printable import printable
+from doselang.report.table import Column, Table, text_table
+
+QUESTIONS = ("Which levels close?", "Is there a verdict?", "What comes next?")
+STATUS = {"closed": "closed as too toxic", "open": "open", "tried": "tried", "untried": "untried"}
+
+
+def render_explanation(explanation: Explanation) -> str:
+    """The whole account: the decision, the tallies, the rules that acted, and why the others did not."""
+    protocol = explanation.protocol
+    blocks = [[explanation.history or "Before the first patient", *_headline(explanation)], _tallies(explanation)]
+    if explanation.underway is not None:
+        blocks += _rules("Asked so far", protocol, _with_role(explanation.underway, "waits", "not true"))
+        blocks += _rules("Asked when the cohort is complete", protocol, _with_role(explanation.underway, "not asked"))
+    for way in explanation.ways:
+        title = _chosen(explanation, way.answer) if len(explanation.ways) > 1 else "Why"
+        blocks += _why(title, protocol, way)
+    return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks) + "\n"
+
+
+# ---- what is decided ----
+
+
+def _headline(explanation: Explanation) -> Iterator[str]:
+    protocol, tried = explanation.protocol, explanation.tried
+    if explanation.trouble is not None:
+        yield f"  undecided  {trouble_words(protocol, explanation.trouble)}"
+    if explanation.underway is not None:
+        yield from _waiting(explanation, explanation.underway)
+    if explanation.ways:
+        answers = tuple(way.answer for way in explanation.ways)
+        known = "undecided" if any(answer.trouble for answer in answers) else "then"
+        yield f"  {known:<9}  {answers_words(protocol, answers, tried)}"
+        for answer in answers:
+            if answer.trouble is not None:
+                yield from (f"{'':13}{line}" for line in missed_words(protocol, answer.trouble))
+        if explanation.pending:
+            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, which cannot change it"
+
+
+def _waiting(explanation: Explanation, cohort: Underway) -> Iterator[str]:
+    where = level_words(explanation.protocol, explanation.level)
+    known = f"{cohort.known} of {counted(cohort.size, 'outcome')} known at {where}"
+    pending = f", {cohort.pending} pending" if cohort.pending else ""
+    more = f", {counted(cohort.to_enrol, 'patient')} to be enrolled" if cohort.to_enrol else ""
+    yield f"  wait       {known}{pending}{more}"
+    for future in cohort.futures:
+        answers = future.answers
+        words = answers_words(explanation.protocol, answers, explanation.tried) if answers else "the cohort goes on"
+        yield f"{'':13}{_turned_out(explanation.protocol, future)}: {words}"
+
+
+def _turned_out(protocol: Protocol, future: FutureAccount) -> str:
+    """What the pending patients bring: `if 1 with DLT, 1 without toxicity`."""
+    clear, *toxic = future.added
+    named = [f"{n} with {toxicity.name}" for n, toxicity in zip(toxic, protocol.toxicities, strict=True) if n]
+    return f"if {', '.join([*named, *([f'{clear} without toxicity'] if clear else [])])}"
+
+
+def _chosen(explanation: Explanation, answer: Answer) -> str:
+    """`If the committee chooses [2]: enrol 3 more at level 1`."""
+    protocol = explanation.protocol
+    people = [
+        f"the {protocol.bodies[chosen.gate.body].name} chooses [{chosen.option + 1}]" for chosen in answer.choices
+    ]
+    return f"If {' and '.join(people)}: {answer_words(protocol, answer, explanation.tried)}"
+
+
+# ---- tallies ----
+
+
+def _tallies(explanation: Explanation) -> list[str]:
+    protocol, tallies = explanation.protocol, explanation.tallies
+    pending, inevaluable = (any(getattr(tally, name) for tally in tallies) for name in ("pending", "inevaluable"))
+    toxicities = [toxicity_words(protocol, t, 2) for t in range(len(protocol.toxicities))]
+    headings = ["evaluable", *toxicities, *["pending"] * pending, *["inevaluable"] * inevaluable]
+    # mypy does not follow the converter of `Table.columns`
+    columns: Any = [Column("level", "right"), *(Column(heading, "right") for heading in headings), Column("status")]
+    rows = []
+    for tally in tallies:
+        toxic = [str(tally.toxic(t)) for t in range(len(protocol.toxicities))]
+        rest = [str(tally.pending)] * pending + [str(tally.inevaluable)] * inevaluable
+        rows.append((protocol.levels[tally.level].label, str(tally.evaluable), *toxic, *rest, STATUS[tally.status]))
+    return text_table(Table(columns, rows), indent=2).splitlines()
+
+
+# ---- rules ----
+
+
+def _why(title: str, protocol: Protocol, way: Way) -> Iterator[list[str]]:
+    lines = [title]
+    for question in (1, 2, 3):
+        accounts = [account for account in way.acted if _question(account) == question]
+        if accounts:
+            lines.append(f"  {QUESTIONS[question - 1]}")
+            lines += [line for account in accounts for line in _account(protocol, account)]
+    if not way.acted:
+        lines.append("  no rule acts")
+    yield lines
+    yield from _rules("Why not", protocol, list(way.others))
+
+
+def _question(account: RuleAccount) -> int:
+    return min(case.question for case in account.cases if case.value == "true")
+
+
+def _with_role(cohort: Underway, *roles: str) -> list[RuleAccount]:
+    return [account for account in cohort.rules if account.role in roles]
+
+
+def _rules(title: str, protocol: Protocol, accounts: list[RuleAccount]) -> Iterator[list[str]]:
+    if accounts:
+        yield [title, *(line for account in accounts for line in _account(protocol, account))]
+
+
+def _account(protocol: Protocol, account: RuleAccount) -> Iterator[str]:
+    """A rule that acted with its basis and all conditions; another with those that were not true."""
+    acted = account.role == "acted"
+    yield f'  "{account.rule.name}"{"  at any time" if account.rule.at_any_time else ""}'
+    if acted:
+        yield from (f"    {line}" for line in _basis(protocol, account.rule))
+    if account.overridden_by:
+        yield f"    overridden by {quoted(account.overridden_by)}"
+    for case in account.cases:
+        if acted and case.value != "true":
+            continue
+        shown = case.clauses if acted or account.role in ("overridden", "waits", "not asked") else case.untrue
+        yield from _clauses(protocol, shown)
+        if acted:
+            yield f"    {'then':<6} {_then(protocol, case)}"
+
+
+def _basis(protocol: Protocol, rule: Rule) -> Iterator[str]:
+    for citation in rule.cites:
+        yield f'cites  "{citation.words}"{_line_of(protocol, citation.sentence)}'
+    for assumption in rule.assumes:
+        yield f'assume "{assumption.reading}" because "{assumption.because}"'
+
+
+def _line_of(protocol: Protocol, sentence: int) -> str:
+    if protocol.text is None or sentence < 0:
+        return ""
+    return f" ({protocol.text.path}, line {protocol.text.sentences[sentence].line})"
+
+
+def _clauses(protocol: Protocol, clauses: Iterable[Clause]) -> Iterator[str]:
+    rows = [(clause.value, guard_words(protocol, clause.guard), clause_numbers(protocol, clause)) for clause in clauses]
+    room = max((len(words) for _, words, _ in rows), default=0)
+    yield from (f"    {value:<6} {words:<{room}}  {numbers}".rstrip() for value, words, numbers in rows)
+
+
+def _then(protocol: Protocol, case: CaseAccount) -> str:
+    gate = gate_words(protocol, case.gate) if case.gate is not None else ""
+    return ", ".join(words for words in (moves_words(protocol, case.moves), gate) if words)
+
+
+# ---- the numbers behind a condition ----
+
+
+def clause_numbers(protocol: Protocol, clause: Clause) -> str:
+    """What stands behind a condition: `1 of 5 evaluable at level 2`; nothing where its words say all."""
+    words = dict.fromkeys(words for fact in clause.facts if (words := fact_words(protocol, fact)))
+    return "; ".join(words)
+
+
+def fact_words(protocol: Protocol, fact: Fact) -> str:
+    """What stands behind one condition: numbers of patients, or which level it is about."""
+    at = "" if fact.level is None else f" at {level_words(protocol, fact.level)}"
+    match fact.guard:
+        case Share(place=place) | HasStatus(place) | Compare(place) if fact.level is None:
+            return f"{place_words(protocol, place)} does not exist"
+        case Tally(scope="level", place=place) | Rate(scope="level", place=place) if fact.level is None:
+            return f"{place_words(protocol, place)} does not exist"
+        case Share(group="first" | "added" as group):
+            known = f"{fact.toxic} of {fact.evaluable} known in" if fact.toxic is not None else "there is no"
+            return f"{known} {'the ' if fact.toxic is not None else ''}{group} cohort{at}"
+        case Rate() if fact.toxic is not None and fact.evaluable:
+            return f"{fact.toxic} of {fact.evaluable} evaluable{at}, {fact.toxic / fact.evaluable:.1%}"
+        case Share() | Rate():
+            return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
+        case Tally(what=what):
+            return f"{fact.evaluable} evaluable{at}" if what < 0 else f"{fact.toxic} in {fact.evaluable} evaluable{at}"
+        case HasStatus(place) | Compare(place) if fact.level is not None and place.kind != "level":
+            return level_words(protocol, fact.level)
+        case Declared() if fact.level is not None:
+            return level_words(protocol, fact.level)
+        case _:
+            return ""
+
+
+# ---- JSON ----
+
+
+def explanation_record(explanation: Explanation) -> dict[str, object]:
+    """The account as a JSON object: decisions are several while people have yet to choose, and none while waiting."""
+    protocol, trouble, cohort = explanation.protocol, explanation.trouble, explanation.underway
+    return {
+        "history": explanation.history,
+        "part": protocol.parts[explanation.part].name,
+        "level": protocol.levels[explanation.level].label,
+        "levels": [_level_record(protocol, tally) for tally in explanation.tallies],
+        "decisions": [_way_record(explanation, way) for way in explanation.ways],
+        "waiting": None if cohort is None else _waiting_record(explanation, cohort),
+        "undecided": None if trouble is None else trouble_words(protocol, trouble),
+    }
+
+
+def _level_record(protocol: Protocol, tally: LevelTally) -> dict[str, object]:
+    return {
+        "level": protocol.levels[tally.level].label,
+        "evaluable": tally.evaluable,
+        "toxicities": {toxicity.name: tally.toxic(t) for t, toxicity in enumerate(protocol.toxicities)},
+        "pending": tally.pending,
+        "inevaluable": tally.inevaluable,
+        "status": tally.status,
+    }
+
+
+def _answer_record(explanation: Explanation, answer: Answer) -> dict[str, object]:
+    protocol, trouble = explanation.protocol, answer.trouble
+    return {
+        "chosen": [{"rule": chosen.rule, "option": chosen.option + 1} for chosen in answer.choices],
+        "outcome": "decided" if trouble is None else trouble.kind,
+        "then": answer_words(protocol, answer, explanation.tried),
+        "moves": [moves_words(protocol, (move,), explanation.tried) for move in answer.moves],
+        "reason": None if trouble is None else trouble_words(protocol, trouble),
+    }
+
+
+def _way_record(explanation: Explanation, way: Way) -> dict[str, object]:
+    return {
+        **_answer_record(explanation, way.answer),
+        "rules": [_rule_record(explanation.protocol, account) for account in way.acted],
+        "others": [_rule_record(explanation.protocol, account) for account in way.others],
+    }
+
+
+def _waiting_record(explanation: Explanation, cohort: Underway) -> dict[str, object]:
+    futures = [
+        {
+            "added": dict(zip(["none", *(t.name for t in explanation.protocol.toxicities)], future.added, strict=True)),
+            "decisions": [_answer_record(explanation, answer) for answer in future.answers],
+        }
+        for future in cohort.futures
+    ]
+    return {
+        "size": cohort.size,
+        "known": cohort.known,
+        "pending": cohort.pending,
+        "to_enrol": cohort.to_enrol,
+        "futures": futures,
+        "rules": [_rule_record(explanation.protocol, account) for account in cohort.rules],
+    }
+
+
+def _rule_record(protocol: Protocol, account: RuleAccount) -> dict[str, object]:
+    rule = account.rule
+    return {
+        "rule": rule.name,
+        "role": account.role,
+        "at_any_time": rule.at_any_time,
+        "cites": [citation.words for citation in rule.cites],
+        "assumptions": [{"reading": a.reading, "because": a.because} for a in rule.assumes],
+        "overridden_by": list(account.overridden_by),
+        "cases": [
+            {
+                "question": case.question,
+                "value": case.value,
+                "clauses": [_clause_record(protocol, clause) for clause in case.clauses],
+                "then": _then(protocol, case),
+            }
+            for case in account.cases
+        ],
+    }
+
+
+def _clause_record(protocol: Protocol, clause: Clause) -> dict[str, object]:
+    facts = [
+        {
+            "condition": guard_words(protocol, fact.guard),
+            "value": fact.value,
+            "level": None if fact.level is None else protocol.levels[fact.level].label,
+            "with_toxicity": fact.toxic,
+            "evaluable": fact.evaluable,
+        }
+        for fact in clause.facts
+    ]
+    return {
+        "condition": guard_words(protocol, clause.guard),
+        "value": clause.value,
+        "because": clause_numbers(protocol, clause),
+        "facts": facts,
+    }

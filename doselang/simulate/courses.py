@@ -1,0 +1,197 @@
+"""Courses of patients under a scenario's hazards: exact, as a chain of cycles with an end.
+
+A patient's events in a cycle are independent, each with the scenario's hazard at the level of the cycle. The levels
+that are closed as too toxic are those at the end of the trial: no clock says when each was closed.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+from attrs import define, field
+
+from doselang.machine.course import (
+    CourseBranch,
+    CourseMachine,
+    Environment,
+    Standpoint,
+    compile_course,
+    cycle,
+    leads_to,
+)
+from doselang.machine.records import CLOSED, FIRST_SIZE
+from doselang.machine.weights import Floats, Flow, carry
+from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.characteristics import Courses
+
+UNTOLD = "undecided"
+GOES_ON = "treatment goes on"
+
+
+def courses(protocol: Protocol, flow: Flow, chance: Floats, scenario: Scenario) -> Courses | None:
+    """What becomes of the patients of a trial; None without a course, or without hazards in the scenario.
+
+    `chance` is that of each kind of step of the flow under the scenario, [kinds, 1].
+    """
+    machine = compile_course(protocol)
+    if machine is None or scenario.hazards is None:
+        return None
+    assigned = _assigned(flow, chance)
+    everybody = sum(assigned.values())
+    re_treated, cycles, reasons, endless = 0.0, 0.0, {}, False
+    for (level, environment), patients in assigned.items():
+        one = _Chain(machine, scenario, Standpoint(0, level, level, 0, environment)).solve()
+        re_treated += patients * one.re_treated
+        endless |= one.cycles is None
+        cycles += patients * (one.cycles or 0.0)
+        for reason, share in one.reasons.items():
+            reasons[reason] = reasons.get(reason, 0.0) + patients * share
+    shares = {reason: share / everybody for reason, share in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))}
+    return Courses(re_treated / everybody, None if endless else cycles / everybody, shares)
+
+
+def _assigned(flow: Flow, chance: Floats) -> dict[tuple[int, Environment], float]:
+    """Expected numbers of patients by assigned level and status of the levels at the end of their trial."""
+    ends = _environments(flow)
+    environments = sorted(set(ends.values()))
+    until_end = np.zeros((flow.states, len(environments)))
+    for state, environment in ends.items():
+        until_end[state, environments.index(environment)] = 1.0
+    step_chance = chance[flow.kind, 0]
+    for start, end in reversed(list(zip(flow.buckets[1:-1], flow.buckets[2:], strict=True))):
+        steps = slice(flow.first[start], flow.first[end])
+        into = np.repeat(np.arange(start, end), np.diff(flow.first[start : end + 1]))
+        np.add.at(until_end, flow.source[steps], step_chance[steps, None] * until_end[into])
+    arriving = carry(flow, chance)[flow.source, 0] * step_chance * flow.kinds.counts.sum(axis=1)[flow.kind]
+    joint = arriving[:, None] * until_end[flow.leads_to()]
+    levels = flow.kinds.level[flow.kind]
+    found = {}
+    for level in np.unique(levels).tolist():
+        for number, patients in enumerate(joint[levels == level].sum(axis=0).tolist()):
+            if patients > 0:
+                found[level, environments[number]] = patients
+    return found
+
+
+def _environments(flow: Flow) -> dict[int, Environment]:
+    table = flow.exploration.machine.records.table
+    found = {}
+    for bucket in flow.exploration.buckets:
+        for state in np.flatnonzero(bucket.ended).tolist():
+            rows = table[bucket.codes[state]]
+            tried, closed = (rows[:, FIRST_SIZE] > 0).tolist(), (rows[:, CLOSED] > 0).tolist()
+            found[bucket.start + state] = Environment(tuple(tried), tuple(closed))
+    return found
+
+
+@define
+class _Solved:
+    re_treated: float
+    cycles: float | None
+    reasons: dict[str, float]
+
+
+@define
+class _Chain:
+    """The cycles of a patient from a standpoint on: which lead to which, with what chance."""
+
+    machine: CourseMachine
+    scenario: Scenario
+    start: Standpoint
+    _numbers: dict[tuple[Standpoint, bool], int] = field(factory=dict)
+    _moves: list[tuple[int, int, float]] = field(factory=list)
+    _ends: list[tuple[int, str, float]] = field(factory=list)
+
+    def solve(self) -> _Solved:
+        """Expected cycles, the chance of ever being re-treated, and of each reason to go off treatment."""
+        self._explore()
+        size = len(self._numbers)
+        matrix = np.eye(size)
+        for source, target, chance in self._moves:
+            matrix[source, target] -= chance
+        leaves = self._leave_at_last()
+        stuck = [number for number in range(size) if number not in leaves]
+        for number in stuck:
+            matrix[number] = 0.0
+            matrix[number, number] = 1.0
+        visits = np.linalg.solve(matrix.T, np.eye(size)[0])
+        reasons: dict[str, float] = {}
+        for source, reason, chance in self._ends:
+            if source in leaves:
+                reasons[reason] = reasons.get(reason, 0.0) + float(visits[source]) * chance
+        if going_on := float(sum(visits[number] for number in stuck)):
+            reasons[GOES_ON] = going_on
+        return _Solved(self._ever_re_treated(matrix), None if going_on else float(visits.sum()), reasons)
+
+    def _ever_re_treated(self, matrix: Floats) -> float:
+        """The chance of a first step from treatment to re-treatment."""
+        first = [number for (_, again), number in self._numbers.items() if not again]
+        visits = np.linalg.solve(matrix[np.ix_(first, first)].T, np.eye(len(first))[0])
+        at = dict(zip(first, visits.tolist(), strict=True))
+        return sum(at[s] * chance for s, t, chance in self._moves if s in at and t not in at)
+
+    def _explore(self) -> None:
+        self._numbers[self.start, False] = 0
+        waiting = [(self.start, False)]
+        while waiting:
+            key = waiting.pop()
+            point, again = key
+            events = [chosen for chosen in self.machine.events if self._chance(chosen, point.level) > 0]
+            for chosen, branches in zip(events, cycle(self.machine, [point] * len(events), events), strict=True):
+                for branch, share in self._shares(point.state, branches):
+                    chance = self._chance(chosen, point.level) * share
+                    following = leads_to(self.machine, point, branch.decision)
+                    if following is None:
+                        self._ends.append((self._numbers[key], self._reason(chosen, branch), chance))
+                        continue
+                    then = (following, again or following.state != 0)
+                    if then not in self._numbers:
+                        self._numbers[then] = len(self._numbers)
+                        waiting.append(then)
+                    self._moves.append((self._numbers[key], self._numbers[then], chance))
+
+    def _chance(self, chosen: tuple[int, ...], level: int) -> float:
+        hazards = self.scenario.hazards
+        assert hazards is not None
+        rates = [hazards[event][level] for event in range(len(hazards))]
+        return float(np.prod([rate if event in chosen else 1 - rate for event, rate in enumerate(rates)]))
+
+    def _shares(self, state: int, branches: tuple[CourseBranch, ...]) -> list[tuple[CourseBranch, float]]:
+        """The branches of people's decisions with their chances; those that the scenario does not tell are undecided."""
+        if len(branches) == 1 and not branches[0].choices:
+            return [(branches[0], 1.0)]
+        found = []
+        for branch in branches:
+            share = 1.0
+            for gate, option in branch.choices:
+                rule = self.machine.states[state].gates[gate].rule
+                chances = self.scenario.chances.get(self.machine.course.states[state].rules[rule].name)
+                if chances is None:
+                    return [(_untold(branches[0]), 1.0)]
+                share *= chances[option]
+            found.append((branch, share))
+        return [(branch, share) for branch, share in found if share > 0]
+
+    def _reason(self, chosen: tuple[int, ...], branch: CourseBranch) -> str:
+        if branch.decision.went is None:
+            return UNTOLD
+        return " and ".join(self.machine.course.events[event].name for event in chosen) or "no event"
+
+    def _leave_at_last(self) -> set[int]:
+        """The standpoints from which treatment can end."""
+        leaves = {source for source, _, chance in self._ends if chance > 0}
+        before: dict[int, set[int]] = {}
+        for source, target, chance in self._moves:
+            if chance > 0:
+                before.setdefault(target, set()).add(source)
+        frontier = set(leaves)
+        while frontier:
+            frontier = set(chain.from_iterable(before.get(number, ()) for number in frontier)) - leaves
+            leaves |= frontier
+        return leaves
+
+
+def _untold(branch: CourseBranch) -> CourseBranch:
+    decision = branch.decision.__class__(None, branch.decision.acted)
+    return CourseBranch((), decision)

@@ -1,0 +1,158 @@
+"""Faults of habit: what authors write as it is written elsewhere, and the language writes otherwise."""
+
+from __future__ import annotations
+
+import re
+
+from doselang.source import Span
+from doselang.syntax.lexer import DIGITS, NUMBER_WORD, SIGN
+from doselang.syntax.phrases import find_phrase
+from doselang.syntax.quotes import plural
+from doselang.syntax.scene import MOST_BACK, Fault, Scene, shown, where
+from doselang.syntax.tables import END
+from doselang.syntax.wording import quoted
+
+BOUNDS = (["EXACTLY"], ["AT", "LEAST"], ["AT", "MOST"], ["MORE", "THAN"], ["FEWER", "THAN"])
+
+TIMES = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "c": "cycles"}
+UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?:/\S*)?", re.IGNORECASE)
+
+
+def phrase(scene: Scene) -> Fault | None:
+    """A phrase that the language says otherwise."""
+    before = scene.seen[-4:]
+    words = [str(token) if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
+    if scene.found.type == END:
+        return None
+    hit = find_phrase(words, len(before))
+    if hit is None:
+        return None
+    known, write, first, last = hit
+    tokens = [*before, scene.found, *scene.ahead[:4]][first : last + 1]
+    span = where(tokens[0], tokens[-1])
+    if write.startswith("the "):
+        article = re.search(r"\bthe\s+$", scene.text[max(span.start - 8, 0) : span.start])
+        span = Span(span.start - len(article[0]) if article else span.start, span.end)
+    found = shown(scene.text[span.start : span.end])
+    match known.kind:
+        case "else" | "if" if first != len(before):
+            return None
+        case "else":
+            help = "Write a second `when … then …` in the same rule, with the condition of this case."
+            return scene.fault("There is no `else`: each case has its own condition.", help, span)
+        case "if" if "WHEN" in scene.expected and not scene.complete:
+            return scene.fault("A condition begins with `when`, not with `if`.", "Write `when`.", span)
+        case "if":
+            help = "Write `when CONDITION then MOVE`; a further case is a second `when … then …`."
+            return scene.fault("A condition stands before the move, and begins with `when`.", help, span)
+        case "share":
+            return scene.fault("Of how many patients?", f"Write for example `{write}`.", span)
+        case "level":
+            return scene.fault(f"Which level is `{found}`?", f"Did you mean `{write}`?", span)
+        case "expand":
+            return scene.fault(
+                f"`{found}` is not a move of the language.", f"Say how many more patients, such as `{write}`.", span
+            )
+    return scene.fault(f"`{found}` is not a phrase of the language.", f"Write `{write}`.", span)
+
+
+def at_any_time(scene: Scene) -> Fault | None:
+    """`at any time` after the condition."""
+    window = [*scene.seen[-2:], scene.found, *scene.ahead[:2]]
+    kinds = [token.type for token in window]
+    place = next((i for i in range(len(kinds) - 2) if kinds[i : i + 3] == ["AT", "ANY", "TIME"]), None)
+    if place is None:
+        return None
+    span = where(window[place], window[place + 2])
+    if scene.head != "RULE" or len(scene.seen) < 2:
+        return scene.fault("`at any time` is said of a rule only.", "Leave it out, or write a rule.", span)
+    help = f"Write `rule {shown(scene.seen[1], 60)}  at any time`."
+    return scene.fault("`at any time` belongs after the rule's name.", help, span)
+
+
+def which_level(scene: Scene) -> Fault | None:
+    """`level is closed`, `close` and nothing after it, `at lower level`."""
+    nothing = scene.at_end or (scene.found.type != "NAME" and scene.reach("THIS", "LEVEL") > 0)
+    if scene.last == "CLOSE" and nothing:
+        help = "Write `close this level as too toxic`, or another level, such as `level 2`."
+        return scene.fault("It is not said which level is closed.", help, where(scene.seen[-1]))
+    nothing = scene.is_word or scene.found.type in ("COMMA", "RPAR", END)
+    if scene.last == "LEVEL" and len(scene.seen) > 1 and "LABEL" in scene.expected and nothing:
+        help = "Write `this level`, `the next lower level`, or its label, such as `level 2`."
+        return scene.fault("`level` alone does not say which level.", help, where(scene.seen[-1]))
+    if scene.found.type in ("LOWER", "HIGHER") and scene.following == "LEVEL" and "NEXT" in scene.expected:
+        write = f"the next {scene.found.lower()} level"
+        span = where(scene.found, scene.ahead[0])
+        return scene.fault(f"Which {scene.found.lower()} level?", f"Write `{write}`.", span)
+    return None
+
+
+def number_in_letters(scene: Scene) -> Fault | None:
+    """`three`."""
+    if scene.found.type != NUMBER_WORD:
+        return None
+    return scene.fault("Numbers are written in digits.", f"Write `{DIGITS[scene.found.lower()]}`.")
+
+
+def glued_unit(scene: Scene) -> Fault | None:
+    """`28d`, `420mg`, `420 mg`."""
+    glued = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Zµ/]+)", scene.found) if scene.found.type in ("LABEL", SIGN) else None
+    if glued and "NUMBER" in scene.expected and "LABEL" not in scene.expected:
+        time = TIMES.get(glued[2][:1].lower())
+        if time and "DAYS" in scene.grammar.accepts(scene.grammar.walk([t.type for t in scene.seen] + ["NUMBER"])):
+            return scene.fault("A number and its unit of time are two words.", f"Write `{glued[1]} {time}`.")
+        help = f"Write `{glued[1]}`; a unit is declared once, such as `component ibrutinib in mg`."
+        return scene.fault("A dose is written without its unit.", help)
+    if scene.found.lower() == "per" and scene.last == "UNIT" and scene.ahead:
+        write = f"{scene.seen[-1]}/{scene.ahead[0]}"
+        return scene.fault("A unit is one word.", f"Write `{write}`.", where(scene.seen[-1], scene.ahead[0]))
+    if scene.head == "LEVEL" and scene.last == "NUMBER" and UNITS.fullmatch(scene.found):
+        help = f"Leave out {quoted(scene.found)}; a unit is declared once, such as `component ibrutinib in mg`."
+        return scene.fault("A dose is written without its unit.", help)
+    return None
+
+
+def capital_article(scene: Scene) -> Fault | None:
+    """`The` at the beginning of a phrase."""
+    for back, token in enumerate([scene.found, *reversed(scene.seen[-MOST_BACK:])]):
+        if token.type == "NAME" and token in ("The", "THE", "An", "AN", "A"):
+            if token == "A" and re.match(r"\s*\n", scene.text[token.end_pos :][:80]):
+                continue
+            if (scene.reach(skip=1) if back == 0 else scene.reach_without(back)) > 0:
+                message = f"`{token}` is read as a name; articles are written in small letters."
+                return scene.fault(message, f"Write `{token.lower()}`.", where(token))
+    return None
+
+
+def count_after_noun(scene: Scene) -> Fault | None:
+    """`DLT at least 2`, `33% of patients`."""
+    if scene.found.type == "PERCENT" and "OF" in scene.expected:
+        span = where(scene.seen[-1], scene.found)
+        return scene.fault("A percentage is said of a rate.", "Write for example `the DLT rate is at least 33%`.", span)
+    words = [scene.found, *scene.ahead]
+    size = 1 if scene.found.type == "EXACTLY" else 2
+    if (
+        [token.type for token in words[:size]] not in BOUNDS
+        or scene.last not in ("NAME", "EVALUABLE")
+        or [t.type for t in words[size : size + 1]] != ["NUMBER"]
+    ):
+        return None
+    noun, number = str(scene.seen[-1]), str(words[size])
+    write = f"{' '.join(words[:size]).lower()} {number} {plural(noun, number)}"
+    return scene.fault(
+        "The number stands before what is counted.", f"Write `{write}`.", where(scene.seen[-1], words[size])
+    )
+
+
+def choice(scene: Scene) -> Fault | None:
+    """`then escalate or stay`."""
+    if scene.found.type != "OR" or "COMMA" not in scene.expected or scene.head not in ("RULE", "EXAMPLE"):
+        return None
+    help = "Write who chooses: `ask BODY to choose escalate or stay`."
+    return scene.fault("Moves are made together; a choice between moves is somebody's.", help)
+
+
+HABIT_HINTS = (
+    at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article, count_after_noun, choice,
+)  # fmt: skip
+"""The first that fits is said."""
