@@ -216,7 +216,7 @@ def _extent(protocol: Protocol, guard: Tally | Rate) -> str:
 def _rate(protocol: Protocol, rate: Rate) -> str:
     subject = f"the {protocol.toxicities[rate.toxicity].name} rate{_extent(protocol, rate)} is"
     low, high = percent_words(rate.low), percent_words(rate.high)
-    if rate.low == rate.high:
+    if rate.low == rate.high and rate.low_included and rate.high_included:
         return f"{subject} exactly {low}"
     bounds = []
     if rate.low > 0 or not rate.low_included:

@@ -23,6 +23,9 @@ from doselang.resolve.sources import Sources, bind_sources
 from doselang.source import NOWHERE
 from doselang.syntax import nodes as syntax
 
+UNREAD = {"DL704", "DL999"}
+"""Codes that, like those of the syntax, say that a part of the file was not read."""
+
 
 def resolve(
     file: syntax.File,
@@ -36,7 +39,7 @@ def resolve(
     `text` is the protocol's text that citations are looked up in, None if the file names none or it could not be
     read; `settings` are values of parameters, by name, in place of those in the file.
     """
-    glossary = Glossary(report, partial=report.has_errors)
+    glossary = Glossary(report, partial=any(item.code in UNREAD or item.code.startswith("DL1") for item in report))
     outline = outline_of(file, glossary)
     if len(outline.parts) > MOST_PARTS or len(outline.states) > MOST_STATES:
         return None

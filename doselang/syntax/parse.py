@@ -18,7 +18,6 @@ from doselang.source import NOWHERE, Source, Span
 from doselang.syntax.faults import diagnose
 from doselang.syntax.lexer import MOST_WORDS, TOO_MANY
 from doselang.syntax.nodes import Comment, File, Statement
-from doselang.syntax.phrases import near
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, offset
 from doselang.syntax.tables import END, Grammar, grammar
 
@@ -98,6 +97,8 @@ def _read(text: str, report: Report) -> list[Statement]:
         if on_trial and reading.begun < 2 and wrong.type != TOO_MANY:
             resume = offset(wrong)
         else:
+            swallowed = lines.swallowed(reading.seen)
+            wrong = reading.cut(swallowed) if swallowed else wrong
             statements += reading.statements
             fault = _understand(reading, wrong, lines)
             if faults == MOST_FAULTS:
@@ -114,11 +115,7 @@ def _read(text: str, report: Report) -> list[Statement]:
 
 def _understand(reading: Reading, wrong: Token, lines: Lines) -> Fault:
     """What to say about the word that could not be read."""
-    rules, text = reading.rules, reading.text
-    seen, complete = reading.seen, reading.complete
-    cut = lines.swallowed(seen)
-    if cut:
-        wrong, seen, complete = seen[cut], seen[:cut], False
+    rules, text, seen = reading.rules, reading.text, reading.seen
     ahead: list[Token] = []
     if wrong.type != END:
         for token in rules.lexer.tokens(text, wrong.end_pos or 0, len(text)):
@@ -127,7 +124,7 @@ def _understand(reading: Reading, wrong: Token, lines: Lines) -> Fault:
             ahead.append(token)
     column = lines.columns.get(offset(wrong))
     outdented = column is not None and (not seen or column <= lines.indentation(offset(seen[0])))
-    scene = Scene(rules, text, seen, wrong, ahead, complete, column is not None, outdented)
+    scene = Scene(rules, text, seen, wrong, ahead, reading.complete, column is not None, outdented)
     if not reading.previous or not seen:
         return diagnose(scene)
     later = [*seen[1:], wrong, *ahead][:MOST_AHEAD]
@@ -155,12 +152,13 @@ class Reading:
     begun: int = 0
     complete: bool = False
 
-    def run(self, start: int, most: int) -> Token | None:
+    def run(self, start: int, most: int = MOST_WORDS, end: int | None = None) -> Token | None:
         """Read at most so many words; the word that could not be read, if there is one."""
+        end = len(self.text) if end is None else end
         parser = self.rules.lark.parse_interactive("").parser_state
         heads, seen = self.rules.statements, self.seen
         try:
-            for token in self.rules.lexer.tokens(self.text, start, len(self.text), parser, most):
+            for token in self.rules.lexer.tokens(self.text, start, end, parser, most):
                 self.read += 1
                 parser.feed_token(token)
                 if token.type in heads and _at_top(parser):
@@ -169,12 +167,21 @@ class Reading:
                     self.previous = seen.copy() if runs_on else []
                     seen.clear()
                 seen.append(token)
-            self.statements = parser.feed_token(_end(len(self.text)), True)
+            self.statements = parser.feed_token(_end(end), True)
         except UnexpectedToken as error:
             self._finish(parser)
             wrong: Token = error.token
             return wrong
         return None
+
+    def cut(self, place: int) -> Token:
+        """End the faulty statement before one of its words: it begins the next. That word is what cannot be read."""
+        again = Reading(self.rules, self.text)
+        unfinished = again.run(offset(self.seen[0]), end=offset(self.seen[place]))
+        before = self.statements[:-1] if self.complete else self.statements
+        self.statements, self.complete = before + again.statements, unfinished is None
+        word, self.seen = self.seen[place], self.seen[:place]
+        return word
 
     def _finish(self, parser: Any) -> None:
         """Keep what was read before the fault."""
@@ -263,8 +270,11 @@ class Lines:
         begun = offset(seen[0])
         column = self.indentation(begun)
         for place in range(len(seen) - 1, 0, -1):
-            if seen[place].type in self.rules.ambiguous and self.columns.get(offset(seen[place]), column + 1) <= column:
-                return 0 if self._is_flat(begun, offset(seen[place])) else place
+            token = seen[place]
+            if self.columns.get(offset(token), column + 1) <= column and (
+                token.type in self.rules.ambiguous or (token.type == "NAME" and self.rules.misspelt(token))
+            ):
+                return 0 if self._is_flat(begun, offset(token)) else place
         return 0
 
     def _kind(self, first: FirstWord, column: int) -> str | None:
@@ -274,8 +284,7 @@ class Lines:
             return words[first.word] if words[first.word] in self.rules.statements else None
         if first.column <= column and self.spellings > 0:
             self.spellings -= 1
-            guesses = near(first.word, (self.rules.spelled[kind] for kind in self.rules.statements))
-            return "RULE" if guesses else None
+            return "RULE" if self.rules.misspelt(first.word) else None
         return None
 
     def _is_flat(self, begun: int, end: int) -> bool:

@@ -79,7 +79,9 @@ class Scene:
     @property
     def at_end(self) -> bool:
         """Whether the statement is left unfinished: the file ends, or the next statement begins."""
-        return self.found.type == END or (self.outdented and self.found.type in self.grammar.statements)
+        if self.found.type == END or not self.outdented:
+            return self.found.type == END
+        return self.found.type in self.grammar.statements or self.grammar.misspelt(self.found)
 
     @cached_property
     def line(self) -> Span:
@@ -136,7 +138,7 @@ class Scene:
         """A fault at the word that was found, or at a span; with a label where its statement begins above."""
         place = span or where(self.found)
         if not self.seen or self.fresh:
-            return Fault(code, message, place, help, place.start, offset(self.found))
+            return Fault(code, message, place, help, place.start, where(self.found).end)
         begun = offset(self.seen[0])
         labels: tuple[Label, ...] = ()
         if "\n" in self.text[begun : place.start]:

@@ -21,6 +21,7 @@ from lark.parsers.lalr_analysis import Shift
 
 from doselang.resources import resource
 from doselang.syntax.lexer import Lexer, Row
+from doselang.syntax.phrases import near
 from doselang.syntax.shape import Shape
 
 OPTIONS: dict[str, Any] = {"parser": "lalr", "keep_all_tokens": True, "maybe_placeholders": False}
@@ -60,6 +61,11 @@ class Grammar:
     def spelled(self) -> dict[str, str]:
         """Keywords and signs by their kind."""
         return {kind: written for written, kind in (self.lexer.words | self.lexer.signs).items()}
+
+    def misspelt(self, word: str) -> bool:
+        """Whether a word may be a misspelling of one that begins a statement."""
+        known = word.lower() in self.lexer.words
+        return not known and bool(near(word, (self.spelled[kind] for kind in self.statements)))
 
     def step(self, stack: list[int], kind: str) -> bool:
         """Take one more word; the stack changes also if the word cannot stand there."""

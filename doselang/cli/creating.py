@@ -1,0 +1,46 @@
+"""`doselang new`: a protocol file from a design, ready to check."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from doselang.cli.formatting import replace_file
+from doselang.diagnostics import trouble
+from doselang.resources import resource
+
+
+@click.command("new")
+@click.argument("name")
+@click.option("--design", required=True, help="The design to begin from; `doselang new --help` lists them.")
+def command(name: str, design: str) -> int:
+    """Write NAME.dose, and its text, from a design.
+
+    Designs: three-plus-three.
+    """
+    stem = name.removesuffix(".dose")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
+        raise trouble("DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial.")
+    available = designs()
+    if design not in available:
+        raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
+    target, text = Path(f"{stem}.dose"), Path(f"{stem}.md")
+    for path in (target, text):
+        if path.exists():
+            raise trouble("DL903", f"{path} is there already, and is left as it is.", help="Choose another name.")
+    title = Path(stem).name.replace("-", " ")
+    script = resource("protocols", "designs", f"{design}.dose").read_text(encoding="utf-8")
+    script = re.sub(r'(?m)^protocol ".*"$', f'protocol "{title}"', script, count=1)
+    script = re.sub(r'(?m)^text ".*"$', f'text "{text.name}"', script, count=1)
+    replace_file(text, resource("protocols", "designs", f"{design}.md").read_text(encoding="utf-8"))
+    replace_file(target, script)
+    click.echo(f"Written: {target}, with its text {text}. Next: doselang check {target}")
+    return 0
+
+
+def designs() -> list[str]:
+    """The designs that come with doselang."""
+    folder = resource("protocols", "designs")
+    return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))

@@ -1,0 +1,63 @@
+"""`doselang fmt`: the one layout; nothing is written unless the text reads the same."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from doselang.api import read_source
+from doselang.cli.output import expanded, files_argument, quiet_option
+from doselang.diagnostics import Report, trouble
+from doselang.report.text import count_words, render_text
+from doselang.syntax.layout import reformat
+from doselang.syntax.parse import parse
+
+
+@click.command("fmt")
+@files_argument
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is not in the one layout.")
+@quiet_option
+def command(paths: tuple[str, ...], only_check: bool, quiet: bool) -> int:
+    """Write protocols in the one layout. Comments are kept."""
+    status = 0
+    for path in expanded(paths):
+        source, report = read_source(path), Report()
+        text = reformat(source, parse, report)
+        if text is None:
+            click.echo(render_text(report, source), err=True)
+            click.echo(f"{path}: {count_words(report)}; the file is left as it is.", err=True)
+            status = 1
+        elif path == "-":
+            click.echo(text, nl=False)
+        elif text != source.text:
+            if only_check:
+                status = 1
+            else:
+                replace_file(Path(path), text)
+            if not quiet:
+                click.echo(f"{path}: {'would be laid out anew' if only_check else 'laid out'}")
+    return status
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a text in the place of a file, whole or not at all; its permissions stay. Trouble where that fails."""
+    path = path.resolve()
+    room: str | None = None
+    try:
+        handle, room = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if path.exists():
+            os.chmod(room, path.stat().st_mode)
+        else:
+            os.chmod(room, 0o644)
+        os.replace(room, path)
+    except OSError as error:
+        if room is not None and os.path.exists(room):
+            os.unlink(room)
+        raise trouble("DL901", f"{path} cannot be written: {error.strerror}; it is left as it was.") from None

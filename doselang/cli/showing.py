@@ -1,0 +1,46 @@
+"""`doselang show`: a protocol in any of its intermediate forms."""
+
+from __future__ import annotations
+
+import click
+
+from doselang.api import Loaded, load
+from doselang.cli.output import expanded, files_argument, need_protocol, parameters, set_option
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import MAX_STATES, explore
+from doselang.report.shown import graph, situations_table, tree
+from doselang.simulate.exact import limits_as_trouble
+from doselang.syntax.layout import rules_view
+
+
+@click.command("show")
+@files_argument
+@click.option(
+    "--as", "form", type=click.Choice(["rules", "syntax", "protocol", "machine", "graph"]), default="rules",
+    show_default=True, help="What to show: the rules alone, the syntax tree, the protocol as it is meant, the situations, the graph.",
+)  # fmt: skip
+@click.option("--graph", "graph_form", type=click.Choice(["mermaid", "dot"]), default="mermaid", show_default=True)
+@set_option
+@click.option("--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore.")
+def command(paths: tuple[str, ...], form: str, graph_form: str, settings: tuple[str, ...], max_states: int) -> int:
+    """Print a protocol as its rules alone, its syntax, its meaning, its machine, or a graph."""
+    values, status = parameters(settings), 0
+    for path in expanded(paths):
+        loaded = load(path, values)
+        if form in ("rules", "syntax") and not any(item.code.startswith("DL1") for item in loaded.diagnostics):
+            click.echo(rules_view(loaded.file) if form == "rules" else tree(loaded.file), nl=False)
+        elif loaded.protocol is None:
+            need_protocol(loaded)
+            status = 1
+        else:
+            click.echo(_machine_form(loaded, form, graph_form, max_states), nl=False)
+    return status
+
+
+def _machine_form(loaded: Loaded, form: str, graph_form: str, max_states: int) -> str:
+    assert loaded.protocol is not None
+    if form == "protocol":
+        return tree(loaded.protocol)
+    with limits_as_trouble(max_states):
+        found = explore(compile_protocol(loaded.protocol), histories=True, max_states=max_states)
+    return situations_table(found) if form == "machine" else graph(found, graph_form)
