@@ -1,17 +1,30 @@
-"""The pipeline, from a path to what can be asked of it: the one place that reads files."""
+"""The pipeline, from a path to what can be asked of it: the one place that reads files.
+
+    text ─parse─▶ syntax.File ─resolve─▶ Protocol ─compile─▶ Machine ─▶ check, simulate, conduct, report
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from doselang.check.causes import find_causes
+from doselang.check.facts import Cause
+from doselang.check.probabilities import weighed
 from doselang.diagnostics import Diagnostic, Report, Trouble, trouble
-from doselang.protocol.model import Protocol, ProtocolText
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import MAX_STATES, Exploration, explore
+from doselang.machine.notation import write_history
+from doselang.machine.situations import Accrual
+from doselang.protocol.model import Protocol, ProtocolText, Scenario
+from doselang.report.causes import cause_title
 from doselang.resolve import resolve, split_text
+from doselang.simulate.characteristics import Characteristics, UndecidedCause
+from doselang.simulate.exact import exact, known_gates
 from doselang.source import Source
 from doselang.syntax.nodes import File, TextFile
 from doselang.syntax.parse import parse
@@ -127,3 +140,43 @@ def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> 
     except (OSError, ValueError):
         report.add("DL604", f"The text “{name}” cannot be read.", statement.path.span, help=help)
     return None
+
+
+# ---- what can be asked ----
+
+
+def simulate(
+    protocol: Protocol, scenarios: Sequence[Scenario], accrual: Accrual = "one-at-a-time", *,
+    max_states: int = MAX_STATES,
+) -> tuple[Characteristics, ...]:  # fmt: skip
+    """Exact operating characteristics; what is undecided is told by the causes that `check` finds.
+
+    Raises Trouble as `doselang.simulate.exact.exact` does.
+    """
+    found = exact(protocol, scenarios, accrual, max_states=max_states)
+    machine = compile_protocol(protocol)
+    explored: dict[object, tuple[Exploration, list[tuple[Cause, list[tuple[int, int, int]]]]]] = {}
+    told = []
+    for one in found:
+        if one.undecided:
+            known = known_gates(machine, one.scenario)
+            if known not in explored:
+                exploration = explore(machine, accrual, histories=True, max_states=max_states, known_gates=known)
+                explored[known] = exploration, find_causes(exploration)
+            one = evolve(one, undecided_causes=_causes(*explored[known], one.scenario))
+        told.append(one)
+    return tuple(told)
+
+
+def _causes(
+    exploration: Exploration, causes: list[tuple[Cause, list[tuple[int, int, int]]]], scenario: Scenario
+) -> tuple[UndecidedCause, ...]:
+    protocol = exploration.machine.protocol
+    weights = weighed(exploration, (scenario,))
+    found = [
+        UndecidedCause(
+            cause_title(cause, protocol), write_history(cause.history, protocol), weights.of(steps)[scenario.name]
+        )
+        for cause, steps in causes
+    ]
+    return tuple(sorted((one for one in found if one.probability > 0), key=lambda one: (-one.probability, one.cause)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 PACKAGE = Path(__file__).parent
 
@@ -15,13 +17,16 @@ def resource(*parts: str) -> Path | Traversable:
     A wheel has them inside the package; a source tree, and an editable install of one, beside it. Raises
     FileNotFoundError if it is in neither place.
     """
-    if not parts or any(part in ("", ".", "..") or "/" in part or "\\" in part for part in parts):
+    path = Path(*parts)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
         raise ValueError(f"not the path of a resource: {parts}")
     for folder in (PACKAGE / "_data", PACKAGE.parent):
-        found = folder.joinpath(*parts)
+        found = folder / path
         if found.exists():
             return found
-    inside = files("doselang").joinpath("_data", *parts)  # a package that is imported from an archive
+    from importlib.resources import files  # takes a while to load, and is for a package inside an archive
+
+    inside = files("doselang").joinpath("_data", *path.parts)
     if inside.is_file() or inside.is_dir():
         return inside
-    raise FileNotFoundError("/".join(parts))
+    raise FileNotFoundError(str(path))

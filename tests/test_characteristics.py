@@ -9,7 +9,6 @@ import json
 import pytest
 from attrs import evolve
 
-from doselang.machine.characteristics import Characteristics, Courses
 from doselang.report.characteristics import (
     percent,
     render_csv,
@@ -18,6 +17,7 @@ from doselang.report.characteristics import (
     simulation_record,
 )
 from doselang.report.diagnostics_json import write_json
+from doselang.simulate.characteristics import Characteristics, Courses
 from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import monte_carlo
 from tests.samples import literal, reference, two_classes

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doselang.diagnostics import Trouble
-from doselang.machine.characteristics import Characteristics
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import explore
 from doselang.machine.situations import Accrual
 from doselang.machine.weights import flow_of, weigh
 from doselang.protocol.guards import CohortComplete
 from doselang.protocol.model import Declare, Part, Protocol, Scenario, Stop, Toxicity, Verdict
+from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.exact import exact, prepare
 from tests.oracles import plain
 from tests.oracles.reference import Decide, Figures, figures, settled

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doselang.diagnostics import Trouble
-from doselang.machine.characteristics import Characteristics
 from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import BATCH, monte_carlo
 from tests.oracles import plain

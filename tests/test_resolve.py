@@ -5,20 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doselang.codes import CODES
 from doselang.diagnostics import Diagnostic, Report
 from doselang.protocol import guards as g
 from doselang.protocol import model as m
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, Place, Range
 from doselang.resolve import resolve
-from doselang.source import Source, Span
+from doselang.resolve.names import listing, nearest, shorten
+from doselang.resolve.units import DIVISORS, QUANTITIES, is_unit, nearest_unit
+from doselang.source import Source
 from doselang.syntax import nodes as n
 from doselang.syntax.parse import parse
+
+ROOT = Path(__file__).parent.parent
 
 TOP = """\
 protocol "A trial"
@@ -29,6 +35,15 @@ toxicity DLT
 PART = """\
 part escalation
 cohorts of 3
+"""
+COURSE = """\
+patient course
+event progression
+event late-toxicity  written U
+body physician
+state on-treatment
+rule "ends" assume "a" because "b" when progression then enter off
+state off final
 """
 
 
@@ -47,19 +62,20 @@ class Outcome:
 
     @property
     def meant(self) -> m.Protocol:
-        assert self.protocol is not None, self.diagnostics
+        assert self.protocol is not None, [(d.code, d.message) for d in self.diagnostics]
         return self.protocol
 
     def labels(self, number: int = 0) -> list[tuple[str, str]]:
         return [(self.source.words(label.span), label.text) for label in self.diagnostics[number].labels]
 
 
-def resolved(text: str, values: Mapping[str, Fraction] | None = None, protocol_text: m.ProtocolText | None = None) -> Outcome:
+def resolved(text: str, values: Mapping[str, Fraction] | None = None, faulty: bool = False) -> Outcome:
+    """Resolve a text, of which nothing is read wrongly unless it is `faulty`."""
     source = Source("trial.dose", text)
     report = Report()
     file = parse(source, report)
-    assert not len(report), [d.message for d in report]
-    protocol = resolve(file, report, text=protocol_text, settings=values or {})
+    assert faulty or not len(report), [d.message for d in report]
+    protocol = resolve(file, report, text=None, settings=values or {})
     return Outcome(source, protocol, report.sorted())
 
 
@@ -71,21 +87,9 @@ def trial(rules: str = "", *, top: str = TOP, part: str = PART, rest: str = "") 
     return top + part + (rules or rule()) + rest
 
 
-COURSE = """\
-patient course
-event progression
-event toxicity-seen  written U
-body physician
-state on-treatment
-rule "ends" assume "a" because "b" when progression then enter off
-state off final
-"""
-
-
-def guard(when: str, **parts: str) -> g.Guard:
+def guard(when: str, rest: str = "") -> g.Guard:
     """What a condition of a rule means."""
-    protocol = resolved(trial(rule(when), **parts)).meant
-    return protocol.parts[0].rules[0].cases[0].guard
+    return resolved(trial(rule(when), rest=rest)).meant.parts[0].rules[0].cases[0].guard
 
 
 def course_guard(when: str) -> g.Guard:
@@ -95,8 +99,8 @@ def course_guard(when: str) -> g.Guard:
     return course.states[0].rules[0].cases[0].guard
 
 
-def moves(then: str, **parts: str) -> tuple[m.Move, ...]:
-    case = resolved(trial(rule(then=then), **parts)).meant.parts[0].rules[0].cases[0]
+def moves(then: str, rest: str = "") -> tuple[m.Move, ...]:
+    case = resolved(trial(rule(then=then), rest=rest)).meant.parts[0].rules[0].cases[0]
     assert case.gate is None
     return case.moves
 
@@ -105,7 +109,7 @@ def moves(then: str, **parts: str) -> tuple[m.Move, ...]:
 
 WHOLE = """\
 protocol "A drug"
-parameter top is 3
+parameter top is 4
 parameter target is 33.3%  means "the highest rate"
 cycle is 28 days
 component drug in mg/m2
@@ -115,11 +119,12 @@ level 1   drug 20, other "standard"
 level 2A  drug 30.5, other "standard"
 levels 3 to top
 start at level 1
-toxicity moderate-toxicity  within 14 days
-toxicity DLT  within cycle 1 to 2  written T  means "as defined"
+toxicity DLT  within cycle 1 to 2  means "as defined"
+toxicity temperature  within 14 days
+toxicity moderate-toxicity  written E
 replace inevaluable patients
 verdict RP2D as the result  means "recommended"  requires at least 6 evaluable
-body committee means "three people"
+body committee  means "three people"
 silent "what a DLT is"
 assume "a reading" because "the text is silent"
 
@@ -133,11 +138,12 @@ part escalation  "dose escalation"
 cohorts of 3
 accrue at least 2 and at most 6 patients at a level
 accrue at most 30 in the trial
-rule "next"
+rule "Next"
   assume "a" because "b"
   overrides "EVERYWHERE"
   when the DLT rate is at most target and (a higher level remains or not any moderate-toxicity)
-  then close the next higher level as too toxic, ask the committee to choose declare no MTD or escalate and declare level 2a as RP2D
+  then close level 3 as too toxic, ask the committee to choose declare no MTD
+       or escalate and declare level 2a as rp2d
 silent "nothing below"  when this level is closed as too toxic and no lower level exists
 
 part expansion
@@ -154,47 +160,765 @@ rule "lower" assume "g" because "h"
   then may enter follow-up at the next lower level that remains if the committee agrees, otherwise enter follow-up
 state follow-up  final  means "charts"
 
-part escalation-b
+part last
 cohorts of 1
 
 claim "few" in the patient course when follow-up is entered never this level is above the assigned level
 claim "ends" eventually the trial is stopped
-example "1NTN 2A:NNx expansion/3N."  then enrol 3 more at level 2A  by "NEXT", "end"
-example patient "2A . (PU)"  with level 1 closed as too toxic and level 3 closed as too toxic
-  then wait
-scenario "flat"  moderate-toxicity 20%  DLT 1%, 5%, 10%, 12.5%
-  each cycle progression 5%  each cycle unacceptable-toxicity 1%, 2%, 3%, 4%
+example "1NTN 2A:NEx expansion/3N."  then enrol 3 more at level 2A  by "NEXT", "end"
+example patient "2A . (PU)"  with level 1 closed as too toxic and level 3 closed as too toxic  then continue at level 1
+example "1T"  then wait
+scenario "flat"  temperature 20%  moderate-toxicity 0%  DLT 1%, 5%, 10%, 12.5%, 12.5%
+  each cycle progression 5%  each cycle unacceptable-toxicity 1%, 2%, 3%, 4%, 5%
   chance "lower" 75%  chance "next" 40%, 60%
 """
 
 
 @pytest.fixture(scope="module")
 def whole() -> m.Protocol:
-    text = WHOLE.replace('rule "next"\n  assume "a" because "b"\n  overrides "EVERYWHERE"', 'rule "next"\n  assume "a" because "b"')
-    return resolved(text.replace("toxicity moderate", "toxicity DLTX\ntoxicity moderate").replace("toxicity DLTX\n", "")).meant
+    return resolved(WHOLE).meant
 
 
 class TestAWholeFile:
     def test_treatment(self, whole: m.Protocol) -> None:
-        assert whole.title == "A drug" and whole.cycle == "28 days" and whole.start == 1
+        assert whole.title == "A drug" and whole.cycle == "28 days"
         assert whole.components == (m.Component("drug", "mg/m2"), m.Component("other"))
         assert whole.levels == (
             m.Level("-1", (Fraction(10), None)),
             m.Level("1", (Fraction(20), "standard")),
             m.Level("2A", (Fraction(61, 2), "standard")),
             m.Level("3", (None, None)),
+            m.Level("4", (None, None)),
         )
-        assert whole.parameters == {"top": Fraction(3), "target": Fraction(333, 1000)}
+        assert whole.start == 1
+        assert whole.parameters == {"top": Fraction(4), "target": Fraction(333, 1000)}
 
     def test_what_is_counted(self, whole: m.Protocol) -> None:
         assert whole.toxicities == (
-            m.Toxicity("moderate-toxicity", "T", "within 14 days"),
-            m.Toxicity("DLT", "D", "within cycle 1 to 2", "as defined"),
-        ) or whole.toxicities[0].letter == "T"
-        assert whole.replaces_inevaluable
-        assert whole.verdicts == (
-            m.Verdict("MTD"),
-            m.Verdict("RP2D", "recommended", g.Tally(Range(6, None), -1)),
+            m.Toxicity("DLT", "T", "within cycle 1 to 2", "as defined"),
+            m.Toxicity("temperature", "M", "within 14 days"),  # T and E are taken
+            m.Toxicity("moderate-toxicity", "E"),
         )
-        assert whole.result == 1
+        assert whole.replaces_inevaluable
         assert whole.bodies == (m.Body("committee", "three people"),)
+
+    def test_verdicts(self, whole: m.Protocol) -> None:
+        assert whole.verdicts == (m.Verdict("MTD"), m.Verdict("RP2D", "recommended", g.Tally(Range(6, None), -1)))
+        assert whole.result == 1
+
+    def test_parts(self, whole: m.Protocol) -> None:
+        assert [(part.name, part.title, part.cohort) for part in whole.parts] == [
+            ("escalation", "dose escalation", 3), ("expansion", None, 4), ("last", None, 1),
+        ]  # fmt: skip
+        assert [[held.name for held in part.rules] for part in whole.parts] == [
+            ["everywhere", "Next"], ["everywhere", "end"], ["everywhere"],
+        ]  # fmt: skip
+        assert whole.parts[0].limits == (m.Limit("level", 2, 6), m.Limit("trial", None, 30))
+
+    def test_a_rule_for_every_part_counts_in_the_part_it_holds_in(self, whole: m.Protocol) -> None:
+        for number, part in enumerate(whole.parts):
+            case = m.Case(g.Tally(Range(2, None), 0, "level", Place("level", 1), number), (m.Close(THIS, True),))
+            assert part.rules[0] == m.Rule(
+                "everywhere", (case,), at_any_time=True, assumes=(m.Assumption("first", "one"), m.Assumption("second", "two"))
+            )
+
+    def test_a_rule_with_a_decision(self, whole: m.Protocol) -> None:
+        rate = g.Rate(0, Fraction(0), True, Fraction(333, 1000), True)
+        either = g.Any((g.Standing("higher", "remains"), g.Not(g.Tally(Range(1, None), 2))))
+        options = ((m.Declare(0, None),), (m.Enrol(NEXT_HIGHER), m.Declare(1, Place("level", 2))))
+        assert whole.parts[0].rules[1] == m.Rule(
+            "Next",
+            (m.Case(g.All((rate, either)), (m.Close(Place("level", 3)),), m.Gate("ask", 0, options)),),
+            assumes=(m.Assumption("a", "b"),),
+            overrides=("everywhere",),
+        )
+
+    def test_the_course(self, whole: m.Protocol) -> None:
+        goes_on = m.Rule("goes on", (m.Case(g.Happened(-1), (m.Continue(),)),), assumes=(m.Assumption("e", "f"),))
+        may = m.Gate("may", 0, ((m.Enter(1, Place("next lower that remains")),), (m.Enter(1),)))
+        when = g.Any((g.Happened(0), g.Cycles(Range(6, None))))
+        lower = m.Rule("lower", (m.Case(when, (), may),), assumes=(m.Assumption("g", "h"),))
+        assert whole.course == m.Course(
+            (m.Event("progression", "P"), m.Event("unacceptable-toxicity", "U", "too much")),
+            (m.State("treatment", False, (goes_on, lower)), m.State("follow-up", True, (), "charts")),
+        )
+
+    def test_notices(self, whole: m.Protocol) -> None:
+        closed = g.All((g.HasStatus(THIS, "closed"), g.Not(g.Standing("lower", "exists"))))
+        assert whole.silences == (m.Silence("what a DLT is"), m.Silence("nothing below", closed, 0))
+        readings = [assumption.reading for assumption in whole.assumptions]
+        assert readings == ["a reading", "first", "second", "a", "c", "e", "g"]
+
+    def test_claims_examples_scenarios(self, whole: m.Protocol) -> None:
+        above = g.Compare(THIS, "above", Place("assigned"))
+        assert whole.claims == (
+            m.Claim("few", "never", above, g.Entered(1), in_course=True),
+            m.Claim("ends", "eventually", g.TrialStopped()),
+        )
+        assert whole.examples == (
+            m.Example("1NTN 2A:NEx expansion/3N.", (m.Enrol(Place("level", 2), 3),), by=("Next", "end")),
+            m.Example("2A . (PU)", (m.Continue(Place("level", 1)),), of_patient=True, closed=(1, 3)),
+            m.Example("1T", "wait"),
+        )
+        assert whole.scenarios == (
+            m.Scenario(
+                "flat",
+                ((0.01, 0.05, 0.1, 0.125, 0.125), (0.2,) * 5, (0.0,) * 5),
+                ((0.05,) * 5, (0.01, 0.02, 0.03, 0.04, 0.05)),
+                {"lower": (0.75, 0.25), "Next": (0.4, 0.6)},
+            ),
+        )
+        assert whole.scenarios[0].chances == {"lower": (0.75, 0.25), "Next": (0.4, 0.6)}
+
+    def test_spans(self, whole: m.Protocol) -> None:
+        source = Source("trial.dose", WHOLE)
+        held = whole.parts[0].rules[1]
+        assert source.words(held.span).startswith('rule "Next" assume "a"')
+        assert source.words(held.cases[0].span).startswith("when the DLT rate is at most target and")
+        assert isinstance(held.cases[0].guard, g.All)
+        assert source.words(held.cases[0].guard.guards[1].span) == "a higher level remains or not any moderate-toxicity"[2:]
+        assert source.words(held.cases[0].moves[0].span) == "close level 3 as too toxic"
+        gate = held.cases[0].gate
+        assert gate is not None and source.words(gate.options[1][0].span) == "escalate"
+
+    def test_the_shipped_protocols_resolve(self) -> None:
+        scripts = sorted((ROOT / "protocols").rglob("*.dose"))
+        assert scripts
+        for path in scripts:
+            report = Report()
+            file = parse(Source(path.name, path.read_text(encoding="utf-8")), report)
+            assert resolve(file, report, text=None) is not None, (path.name, [d.message for d in report])
+
+
+# ---- what conditions mean ----
+
+L2 = Place("level", 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1 of 3 patients has a DLT", g.Share(Range(1, 1), "all", 3, 0)),
+        ("none of 3 has a DLT", g.Share(Range(0, 0), "all", 3, 0)),
+        ("any of the first 3 patients has a DLT", g.Share(Range(1, None), "first", 3, 0)),
+        ("all of the added 3 have a DLT", g.Share(Range(3, 3), "added", 3, 0)),
+        ("at least 2 of 6 have a dlts at level 2", g.Share(Range(2, None), "all", 6, 0, L2)),
+        ("at most 1 of 6 has a DLT", g.Share(Range(0, 1), "all", 6, 0)),
+        ("more than 1 of 6 has a DLT", g.Share(Range(2, None), "all", 6, 0)),
+        ("fewer than 2 of 6 have a DLT", g.Share(Range(0, 1), "all", 6, 0)),
+        ("exactly 6 of 6 have a DLT", g.Share(Range(6, 6), "all", 6, 0)),
+        ("no DLT", g.Tally(Range(0, 0), 0)),
+        ("any DLT in the trial", g.Tally(Range(1, None), 0, "trial")),
+        ("between 1 and 2 DLTs in the part", g.Tally(Range(1, 2), 0, "part")),
+        ("at most 2 DLTs in the cohort", g.Tally(Range(0, 2), 0, "cohort")),
+        ("any DLT in expansion", g.Tally(Range(1, None), 0, "part", THIS, 1)),
+        ("exactly 6 evaluable at the MTD in expansion", g.Tally(Range(6, 6), -1, "level", Place("verdict", 0), 1)),
+        ("exactly 6 evaluable at level 2 in the part", g.Tally(Range(6, 6), -1, "level", L2, 0)),
+        ("fewer than 6 evaluable at the next lower level", g.Tally(Range(0, 5), -1, "level", NEXT_LOWER)),
+        ("any DLT at level 2 in the trial", g.Tally(Range(1, None), 0, "level", L2)),
+        ("the DLT rate is more than 33.3%", g.Rate(0, Fraction(333, 1000), False, Fraction(1), True)),
+        ("the DLT rate in the trial is at least 0.25", g.Rate(0, Fraction(1, 4), True, Fraction(1), True, "trial")),
+        ("the DLT rate is fewer than 20%", g.Rate(0, Fraction(0), True, Fraction(1, 5), False)),
+        ("the DLT rate at level 2 is exactly 0%", g.Rate(0, Fraction(0), True, Fraction(0), True, "level", L2)),
+        ("a higher level exists", g.Standing("higher", "exists")),
+        ("no lower level remains", g.Not(g.Standing("lower", "remains"))),
+        ("a lower level is closed as too toxic", g.Standing("lower", "closed")),
+        ("no higher level is untried", g.Not(g.Standing("higher", "untried"))),
+        ("the next lower level is untried", g.Not(g.HasStatus(NEXT_LOWER, "tried"))),
+        ("the next lower level is not untried", g.Not(g.Not(g.HasStatus(NEXT_LOWER, "tried")))),
+        ("level 2 is not open", g.Not(g.HasStatus(L2, "open"))),
+        ("this level is below level 2", g.Compare(THIS, "below", L2)),
+        ("this level is the highest level", g.Compare(THIS, "same", Place("highest"))),
+        ("this level is not the MTD", g.Not(g.Compare(THIS, "same", Place("verdict", 0)))),
+        ("the mtd is declared", g.Declared(0)),
+        ("the MTD has been declared", g.Declared(0, ever=True)),
+        ("a verdict is declared", g.ResultDeclared()),
+        ("no verdict is declared", g.Not(g.ResultDeclared())),
+        ("the cohort is complete", g.CohortComplete()),
+        ("(any DLT)", g.Tally(Range(1, None), 0)),
+        ("not (any DLT or no DLT)", g.Not(g.Any((g.Tally(Range(1, None), 0), g.Tally(Range(0, 0), 0))))),
+    ],
+)  # fmt: skip
+def test_a_condition_means(written: str, meant: g.Guard) -> None:
+    assert guard(written, "part expansion\ncohorts of 3\n" + rule()) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("progression", g.Happened(0)),
+        ("LATE-TOXICITY", g.Happened(1)),
+        ("no event", g.Happened(-1)),
+        ("between 2 and 4 cycles", g.Cycles(Range(2, 4))),
+        ("this level is closed as too toxic", g.HasStatus(THIS, "closed")),
+        ("the next lower level is tried", g.HasStatus(NEXT_LOWER, "tried")),
+        ("a lower level remains", g.Standing("lower", "remains")),
+        ("this level is the assigned level", g.Compare(THIS, "same", Place("assigned"))),
+    ],
+)
+def test_a_condition_of_a_course_means(written: str, meant: g.Guard) -> None:
+    assert course_guard(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("escalate", (m.Enrol(NEXT_HIGHER, None),)),
+        ("de-escalate", (m.Enrol(NEXT_LOWER, None),)),
+        ("stay", (m.Enrol(THIS, None),)),
+        ("enrol 3 more", (m.Enrol(THIS, 3),)),
+        ("enrol 2 at level 2", (m.Enrol(L2, 2),)),
+        ("close level 2 as too toxic and declare no MTD, stop", (m.Close(L2), m.Declare(0, None), m.Stop())),
+        ("declare the next lower level as mtd", (m.Declare(0, NEXT_LOWER),)),
+        ("begin expansion at the MTD", (m.Begin(1, Place("verdict", 0)),)),
+        ('stop "done"', (m.Stop("done"),)),
+    ],
+)
+def test_moves_mean(written: str, meant: tuple[m.Move, ...]) -> None:
+    assert moves(written, "part expansion\ncohorts of 3\n" + rule()) == meant
+
+
+# ---- what is filled in, and what is overridden ----
+
+
+def test_parameters_are_overridden_without_regard_to_case() -> None:
+    text = trial(top=TOP.replace("levels 1 to 3", "levels 1 to top\nparameter top is 3"))
+    assert len(resolved(text).meant.levels) == 3
+    outcome = resolved(text, {"TOP": Fraction(5)})
+    assert [level.label for level in outcome.meant.levels] == ["1", "2", "3", "4", "5"]
+    assert outcome.meant.parameters == {"top": Fraction(5)}
+
+
+def test_a_parameter_that_is_not_declared_cannot_be_set() -> None:
+    outcome = resolved(trial(rest="parameter top is 3"), {"tpo": Fraction(5)})
+    assert outcome.found == [("DL203", "")]
+    assert outcome.diagnostics[0].message == "There is no parameter `tpo` to set."
+    assert outcome.diagnostics[0].help == "Did you mean `top`?"
+
+
+def test_levels_may_be_negative() -> None:
+    text = trial(top=TOP.replace("levels 1 to 3", "levels -2 to 1"))
+    protocol = resolved(text).meant
+    assert [level.label for level in protocol.levels] == ["-2", "-1", "0", "1"] and protocol.start == 3
+
+
+def test_a_declared_mtd_stands_where_it_is_declared() -> None:
+    protocol = resolved(trial(rest='verdict tentative\nverdict mtd means "highest"\n')).meant
+    assert protocol.verdicts == (m.Verdict("tentative"), m.Verdict("mtd", "highest")) and protocol.result == 1
+
+
+def test_the_part_after_a_course_belongs_to_the_trial() -> None:
+    text = trial(rest=COURSE + "part expansion\ncohorts of 6\n" + rule(name="later"))
+    protocol = resolved(text).meant
+    assert [held.name for held in protocol.parts[1].rules] == ["later"]
+
+
+def test_rules_of_one_name_in_different_parts_are_different_rules() -> None:
+    protocol = resolved(trial(rest="part expansion\ncohorts of 6\n" + rule("no DLT"))).meant
+    assert protocol.parts[0].rules[0].cases[0].guard != protocol.parts[1].rules[0].cases[0].guard
+
+
+def test_silences_hold_where_they_stand() -> None:
+    text = TOP + 'silent "a"\n' + PART + rule() + 'silent "b" when any DLT\n' + COURSE + 'silent "c" when no event\n'
+    assert resolved(text).meant.silences == (
+        m.Silence("a"),
+        m.Silence("b", g.Tally(Range(1, None), 0), 0),
+        m.Silence("c", g.Happened(-1), None, in_course=True),
+    )
+
+
+def test_a_letter_is_the_first_free_one_of_the_name() -> None:
+    top = TOP + "toxicity tnx\ntoxicity tt written U\ntoxicity t-u\n"
+    assert [t.letter for t in resolved(trial(top=top)).meant.toxicities] == ["T", "A", "U", "B"]
+
+
+def test_a_rule_for_all_parts_overrides_rules_of_parts() -> None:
+    text = TOP + rule(name="safety", basis='overrides "test"') + PART + rule() + "part later\ncohorts of 2\n" + rule()
+    protocol = resolved(text).meant
+    assert [part.rules[0].overrides for part in protocol.parts] == [("test",), ("test",)]
+
+
+# ---- mistakes: one at a time, each with its code, what is underlined, what is said and what helps ----
+
+Mistake = tuple[str, str, str, str, str]
+"""Text, code, words underlined, fragment of the message, fragment of the help."""
+
+MISSING: list[Mistake] = [
+    (trial(top=TOP.replace('protocol "A trial"\n', "")), "DL201", "", "no title", 'protocol "'),
+    (trial(top=TOP.replace("levels 1 to 3\n", "")), "DL201", "", "no dose level", "levels 1 to 3"),
+    (trial(top=TOP.replace("start at level 1\n", "")), "DL201", "", "trial starts", "start at level 1"),
+    (trial(rule("a higher level exists"), top=TOP.replace("toxicity DLT\n", "")), "DL201", "", "toxicity", "toxicity DLT"),
+    (trial(top=TOP.replace("toxicity DLT\n", "")), "DL201", "", "toxicity", "toxicity DLT within 28 days"),
+    (trial(part=""), "DL201", "", "no part", "part escalation / cohorts of 3"),
+    (trial(part="cohorts of 3\n"), "DL201", "", "no part", "part escalation"),
+    (trial(part="part escalation\n"), "DL201", "escalation", "how large", "cohorts of 3"),
+    (TOP + PART, "DL201", "escalation", "has no rule", "rule "),
+    (trial(rest="patient course\nevent progression\n"), "DL201", "patient course", "no state", "state on-treatment"),
+    (trial(rest="patient course\nstate on\n"), "DL201", "on", "no rule", "state on final"),
+    (trial(rest='background "words"\n'), "DL201", 'background "words"', "where that is", 'text "protocol.md"'),
+]
+
+TWICE: list[Mistake] = [
+    (trial(rest='protocol "B"\n'), "DL202", 'protocol "B"', "one `protocol`", "Leave out"),
+    (trial(rest='text "a.md"\ntext "b.md"\n'), "DL202", 'text "b.md"', "one `text`", "Leave out"),
+    (trial(rest="cycle is 3 days\ncycle is 3 days\n"), "DL202", "cycle is 3 days", "one `cycle`", "Leave out"),
+    (trial(rest="start at level 2\n"), "DL202", "start at level 2", "one `start`", "Leave out"),
+    (trial(rest="cohorts of 4\n"), "DL202", "cohorts of 4", "twice in one part", "enrol 6"),
+    (trial(rest="toxicity dlt\n"), "DL202", "dlt", "toxicity `dlt` is declared twice", "another name"),
+    (trial(rest="levels 3 to 9\n"), "DL202", "levels 3 to 9", "level `3`", "another name"),
+    (trial(rest="body b\nbody B\n"), "DL202", "B", "body `B`", "another name"),
+    (trial(rest="verdict MTD\nverdict mtd\n"), "DL202", "mtd", "verdict `mtd`", "another name"),
+    (trial(rest="component c\ncomponent c\n"), "DL202", "c", "component `c`", "another name"),
+    (trial(rest="parameter p is 1\nparameter p is 2\n"), "DL202", "p", "parameter `p`", "another name"),
+    (trial(rest=COURSE + "event Progression\n"), "DL202", "Progression", "event `Progression`", "another name"),
+    (trial(rest=COURSE + "patient course\n"), "DL202", "patient course", "one patient's course", "first"),
+    (trial(rest="part Escalation\n"), "DL202", "Escalation", "part `Escalation`", "another name"),
+    (trial(rule() + rule(name="TEST")), "DL202", '"TEST"', "same part", "two cases"),
+    (TOP + rule() + PART + rule(), "DL202", '"test"', "same part", "another name"),
+    (trial(rest='claim "c" never any DLT\nclaim "C" never no DLT\n'), "DL202", '"C"', 'claim "C"', "another name"),
+    (trial(rest='scenario "s" DLT 1%\nscenario "s" DLT 2%\n'), "DL202", '"s"', 'scenario "s"', "another name"),
+    (trial(rest="verdict X as the result\nverdict Y as the result\n"), "DL202", "verdict Y as the result", "both", "one"),
+    (trial(rest="component c in mg\nlevel 4 c 1, c 2\n"), "DL202", "c 2", "twice at one level", "Leave out"),
+]
+
+UNKNOWN: list[Mistake] = [
+    (trial(rule("any DTL")), "DL203", "DTL", "no toxicity `DTL`", "Did you mean `DLT`?"),
+    (trial(rule("any foo")), "DL203", "foo", "no toxicity `foo`", "Declared toxicities: `DLT`. To declare it, write: toxicity foo"),
+    (trial(rule("any escalation")), "DL203", "escalation", "no toxicity", "`escalation` is a part"),
+    (trial(rule("1 of 3 has a MTD")), "DL203", "MTD", "no toxicity", "`MTD` is a verdict"),
+    (trial(rule("this level is the MDT")), "DL203", "MDT", "no verdict `MDT`", "Did you mean `MTD`?"),
+    (trial(rule("DTL")), "DL203", "DTL", "a name alone is no condition", "Did you mean `any DLT`?"),
+    (trial(rule("whatever")), "DL203", "whatever", "a name alone is no condition", "any DLT"),
+    (trial(rule("any DLT in expansion")), "DL203", "expansion", "no part `expansion`", "part expansion"),
+    (trial(rule(then="begin escalaton at the MTD")), "DL203", "escalaton", "no part", "Did you mean `escalation`?"),
+    (trial(rule(then="may stop if board agrees, otherwise stay")), "DL203", "board", "no body", "body board"),
+    (trial(rule(then="declare this level as RP2D")), "DL203", "RP2D", "no verdict", "verdict RP2D"),
+    (trial(rule(then="enrol many more")), "DL203", "many", "no parameter", "parameter many is 3"),
+    (trial(rest=COURSE.replace("enter off", "enter offf")), "DL203", "offf", "no state `offf`", "Did you mean `off`?"),
+    (trial(rest=COURSE.replace("when progression", "when progresion")), "DL203", "progresion", "no event", "`progression`"),
+    (trial(rule(basis='overrides "tset"')), "DL203", '"tset"', 'no rule "tset"', 'Did you mean "test"?'),
+    (trial(rest='example "1NNN" then wait by "other"'), "DL203", '"other"', 'no rule "other"', 'Declared rules: "test".'),
+    (trial(rest='scenario "s" DLT 1% chance "tests" 5%'), "DL203", '"tests"', "no rule", 'Did you mean "test"?'),
+    (trial(rest='scenario "s" DTL 1%'), "DL203", "DTL", "no toxicity", "`DLT`"),
+    (trial(rest="level 4 drug 5"), "DL203", "drug", "no component", "component drug in mg"),
+    (trial(rule() + rule(name="b", basis='overrides "c"'), rest="part p\ncohorts of 3\n" + rule(name="c")),
+     "DL203", '"c"', "never holds where this one does", "Leave it out"),
+    (trial(rule("level 9 is open")), "DL204", "9", "no level `9`", "The levels are `1`, `2` and `3`"),
+    (trial(top=TOP.replace("level 1\n", "level 0\n")), "DL204", "0", "no level `0`", "`1`, `2` and `3`"),
+    (trial(top=TOP + "level low-dose\n", rules=rule("level low-does is open")), "DL204", "low-does", "no level", "`low-dose`?"),
+]  # fmt: skip
+
+MISPLACED: list[Mistake] = [
+    ("cohorts of 3\n" + trial(part="part escalation\n"), "DL205", "cohorts of 3", "outside every part", "below its `part`"),
+    ("accrue at most 6 at a level\n" + trial(), "DL205", "accrue at most 6 at a level", "outside every part", "`part`"),
+    (trial(rest=COURSE + "cohorts of 3\n"), "DL205", "cohorts of 3", "outside every part", "`part`"),
+    ("event e\n" + trial(rest=COURSE), "DL205", "event e", "outside it", "below `patient course`"),
+    (trial(rest="event e\nevent f\nstate on final\n"), "DL205", "event e", "the file has none", "patient course"),
+    (trial(rest="state on final\nstate off final\n"), "DL205", "state on final", "the file has none", "patient course"),
+    (trial(rest=COURSE + "part p\ncohorts of 3\n" + rule() + "state later final\n"),
+     "DL205", "state later final", "outside it", "below `patient course`"),
+    (trial(rest=COURSE + "cycle is 3 days\n"), "DL205", "cycle is 3 days", "belongs to the trial", "above the first `part`"),
+    (trial(rest=COURSE + "level 4\n"), "DL205", "level 4", "belongs to the trial", "`part`"),
+    (trial(rest=COURSE + "toxicity x\n"), "DL205", "toxicity x", "belongs to the trial", "`part`"),
+    (trial(rest=COURSE + 'rule "r" assume "a" because "b" when no event then continue'),
+     "DL205", 'rule "r" assume "a" because "b" when no event then continue', "State `off` is final", "Leave out `final`"),
+]  # fmt: skip
+
+NUMBERS: list[Mistake] = [
+    (trial(part="part escalation\ncohorts of 0\n"), "DL206", "0", "at least 1, not 0", "from 1 to 100"),
+    (trial(part="part escalation\ncohorts of 101\n"), "DL206", "101", "at most 100, not 101", "from 1 to 100"),
+    (trial(part="part escalation\ncohorts of 2.5\n"), "DL206", "2.5", "whole number, not 2.5", "from 1 to 100"),
+    (trial(rule(then="enrol 0")), "DL206", "0", "at least 1", "from 1 to 100"),
+    (trial(rule("4 of 3 has a DLT")), "DL206", "4 of 3", "A group of 3 patients cannot hold 4.", "at most 3"),
+    (trial(rule("at least 4 of 3 have a DLT")), "DL206", "4 of 3", "cannot hold 4", "at most 3"),
+    (trial(rule("fewer than 4 of 3 have a DLT")), "DL206", "4 of 3", "cannot hold 4", "at most 3"),
+    (trial(rule("more than 3 of 3 have a DLT")), "DL206", "3 of 3", "cannot hold more than 3", "at most 3"),
+    (trial(rule("none of 0 has a DLT")), "DL206", "0", "at least 1", "from 1 to 1000"),
+    (trial(rule("none of 1001 has a DLT")), "DL206", "1001", "at most 1000", "from 1 to 1000"),
+    (trial(rule("between 3 and 2 DLTs")), "DL206", "3 and 2", "between 3 and 2", "between 2 and 3"),
+    (trial(rule("fewer than 0 DLTs")), "DL206", "fewer than 0", "never fewer than 0", "larger"),
+    (trial(rule("at least 1.5 DLTs")), "DL206", "1.5", "whole number, not 1.5", "whole number"),
+    (trial(rule("at least p DLTs"), rest="parameter p is 30%\n"), "DL206", "p", "not a percentage", "whole number"),
+    (trial(rule("the DLT rate is at most p%"), rest="parameter p is 30%\n"), "DL206", "p", "already", "without the sign"),
+    (trial(rule("the DLT rate is at most 33")), "DL206", "33", "between 0 and 1", "`33%`"),
+    (trial(rule("the DLT rate is at most 133%")), "DL206", "133%", "133% does not", "0% to 100%"),
+    (trial(rule("level p is open"), rest="parameter p is 3\n"), "DL206", "p", "a parameter, a number", "the highest level"),
+    (trial(rest="level 4.5\n"), "DL206", "4.5", "no full stop", "`2A`"),
+    (trial(top=TOP.replace("1 to 3", "3 to 1")), "DL206", "levels 3 to 1", "1 is lower than 3", "levels 1 to 3"),
+    (trial(top=TOP.replace("1 to 3", "1 to 3.5")), "DL206", "3.5", "whole numbers", "levels 1 to 5"),
+    (trial(top=TOP.replace("1 to 3", "1 to 201")), "DL704", "levels 1 to 201", "201 levels", "levels 1 to 200"),
+    (trial(top=TOP.replace("1 to 3", "1 to 100000000")), "DL704", "levels 1 to 100000000", "at most 200", "levels 1 to 200"),
+    (trial(rest="accrue at most 0 at a level\n"), "DL206", "0", "at least 1", "whole number"),
+]
+
+UNITS: list[Mistake] = [
+    (trial(rest=f"component c in {unit}\n"), "DL207", unit, f"`{unit}` is no unit", help)
+    for unit, help in [
+        ("Mg", "`mg`"), ("ug", "`mcg`"), ("µg/kg", "`mcg/kg`"), ("mg/m^2", "`mg/m2`"), ("mg/sqm/d", "`mg/m2/day`"),
+        ("ml", "`mL`"), ("units", "`IU`"), ("mg/hour", "`mg/h`"), ("furlong", "Write for example"), ("mg/", "Write for"),
+        ("mg/m2/m2", "Write for example"),
+    ]
+] + [(trial(rest="component c\nlevel 4 c 5\n"), "DL207", "c 5", "`c` has no unit", "component c in mg")]  # fmt: skip
+
+UNCLEAR: list[Mistake] = [
+    (trial(rule("any DLT and no higher level exists or no DLT")),
+     "DL208", "any DLT and no higher level exists or no DLT", "two ways", "parentheses"),
+    (trial(rule("2 DLTs")), "DL209", "2 DLTs", "exactly, at least or at most", "`exactly 2 DLTs`, `at least 2 DLTs`"),
+    (trial(rule("6 evaluable at level 2")), "DL209", "6 evaluable at level 2", "exactly", "`at least 6 evaluable at level 2`"),
+    (trial(rule("DLT")), "DL209", "DLT", "how many patients", "any DLT"),
+    (trial(rule("this level is closed")), "DL210", "closed", "too toxic", "closed as too toxic"),
+    (trial(rule("a lower level is closed")), "DL210", "closed", "too toxic", "closed as too toxic"),
+    (trial(rule("any DLT and a higher level")), "DL210", "higher level", "does not say", "`a higher level exists`"),
+    (trial(rule("no lower level")), "DL210", "no lower level", "does not say", "`no lower level remains`"),
+    (trial(rule("the MTD")), "DL210", "MTD", "does not say", "`the MTD is declared`"),
+    (trial(rule("level 2 is declared")), "DL210", "level 2 is declared", "A verdict is declared", "the MTD is declared"),
+    (trial(rule(then="close this level")), "DL210", "close this level", "too toxic", "`close this level as too toxic`"),
+    (trial(rule(then="begin escalation")), "DL210", "begin escalation", "at which level", "at the MTD"),
+    (trial(rest=COURSE + 'claim "c" in patient course when level 1 is entered never no event\n'),
+     "DL210", "level 1 is entered", "A state is entered", "name of a state"),
+]  # fmt: skip
+
+ASK_COURSE = "below `patient course`"
+NOT_HERE: list[Mistake] = [
+    (trial(rule("progression"), rest=COURSE), "DL211", "progression", "a rule of the trial", ASK_COURSE),
+    (trial(rule("no event")), "DL211", "no event", "a rule of the trial", ASK_COURSE),
+    (trial(rule("at least 6 cycles")), "DL211", "at least 6 cycles", "a rule of the trial", ASK_COURSE),
+    (trial(rule("this level is the assigned level")), "DL211", "assigned level", "a rule of the trial", "`this level`"),
+    (trial(rule("the trial is stopped")), "DL211", "trial is stopped", "a rule of the trial", "a claim about the trial"),
+    (trial(rule("off is entered"), rest=COURSE), "DL211", "off is entered", "a rule of the trial", "in patient course"),
+    (trial(rule(then="continue")), "DL211", "continue", "a rule of the trial", ASK_COURSE),
+    (trial(rule(then="enter off"), rest=COURSE), "DL211", "enter off", "a rule of the trial", ASK_COURSE),
+    (trial(rule("any DLT at level 2 in the cohort")), "DL211", "in the cohort", "together with a level", "leave out one"),
+    (trial(rule("the DLT rate in the cohort is at most 5%")),
+     "DL211", "DLT rate in the cohort is at most 5%", "one cohort", "at most 1 DLT in the cohort"),
+    (trial(rest='claim "c" never any DLT at level 1 in the part\n'),
+     "DL211", "in the part", "a claim about the trial", "`in escalation`"),
+    (trial(rest='claim "c" when any DLT eventually the trial is stopped\n'), "DL211", "any DLT", "`eventually`", "always"),
+    (trial(rest='claim "c" in patient course never no event\n'),
+     "DL211", 'claim "c" in patient course never no event', "the file has none", "patient course"),
+    (trial(rest='example patient "1 ." then wait\n'),
+     "DL211", 'example patient "1 ." then wait', "the file has none", "patient course"),
+    (trial(rest='example "1N" with level 1 closed as too toxic then wait\n'), "DL211", "1", "by its history", "patient"),
+    (trial(rest=COURSE + 'example "1N" then continue\n'), "DL211", "continue", "example of the trial", "`example patient`"),
+    (trial(rest="accrue at least 6 in the part\n"), "DL211", "accrue at least 6 in the part", "in the part", "at a level"),
+    (trial(rest="verdict V requires the trial is stopped\n"), "DL211", "trial is stopped", "definition", "claim"),
+    (trial(rest='silent "s" when the trial is stopped\n'), "DL211", "trial is stopped", "a silence in the trial", "claim"),
+] + [
+    (trial(rest=COURSE.replace("when progression", f"when {when}")), "DL211", words, "a rule of a patient's course", help)
+    for when, words, help in [
+        ("any DLT", "any DLT", "at least 6 cycles"), ("1 of 3 has a DLT", "1 of 3 has a DLT", "at least 6 cycles"),
+        ("no DLT in the cohort", "no DLT in the cohort", "at least 6 cycles"),
+        ("this level is open", "open", "tried"), ("the MTD is declared", "MTD is declared", "cycles"),
+        ("the MTD has been declared", "MTD has been declared", "cycles"), ("a verdict is declared", "verdict is declared", "cycles"),
+        ("this level is the MTD", "MTD", "`the assigned level`"), ("the cohort is complete", "cohort is complete", "cycles"),
+        ("the DLT rate is at most 5%", "DLT rate is at most 5%", "cycles"), ("the trial is stopped", "trial is stopped", "claim"),
+        ("on-treatment is entered", "on-treatment is entered", "in patient course"),
+        ("at least 6 cycles at level 1", "level 1", "leave this out"),
+    ]
+] + [
+    (trial(rest=COURSE.replace("enter off", move)), "DL211", words, "a rule of a patient's course", "`continue` and `enter`")
+    for move, words in [
+        ("enrol 3", "enrol 3"), ("escalate", "escalate"), ("stop", "stop"), ("declare no MTD", "declare no MTD"),
+        ("close this level as too toxic", "close this level as too toxic"),
+        ("begin escalation at level 1", "begin escalation at level 1"),
+    ]
+]  # fmt: skip
+
+OVERRIDES: list[Mistake] = [
+    (trial(rule(basis='overrides "Test"')), "DL212", '"Test"', "overrides itself", "Leave this name out"),
+    (trial(rule(name="a", basis='overrides "b"') + rule(name="b", basis='overrides "c"') + rule(name="c", basis='overrides "a"')),
+     "DL212", '"a"', '"a" overrides "b" overrides "c" overrides "a"', "Leave out one `overrides`"),
+    (trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic")),
+     "DL212", '"early"', '"late" cannot override "early"', 'condition of "early"'),
+    (trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="declare no MTD")),
+     "DL212", '"early"', "which is asked before it", 'condition of "early"'),
+]  # fmt: skip
+
+LIMITS: list[Mistake] = [
+    (trial(rest="accrue at least 6 and at most 3 at a level\n"),
+     "DL213", "accrue at least 6 and at most 3 at a level", "at least 6 and at most 3", "`at least 3 and at most 6`"),
+    (trial(rest="accrue at most 6 at a level\naccrue at most 9 at a level\n"),
+     "DL213", "accrue at most 9 at a level", "twice", "Keep one"),
+    (trial(rest="accrue at least 6 at a level\naccrue at most 5 in the part\n"),
+     "DL213", "accrue at most 5 in the part", "At least 6 at a level and at most 5 in the part", "Correct"),
+    (trial(rest="accrue at most 2 at a level\n"), "DL213", "3", "larger than the limit of 2 patients at a level", "size"),
+    (trial(rule(then="enrol 7"), rest="accrue at most 6 in the part\n"), "DL213", "enrol 7", "limit of 6", "size"),
+    (trial(rest="accrue at most 9 in the trial\npart p\ncohorts of 3\naccrue at most 12 in the trial\n" + rule()),
+     "DL213", "accrue at most 12 in the trial", "twice", "Keep one"),
+]  # fmt: skip
+
+
+def timed(words: str, rest: str = "") -> str:
+    return trial(top=TOP.replace("toxicity DLT", f"toxicity DLT {words}") + rest)
+
+
+WINDOWS: list[Mistake] = [
+    (timed("within cycle 1"), "DL214", "within cycle 1", "how long a cycle is", "cycle is 28 days"),
+    (timed("within 2 cycles"), "DL214", "within 2 cycles", "how long a cycle is", "cycle is 28 days"),
+    (timed("within cycle 2 to 1", "cycle is 3 weeks\n"), "DL214", "within cycle 2 to 1", "before it begins", "cycle 1 to 2"),
+    (timed("within cycle 0", "cycle is 3 weeks\n"), "DL214", "0", "no cycle 0", ""),
+    (timed("within 0 days"), "DL214", "0 days", "longer than 0 days", "28 days"),
+    (timed("within 90000 weeks"), "DL214", "90000 weeks", "longer than ten years", "slip"),
+    (timed("", "cycle is 2 cycles\n"), "DL214", "2 cycles", "in cycles", "28 days"),
+    (timed("", "cycle is 0 days\n"), "DL214", "0 days", "longer than 0 days", "28 days"),
+]
+
+
+def history(words: str, of: str = "") -> str:
+    top = TOP.replace("levels 1 to 3", "levels 1 to 3\nlevel 2A")
+    return trial(top=top, rest=COURSE + f'example {of} "{words}" then wait\n')
+
+
+HISTORIES: list[Mistake] = [
+    (history(""), "DL215", '""', "empty", "1NTN"),
+    (history("1NNN 2ntN"), "DL215", "t", "capitals, not `t`", "T"),
+    (history("1NNN 4NNN"), "DL215", "4", "no level `4`", "`1`, `2`, `3` and `2A`"),
+    (history("1NNN 2ANN"), "DL215", "2ANN", "a colon must follow", "2A:NN"),
+    (history("1NZN"), "DL215", "Z", "not the letter of an outcome", "`T`"),
+    (history("1XN"), "DL215", "X", "small x", "x"),
+    (history("NNN"), "DL215", "NNN", "begins with its level", "`1`"),
+    (history("1"), "DL215", "1", "no patient", "1NNN"),
+    (history("esc/1N"), "DL215", "esc", "no part `esc`", "escalation"),
+    (history("escalatoin/1N"), "DL215", "escalatoin", "no part", "Did you mean `escalation/1N`?"),
+    (history("1NNN,2NNN"), "DL215", ",", "apart by spaces", "1NTN 1NNN"),
+    (history("1NNN[0]"), "DL215", "[0]", "counted from 1", "number"),
+    (history("7 .", "patient"), "DL215", "7", "begins with the assigned level", "`1`"),
+    (history("1 ..", "patient"), "DL215", "..", "not the sign of one cycle", '". ."'),
+    (history("1 (PP)", "patient"), "DL215", "(PP)", "once a cycle", "(P)"),
+    (history("1 ()", "patient"), "DL215", "()", "full stop", "."),
+    (history("1 . Q", "patient"), "DL215", "Q", "no event", "P, U"),
+    (history("1 . 9 .", "patient"), "DL215", "9", "no level `9`", "`1`"),
+    (history("", "patient"), "DL215", '""', "empty", "2 . U"),
+]
+
+
+def scenario(words: str) -> str:
+    top = TOP + "toxicity minor\nbody board\n"
+    ask = rule(then="ask board to choose stop or stay", name="choice") + rule(then="may stop if board agrees, otherwise stay", name="leave")
+    return trial(rule() + ask, top=top, rest=COURSE + f'scenario "s" {words}\n')
+
+
+BOTH = "DLT 10% minor 10% "
+RATES: list[Mistake] = [
+    (scenario("DLT 10%, 20% minor 1%"), "DL216", "DLT 10%, 20%", "3 levels, and here are 2 rates", "one a level"),
+    (scenario("DLT 10%"), "DL216", '"s"', "no rate of `minor`", "minor 10%"),
+    (scenario("DLT 101% minor 0%"), "DL216", "101%", "between 0% and 100%", "0% to 100%"),
+    (scenario("DLT 10%, 60%, 90% minor 30%"), "DL216", 'scenario "s" DLT 10%, 60%, 90% minor 30%', "level `3` add up to 120%", "100%"),
+    (scenario(BOTH + "DLT 5%"), "DL216", "DLT 5%", "twice", "Leave out"),
+    (scenario(BOTH + "progression 5%"), "DL216", "progression 5%", "an event", "each cycle progression 5%"),
+    (scenario(BOTH + "each cycle minor 5%"), "DL216", "each cycle minor 5%", "`minor` is none", "without `each cycle`"),
+    (scenario(BOTH + "each cycle progression 5%"), "DL216", '"s"', "none of `late-toxicity`", "each cycle late-toxicity 0%"),
+    (scenario(BOTH + 'chance "test" 5%'), "DL216", 'chance "test" 5%', "nobody decides", "`may` or `ask`"),
+    (scenario(BOTH + 'chance "choice" 5%'), "DL216", 'chance "choice" 5%', "one chance, and the rule needs 2", "one an option"),
+    (scenario(BOTH + 'chance "leave" 5%, 95%'), "DL216", 'chance "leave" 5%, 95%', "2 chances, and the rule needs 1", "that it is done"),
+    (scenario(BOTH + 'chance "choice" 33.3%, 66.6%'), "DL216", 'chance "choice" 33.3%, 66.6%', "99.9%, not to 100%", "Exactly one"),
+    (trial(rest='scenario "s" DLT 5% each cycle late 5%\n'), "DL216", "each cycle late 5%", "`late` is none", "no event"),
+]  # fmt: skip
+
+MOVES: list[Mistake] = [
+    (trial(rule(then="escalate, stop")), "DL217", "stop", "twice what comes next", "Keep one"),
+    (trial(rule(then="enrol 3 more, enrol 3 more")), "DL217", "enrol 3 more", "twice what comes next", "Keep one"),
+    (trial(rule(then="declare this level as MTD, declare no MTD")), "DL217", "declare no MTD", "MTD twice", "Keep one"),
+    (trial(rule(then="close this level as too toxic, enrol 3 more")),
+     "DL217", "enrol 3 more", "closes a level as too toxic and enrols", "at the next lower level"),
+    (trial(rule(then="close the lowest level as too toxic, enrol 3 at level 1")), "DL217", "enrol 3 at level 1", "closes", "level"),
+    (trial(rule(then="close this level with all above as too toxic, escalate")), "DL217", "escalate", "closes", "level"),
+    (trial(rule(then="stop, declare no MTD")), "DL217", "declare no MTD", "after `stop`", "as the last move"),
+    (trial(rule(then="stay and may stop if b agrees, otherwise stop"), rest="body b\n"), "DL217", "stop", "twice", "Keep one"),
+    (trial(rest=COURSE.replace("enter off", "continue, enter off")), "DL217", "enter off", "twice what comes next", "Keep one"),
+]  # fmt: skip
+
+LADDER: list[Mistake] = [
+    (trial(rest="component c in mg\ncomponent d in mg\nlevel 4 c 5, d 5\nlevel 5 c 4, d 4\n"),
+     "DL218", "level 5 c 4, d 4", "lower doses than level `4`", "lowest to the highest"),
+]  # fmt: skip
+
+LETTERS: list[Mistake] = [
+    (trial(top=TOP + "toxicity minor written T\n"), "DL219", "written T", "have one letter, T", "another letter"),
+    (trial(top=TOP + "toxicity minor written N\n"), "DL219", "written N", "without toxicity", "another letter"),
+    (trial(top=TOP + "toxicity minor written X\n"), "DL219", "written X", "inevaluable", "another letter"),
+    (trial(rest=COURSE + "event e written U\n"), "DL219", "written U", "`e` and `late-toxicity`", "another letter"),
+    (trial(rest=COURSE + "".join(f"event e{i}\n" for i in range(23))), "DL219", "e22", "No letter is left", "fewer"),
+]  # fmt: skip
+
+BASIS: list[Mistake] = [
+    (trial('rule "bare" when any DLT then stop\n'), "DL603", '"bare"', "no basis", 'cites "'),
+    (trial('rule "bare" overrides "b" when any DLT then stop\n' + rule(name="b")), "DL603", '"bare"', "no basis", "assume"),
+]
+
+SIZES: list[Mistake] = [
+    (TOP + "".join(f"part p{i}\ncohorts of 3\n" for i in range(21)), "DL704", "part p20", "21 parts", ""),
+    (TOP + PART + rule() + "patient course\n" + "".join(f"state s{i} final\n" for i in range(51)), "DL704", "state s50 final",
+     "51 states", ""),
+    (trial(rest="".join(f"level l{i}\n" for i in range(198))), "DL704", "level l197", "201 levels", ""),
+]
+
+MISTAKES = [
+    *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS, *WINDOWS,
+    *HISTORIES, *RATES, *MOVES, *LADDER, *LETTERS, *BASIS, *SIZES,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "code", "words", "message", "help"), MISTAKES, ids=lambda value: None)
+def test_a_mistake_is_reported_once_and_alone(text: str, code: str, words: str, message: str, help: str) -> None:
+    outcome = resolved(text)
+    assert outcome.found == [(code, words)]
+    [diagnostic] = outcome.diagnostics
+    assert message in diagnostic.message
+    assert help in (diagnostic.help or "")
+    assert (outcome.protocol is None) == (CODES[code].severity == "error")
+
+
+def test_every_code_of_this_stage_has_a_mistake() -> None:
+    mine = {code for code in CODES if code.startswith("DL2")} | {"DL603"}
+    assert mine <= {code for _, code, *_ in MISTAKES}
+
+
+def test_messages_are_sentences_without_jargon() -> None:
+    jargon = ("None", "token", "syntax", "parse", "identifier", "integer", "undefined", "invalid", "node", "<", "{")
+    for text, *_ in MISTAKES:
+        for diagnostic in resolved(text).diagnostics:
+            assert diagnostic.message.endswith((".", "”", ". ")), diagnostic.message
+            said = f"{diagnostic.message} {diagnostic.help or ''}"
+            assert not any(word in said for word in jargon), said
+            assert len(said) < 400
+
+
+# ---- what else a diagnostic shows ----
+
+
+def test_the_first_of_two_is_shown() -> None:
+    assert resolved(trial(rest="body board\nbody Board\n")).labels() == [("board", "it was declared here first")]
+    assert resolved(trial(rule() + rule(name="TEST"))).labels() == [('"test"', "the first of them")]
+
+
+def test_the_value_of_a_wrong_parameter_is_shown() -> None:
+    text = trial(rule("at least p DLTs"), rest="parameter p is 2.5\n")
+    assert resolved(text).labels() == [("parameter p is 2.5", "`p` is 2.5")]
+    outcome = resolved(text.replace("2.5", "2"), {"p": Fraction(7, 2)})
+    assert outcome.labels() == [("parameter p is 2", "`p` is set to 3.5")]
+
+
+def test_both_readings_of_a_mixture_are_shown() -> None:
+    [diagnostic] = resolved(trial(rule("any DLT and no higher level exists or no DLT and level 2 is tried"))).diagnostics
+    assert diagnostic.notes == (
+        "one reading: (any DLT and no higher level exists) or (no DLT and level 2 is tried)",
+        "the other: any DLT and (no higher level exists or no DLT) and level 2 is tried",
+    )
+
+
+def test_an_override_that_comes_too_late_shows_the_earlier_rule() -> None:
+    text = trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic"))
+    outcome = resolved(text)
+    assert outcome.labels() == [('"early"', "this rule says which levels close, which is asked first")]
+    assert outcome.diagnostics[0].notes == ('"late" says what comes next',)
+
+
+def test_rules_of_a_course_are_asked_at_one_question() -> None:
+    basis = 'assume "a" because "b"'
+    text = COURSE.replace("state off", f'rule "o" {basis} overrides "ends" when late-toxicity then continue\nstate off')
+    course = resolved(trial(rest=text)).meant.course
+    assert course is not None and course.states[0].rules[1].overrides == ("ends",)
+
+
+def test_contradictory_moves_show_both() -> None:
+    assert resolved(trial(rule(then="escalate, stop"))).labels() == [("escalate", "what comes next is said here already")]
+
+
+def test_two_circles_are_two_findings() -> None:
+    pairs = (("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"))
+    text = trial("".join(rule(name=one, basis=f'overrides "{other}"') for one, other in pairs))
+    assert [d.message[-30:] for d in resolved(text).diagnostics] == [
+        '"a" overrides "b" overrides "a".'[-30:], '"c" overrides "d" overrides "c".'[-30:],
+    ]  # fmt: skip
+
+
+# ---- everything in one run, and nothing twice ----
+
+
+def test_an_empty_file_lacks_five_things() -> None:
+    outcome = resolved("")
+    assert outcome.found == [("DL201", "")] * 5
+    assert len({d.message for d in outcome.diagnostics}) == 5
+
+
+def test_all_faults_of_a_file_are_found_in_one_run() -> None:
+    text = TOP + "component c in mgg\n" + PART.replace("3", "300") + rule("2 DLTs", "close this level") + rule("any foo", name="b")
+    assert [code for code, _ in resolved(text).found] == ["DL207", "DL206", "DL209", "DL210", "DL203"]
+
+
+def test_a_name_is_explained_once_and_reported_everywhere() -> None:
+    outcome = resolved(trial(rule(" or ".join(["any foo"] * 10))))
+    assert outcome.found == [("DL203", "foo")] * 10
+    assert [d.help is not None for d in outcome.diagnostics] == [True] + [False] * 9
+
+
+def test_what_follows_from_a_missing_statement_is_not_reported() -> None:
+    no_toxicity = trial(rule("any DLT or 1 of 3 has a DLT"), top=TOP.replace("toxicity DLT\n", ""))
+    assert [code for code, _ in resolved(no_toxicity + 'scenario "s" DLT 5%').found] == ["DL201"]
+    no_levels = TOP.replace("levels 1 to 3\n", "") + PART + rule("level 7 is open") + 'example "7N" then wait\n'
+    assert [code for code, _ in resolved(no_levels + 'scenario "s" DLT 5%, 6%').found] == ["DL201"]
+    no_parts = TOP + rule("any DLT in expansion", "begin expansion at level 1") + 'example "expansion/1N" then wait\n'
+    assert [code for code, _ in resolved(no_parts).found] == ["DL201"]
+
+
+def test_what_follows_from_a_wrong_ladder_is_not_reported() -> None:
+    text = trial(rule("level 2 is open"), top=TOP.replace("1 to 3", "3 to 1"), rest='scenario "s" DLT 1%, 2%, 3%\n')
+    assert resolved(text + 'example "2NNN" then enrol 3 at level 3\n').found == [("DL206", "levels 3 to 1")]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "toxicity minor witin 3 days\n", "levels 4 to to 5\n", "part expansion of 3\n", "body board means\n",
+        "verdict RP2D as result result\n", 'rule third when any DLT then stop\n', "parameter q is is 3\n",
+    ],
+)  # fmt: skip
+def test_what_a_faulty_statement_may_have_said_is_not_called_missing(broken: str) -> None:
+    rest = rule("any minor", "begin expansion at level 4", "a") + rule("at least q DLTs", "may stop if board agrees, otherwise stay", "b")
+    rest += rule("any DLT", "declare this level as RP2D", "c", 'overrides "third"') + 'example "4N" then wait by "third"\n'
+    source_free = resolved(trial(rest=broken + rest), faulty=True)
+    assert {code[:3] for code, _ in source_free.found} == {"DL1"}
+
+
+def test_a_misspelt_name_is_reported_beside_a_faulty_statement() -> None:
+    codes = [code for code, _ in resolved(trial(rule("any DTL"), rest="body body\n"), faulty=True).found]
+    assert codes[0] == "DL203" and codes[1].startswith("DL1")
+
+
+# ---- robustness ----
+
+
+def spelled(pool: list[str]) -> st.SearchStrategy[str]:
+    return st.sampled_from(pool)
+
+
+WORDS = ["DLT", "minor", "MTD", "RP2D", "escalation", "expansion", "progression", "on", "off", "board", "drug", "top", "dlts"]
+names = spelled(WORDS).map(n.Name)
+texts = spelled(["test", "other", "a sentence", "", "1NTN 2NN", "2 . (PU)", "…", "expansion/1N[2]"]).map(n.Text)
+labels = spelled(["1", "2", "3", "-1", "2A", "top", "low", "4.5", "9" * 5000]).map(n.Label)
+numbers = st.one_of(
+    st.integers(0, 8), st.fractions(0, 300, max_denominator=50), st.sampled_from([Fraction(10**400), Fraction(1, 10**400)])
+).map(lambda value: n.Number(Fraction(value), "?"))
+
+
+def drawn(kind: type, depth: int = 3) -> st.SearchStrategy[n.Node]:
+    """Any node of a kind, with conditions of little depth."""
+    return st.from_type(kind)
+
+
+for kind, strategy in ((n.Name, names), (n.Text, texts), (n.Label, labels), (n.Number, numbers)):
+    st.register_type_strategy(kind, strategy)
+leaves = st.one_of(*(st.deferred(lambda k=k: st.builds(k)) for k in (
+    n.Share, n.Tally, n.Rate, n.PlaceIs, n.DeclaredBefore, n.AnyVerdict, n.Standing, n.Happened, n.Fact,
+)))  # fmt: skip
+conditions = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        inner.map(n.Grouped),
+        inner.map(n.Negated),
+        st.lists(inner, min_size=1, max_size=3).map(lambda guards: n.AllOf(tuple(guards))),
+        st.lists(inner, min_size=1, max_size=3).map(lambda guards: n.AnyOf(tuple(guards))),
+    ),
+    max_leaves=4,
+)

@@ -95,7 +95,7 @@ def _causes(found: Exploration, machine: Machine, max_states: int) -> Iterator[F
         if _same(cause) not in known
     ]
     for found_by, causes in ((found, one_by_one), (whole, only_whole)):
-        weights = weighed(found_by) if causes and machine.protocol.scenarios else None
+        weights = weighed(found_by, machine.protocol.scenarios) if causes and machine.protocol.scenarios else None
         for cause, steps in causes:
             yield cause if weights is None else evolve(cause, probability=weights.of(steps))
 

@@ -7,7 +7,7 @@ from attrs import define, field
 
 from doselang.machine.exploring import Exploration
 from doselang.machine.weights import Floats, Flow, flow_of, weigh
-from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.model import Scenario
 
 
 @define
@@ -17,23 +17,24 @@ class Weighed:
     A scenario that does not give the chances of the human decisions met has no probabilities.
     """
 
-    protocol: Protocol
     flow: Flow
+    given: tuple[Scenario, ...]
     scenarios: tuple[Scenario, ...] = field(init=False)
     states: Floats = field(init=False)
     chance: Floats = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         names = [self._rule(part, gate) for part, gate, _ in self.flow.kinds.options]
-        self.scenarios = tuple(s for s in self.protocol.scenarios if all(name in s.chances for name in names))
+        protocol = self.flow.exploration.machine.protocol
+        self.scenarios = tuple(s for s in self.given if all(name in s.chances for name in names))
         rates = np.array([s.rates for s in self.scenarios], float).reshape(
-            len(self.scenarios), len(self.protocol.toxicities), len(self.protocol.levels)
+            len(self.scenarios), len(protocol.toxicities), len(protocol.levels)
         )
         options = [option for _, _, option in self.flow.kinds.options]
         chances = [[s.chances[name][o] for name, o in zip(names, options, strict=True)] for s in self.scenarios]
-        given = np.array(chances, float).reshape(len(self.scenarios), len(options))
-        self.states = weigh(self.flow, rates, given)
-        self.chance = self.flow.kinds.chance(rates, given)
+        told = np.array(chances, float).reshape(len(self.scenarios), len(options))
+        self.states = weigh(self.flow, rates, told)
+        self.chance = self.flow.kinds.chance(rates, told)
 
     def _rule(self, part: int, gate: int) -> str:
         compiled = self.flow.exploration.machine.parts[part]
@@ -50,5 +51,6 @@ class Weighed:
         return {s.name: min(float(p), 1.0) for s, p in zip(self.scenarios, total, strict=True)}
 
 
-def weighed(exploration: Exploration) -> Weighed:
-    return Weighed(exploration.machine.protocol, flow_of(exploration))
+def weighed(exploration: Exploration, scenarios: tuple[Scenario, ...]) -> Weighed:
+    """The probabilities of the steps of an exploration under some scenarios."""
+    return Weighed(flow_of(exploration), scenarios)

@@ -6,7 +6,7 @@ import secrets
 
 import click
 
-from doselang.api import load, read_text
+from doselang.api import load, read_text, simulate
 from doselang.cli.output import (
     accrual_option,
     color_option,
@@ -25,7 +25,6 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.report.characteristics import render_csv, render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.simulate.scenarios import from_csv, from_rates, named
 
@@ -65,7 +64,7 @@ def command(
             continue
         scenarios = _scenarios(loaded.protocol, rates, names, table)
         if method == "exact":
-            found = exact(loaded.protocol, scenarios, accrual, max_states=max_states)
+            found = simulate(loaded.protocol, scenarios, accrual, max_states=max_states)
         else:
             found = monte_carlo(loaded.protocol, scenarios, accrual, trials=trials or TRIALS, seed=chosen_seed)
         if form == "json":

@@ -201,7 +201,7 @@ class _Player:
         inevaluable = group.letters.count(INEVALUABLE)
         later = _minus(path[-1], counts)
         self.cohorts.append(Cohort(group.part, group.level, size, counts, later, pending, inevaluable))
-        after = astray.letters_after(group.letters, sum(counts))
+        after = "" if found.known is None else astray.letters_after(group.letters, found.known)
         if not self.machine.protocol.replaces_inevaluable and inevaluable > after.count(INEVALUABLE):
             self.unreplaced = True
         elif found.look is None:

@@ -32,7 +32,7 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
     notes = _notes(cause, protocol, lines)
     return Diagnostic(
         code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes, help=help,
-        cause=_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
+        cause=cause_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
     )  # fmt: skip
 
 
@@ -62,14 +62,26 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
     return f"with {'no' if toxic == [0] else ranged(toxic)} {name}{plural} in {ranged(sizes)}"
 
 
-def _title(cause: Cause, protocol: Protocol) -> str:
+def cause_title(cause: Cause, protocol: Protocol) -> str:
+    """A cause in one line: which cohort, with which outcomes, after which rules, and what is missing."""
     kinds = {
         "no answer": "nothing says what comes next", "silence": "the text is silent", "conflict": "rules disagree",
         "limit": "a limit would break", "choice": "a decision is not known",
     }  # fmt: skip
     what = kinds.get(cause.undecided.why, "a move cannot be carried out")
     after = "" if not cause.acted else f", after {quoted([protocol.parts[cause.part].rules[r].name for r in cause.acted])}"
-    return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}: {what}"
+    while_ = "".join(f", while {clause}" for clause in _held(cause, protocol)[:1])
+    return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}{while_}: {what}"
+
+
+def _held(cause: Cause, protocol: Protocol) -> list[str]:
+    """What held back the rules that came near: "`fewer than 6 evaluable at the next lower level` is false"."""
+    lines = compile_lines(protocol.parts[cause.part].rules)[0]
+    return [
+        f"`{guard_words(protocol, lines[line].conjuncts[position])}` is {'false' if value < 0 else 'open'}"
+        for line, held in cause.undecided.missed
+        for position, value in held
+    ]
 
 
 def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[str, str, str]:

@@ -8,9 +8,9 @@ from typing import Any
 from attrs import frozen
 
 from doselang import __version__
-from doselang.machine.characteristics import Characteristics, PartFigures, StandardErrors
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
+from doselang.simulate.characteristics import Characteristics, PartFigures, StandardErrors
 
 METHODS = {"exact": "exact", "montecarlo": "simulated"}
 ACCRUALS = {"one-at-a-time": "one patient at a time", "whole-cohort": "whole cohorts"}
@@ -74,7 +74,8 @@ def _shown(one: Characteristics) -> Lines:
     if one.reasons:
         yield _reasons(one, errors)
     if (courses := one.courses) is not None:
-        cycles = f"{courses.cycles_mean:.1f} cycles a patient"
+        mean = courses.cycles_mean
+        cycles = "treatment need not end" if mean is None else f"{mean:.1f} cycles a patient"
         yield f"{percent(courses.re_treated)} of patients are re-treated; {cycles}"
         rows = [(reason, percent(share)) for reason, share in courses.reasons_off.items()]
         yield _table([Column("treatment ends by"), Column("patients", "right")], rows)
@@ -87,10 +88,10 @@ def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:
 
 def _causes(one: Characteristics, errors: _Errors) -> Table:
     rows = [
-        (percent(cause.probability, error), cause.cause, cause.history or "")
+        (percent(cause.probability, error), cause.history or "", cause.cause)
         for cause, error in zip(one.undecided_causes, errors.causes, strict=True)
     ]
-    return _table([Column("undecided", "right"), Column("because"), Column("for example")], rows)
+    return _table([Column("undecided", "right"), Column("for example"), Column("because")], rows)
 
 
 def _by_level(one: Characteristics, errors: _Errors) -> Table:

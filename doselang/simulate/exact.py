@@ -9,7 +9,6 @@ import numpy as np
 from attrs import define, field
 
 from doselang.diagnostics import trouble
-from doselang.machine.characteristics import Characteristics
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, TooManyStates, explore
 from doselang.machine.notation import Group
@@ -17,6 +16,8 @@ from doselang.machine.records import Ints
 from doselang.machine.situations import Accrual
 from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
 from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.characteristics import Characteristics
+from doselang.simulate.courses import courses
 from doselang.simulate.scenarios import checked
 from doselang.simulate.totals import Results, Totals, characteristics
 from doselang.simulate.undecided import group_of
@@ -140,8 +141,9 @@ class Explored:
         for start in range(0, len(scenarios), block):
             some = scenarios[start : start + block]
             chance = kinds.chance(*scenario_arrays(machine, some, kinds.options))
-            for scenario, totals in zip(some, self.totals(chance), strict=True):
-                yield characteristics(self.results, scenario, self.accrual, "exact", totals)
+            for k, (scenario, totals) in enumerate(zip(some, self.totals(chance), strict=True)):
+                course = courses(machine.protocol, self.flow, chance[:, k : k + 1], scenario)
+                yield characteristics(self.results, scenario, self.accrual, "exact", totals, courses=course)
 
     def totals(self, chance: Floats) -> Iterator[Totals]:
         """The sums under each of K scenarios, given the chance of each kind of step, [kinds, K]."""

@@ -12,7 +12,6 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
 from doselang.diagnostics import trouble
-from doselang.machine.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import Group
@@ -21,6 +20,7 @@ from doselang.machine.situations import Accrual, Situations, pack
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats, kinds_of
 from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
 from doselang.simulate.exact import Gates, known_gates, limits_as_trouble, scenario_arrays
 from doselang.simulate.scenarios import checked
 from doselang.simulate.totals import Results, Totals, characteristics

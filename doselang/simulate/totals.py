@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.characteristics import (
+from doselang.machine.columns import NO_LEVEL, NONE_DECLARED
+from doselang.machine.decisions import Ended
+from doselang.machine.situations import Accrual
+from doselang.machine.states import Frames
+from doselang.machine.weights import Floats
+from doselang.protocol.model import Declare, Scenario, Stop
+from doselang.simulate.characteristics import (
     NO_VERDICT,
     Characteristics,
     Method,
@@ -18,12 +24,6 @@ from doselang.machine.characteristics import (
     Toxic,
     UndecidedCause,
 )
-from doselang.machine.columns import NO_LEVEL, NONE_DECLARED
-from doselang.machine.decisions import Ended
-from doselang.machine.situations import Accrual
-from doselang.machine.states import Frames
-from doselang.machine.weights import Floats
-from doselang.protocol.model import Declare, Scenario, Stop
 from doselang.simulate.undecided import UNBOUNDED, History, rules_of, undecided_causes
 
 

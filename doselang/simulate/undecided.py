@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from doselang.machine.characteristics import UndecidedCause
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
@@ -13,6 +12,7 @@ from doselang.machine.situations import Situations
 from doselang.machine.states import Frame, Frames
 from doselang.protocol.model import Limit
 from doselang.resolve.names import listing
+from doselang.simulate.characteristics import UndecidedCause
 
 History = Callable[[Sequence[int]], tuple[Group, ...]]
 """The shortest history of positive probability that ends in one of some frames."""

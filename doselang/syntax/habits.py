@@ -14,6 +14,9 @@ from doselang.syntax.wording import quoted
 
 BOUNDS = (["EXACTLY"], ["AT", "LEAST"], ["AT", "MOST"], ["MORE", "THAN"], ["FEWER", "THAN"])
 
+LONGEST_WORD = 40
+"""Of longer words the beginning is enough to find a phrase."""
+
 TIMES = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "c": "cycles"}
 UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?:/\S*)?", re.IGNORECASE)
 
@@ -21,7 +24,7 @@ UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?
 def phrase(scene: Scene) -> Fault | None:
     """A phrase that the language says otherwise."""
     before = scene.seen[-4:]
-    words = [str(token) if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
+    words = [token[:LONGEST_WORD] if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
     if scene.found.type == END:
         return None
     hit = find_phrase(words, len(before))
@@ -36,6 +39,10 @@ def phrase(scene: Scene) -> Fault | None:
     found = shown(scene.text[span.start : span.end])
     match known.kind:
         case "else" | "if" if first != len(before):
+            return None
+        case "else" if any(token.type == "MAY" for token in scene.seen):
+            return None
+        case "share" if first != len(before) - 1:
             return None
         case "else":
             help = "Write a second `when … then …` in the same rule, with the condition of this case."

@@ -128,6 +128,12 @@ class Lexer(LarkLexer):
         return TOO_LONG, match.end()
 
 
+def offset(token: Token) -> int:
+    """Where a word begins."""
+    assert token.start_pos is not None
+    return token.start_pos
+
+
 def _depth(state: Any) -> int:
     """How many parentheses and `not` are open."""
     if state is None or len(state.value_stack) < DEEPEST:

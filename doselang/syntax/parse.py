@@ -7,7 +7,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 from lark import Token, Tree
@@ -15,11 +15,12 @@ from lark.exceptions import UnexpectedToken
 
 from doselang.diagnostics import Report
 from doselang.source import NOWHERE, Source, Span
-from doselang.syntax.faults import diagnose
-from doselang.syntax.lexer import MOST_WORDS, TOO_MANY
+from doselang.syntax.lexer import MOST_WORDS, TOO_MANY, offset
 from doselang.syntax.nodes import Comment, File, Statement
-from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, offset
 from doselang.syntax.tables import END, Grammar, grammar
+
+if TYPE_CHECKING:
+    from doselang.syntax.scene import Fault
 
 LARGEST = 2**20
 """A file may have so many bytes: 1 MiB."""
@@ -48,7 +49,7 @@ def parse(source: Source, report: Report) -> File:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Without Python's search for objects in circles: a tree has none, and looking through it takes most of the time."""
+    """Without the search for objects in circles: a tree has none, and looking through it takes most of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -115,6 +116,9 @@ def _read(text: str, report: Report) -> list[Statement]:
 
 def _understand(reading: Reading, wrong: Token, lines: Lines) -> Fault:
     """What to say about the word that could not be read."""
+    from doselang.syntax.faults import diagnose  # what explains faults is loaded when there is one
+    from doselang.syntax.scene import MOST_AHEAD, Scene
+
     rules, text, seen = reading.rules, reading.text, reading.seen
     ahead: list[Token] = []
     if wrong.type != END:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from attrs import frozen
 
@@ -75,52 +75,58 @@ class Phrase:
 NUMBER = rf"(\d+|{'|'.join(DIGITS)})"
 OF = rf"((?: of(?: first| added)? {NUMBER})?)"
 
-PHRASES = tuple(
-    Phrase(re.compile(rf"(?<!\S)(?:{pattern})(?!\S)", re.IGNORECASE), write, kind)
-    for pattern, write, kind in (
-        (rf"{NUMBER} or (?:more|greater|higher|above|over|rather){OF}", r"at least \1\2", "phrase"),
-        (rf"{NUMBER} or (?:fewer|less|lower|below|under){OF}", r"at most \1\2", "phrase"),
-        (r"(?:no|not) (?:more|greater|higher) than", "at most", "phrase"),
-        (r"(?:no|not) (?:fewer|less|lower) than", "at least", "phrase"),
-        (r"(?:less|lower|smaller) than", "fewer than", "phrase"),
-        (r"(?:greater|higher|larger) than", "more than", "phrase"),
-        (r"up to", "at most", "phrase"),
-        (r"(?:maximum|maximal|max)(?: of)?(?! level)", "at most", "phrase"),
-        (r"(?:minimum|minimal|min)(?: of)?(?! level)", "at least", "phrase"),
-        (r"equal to|equals", "exactly", "phrase"),
-        (r"only (\d+)", r"exactly \1", "phrase"),
-        (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
-        (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
-        (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
-        (r"dose escalate|step up|go up", "escalate", "phrase"),
-        (r"enroll (\d+)", r"enrol \1", "phrase"),
-        (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
-        (
-            r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below",
-            "the next lower level",
-            "level",
-        ),
-        (r"(?:following|subsequent) (?:dose )?level|(?:dose )?level above", "the next higher level", "level"),
-        (r"(?:current|same) (?:dose )?level", "this level", "level"),
-        (r"(?:top|maximum|maximal|max) (?:dose )?level", "the highest level", "level"),
-        (r"(?:bottom|minimum|minimal|min|first) (?:dose )?level", "the lowest level", "level"),
-        (r"(?:starting|initial) (?:dose )?level", "the start level", "level"),
-        (r"next level", "the next higher level", "level"),
-        (r"dose level", "level", "phrase"),
-        (r"per (?:dose )?level", "at a level", "phrase"),
-        (r"(?:in|on) (this|next|lowest|highest|start|level)", r"at \1", "phrase"),
-        (rf"of {NUMBER} first", r"of the first \1", "phrase"),
-        (rf"{NUMBER} patients more", r"\1 more patients", "phrase"),
-        (r"within first cycle", "within cycle 1", "phrase"),
-        (r"per part", "in the part", "phrase"),
-        (r"is too? toxic", "is closed as too toxic", "phrase"),
-        (r"else if|else|elseif|elsif|elif|otherwise", "", "else"),
-        (r"if", "", "if"),
-        (r"unless|except when|except", "and not", "phrase"),
-        (r"in cycle (\d+)", r"within cycle \1", "phrase"),
-    )
+PHRASES = (
+    (rf"{NUMBER} or (?:more|greater|higher|above|over|rather){OF}", r"at least \1\2", "phrase"),
+    (rf"{NUMBER} or (?:fewer|less|lower|below|under){OF}", r"at most \1\2", "phrase"),
+    (r"(?:no|not) (?:more|greater|higher) than", "at most", "phrase"),
+    (r"(?:no|not) (?:fewer|less|lower) than", "at least", "phrase"),
+    (r"(?:less|lower|smaller) than", "fewer than", "phrase"),
+    (r"(?:greater|higher|larger) than", "more than", "phrase"),
+    (r"up to", "at most", "phrase"),
+    (r"(?:maximum|maximal|max)(?: of)?(?! level)", "at most", "phrase"),
+    (r"(?:minimum|minimal|min)(?: of)?(?! level)", "at least", "phrase"),
+    (r"equal to|equals", "exactly", "phrase"),
+    (r"only (\d+)", r"exactly \1", "phrase"),
+    (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
+    (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
+    (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
+    (r"dose escalate|step up|go up", "escalate", "phrase"),
+    (r"enroll (\d+)", r"enrol \1", "phrase"),
+    (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
+    (
+        r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below",
+        "the next lower level",
+        "level",
+    ),
+    (r"(?:following|subsequent) (?:dose )?level|(?:dose )?level above", "the next higher level", "level"),
+    (r"(?:current|same) (?:dose )?level", "this level", "level"),
+    (r"(?:top|maximum|maximal|max) (?:dose )?level", "the highest level", "level"),
+    (r"(?:bottom|minimum|minimal|min|first) (?:dose )?level", "the lowest level", "level"),
+    (r"(?:starting|initial) (?:dose )?level", "the start level", "level"),
+    (r"next level", "the next higher level", "level"),
+    (r"dose level", "level", "phrase"),
+    (r"per (?:dose )?level", "at a level", "phrase"),
+    (r"(?:in|on) (this|next|lowest|highest|start|level)", r"at \1", "phrase"),
+    (rf"of {NUMBER} first", r"of the first \1", "phrase"),
+    (rf"{NUMBER} patients more", r"\1 more patients", "phrase"),
+    (r"within first cycle", "within cycle 1", "phrase"),
+    (r"per part", "in the part", "phrase"),
+    (r"is too? toxic", "is closed as too toxic", "phrase"),
+    (r"else if|else|elseif|elsif|elif|otherwise", "", "else"),
+    (r"if", "", "if"),
+    (r"unless|except when|except", "and not", "phrase"),
+    (r"in cycle (\d+)", r"within cycle \1", "phrase"),
 )
-"""The first that fits is taken."""
+"""Pattern, what to write, and kind; the first that fits is taken."""
+
+
+@cache
+def phrases() -> tuple[Phrase, ...]:
+    """The phrases, made ready when the first fault is found."""
+    return tuple(
+        Phrase(re.compile(rf"(?<!\S)(?:{pattern})(?!\S)", re.IGNORECASE), write, kind)
+        for pattern, write, kind in PHRASES
+    )
 
 
 def in_digits(words: str) -> str:
@@ -131,7 +137,7 @@ def in_digits(words: str) -> str:
 def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | None:
     """A phrase that holds the word at `at`, or ends before it: with what to write, and its first and last word."""
     joined = " ".join(words)
-    for phrase in PHRASES:
+    for phrase in phrases():
         for match in phrase.pattern.finditer(joined):
             first, last = joined.count(" ", 0, match.start()), joined.count(" ", 0, match.end())
             if first <= at <= last + 1:

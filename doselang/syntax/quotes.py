@@ -7,9 +7,19 @@ import re
 from attrs import evolve
 
 from doselang.source import Span
-from doselang.syntax.lexer import DEEPEST, LONGEST_NUMBER, MOST_WORDS, SIGN, TOO_DEEP, TOO_LONG, TOO_MANY, UNCLOSED
+from doselang.syntax.lexer import (
+    DEEPEST,
+    LONGEST_NUMBER,
+    MOST_WORDS,
+    SIGN,
+    TOO_DEEP,
+    TOO_LONG,
+    TOO_MANY,
+    UNCLOSED,
+    offset,
+)
 from doselang.syntax.phrases import COMPARISONS, CURLY, LONG_MINUS, SINGLE, about_sign
-from doselang.syntax.scene import Fault, Scene, offset, shown, where
+from doselang.syntax.scene import Fault, Scene, shown, where
 
 MOST_LINES_QUOTED = 5
 """So many lines below an unclosed quotation mark are searched for its end."""

@@ -10,7 +10,7 @@ from lark import Token
 
 from doselang.diagnostics import Label
 from doselang.source import Span
-from doselang.syntax.lexer import SIGN, UNCLOSED
+from doselang.syntax.lexer import SIGN, UNCLOSED, offset
 from doselang.syntax.tables import END, Grammar
 
 MOST_AHEAD = 20
@@ -144,11 +144,6 @@ class Scene:
         if "\n" in self.text[begun : place.start]:
             labels = (Label(where(self.seen[0]), f"the `{self.seen[0].lower()}` statement begins here"),)
         return Fault(code, message, place, help, begun, offset(self.found), labels)
-
-
-def offset(token: Token) -> int:
-    assert token.start_pos is not None
-    return token.start_pos
 
 
 def where(first: Token, last: Token | None = None) -> Span:

@@ -90,10 +90,14 @@ class StandardErrors:
 
 @frozen
 class Courses:
-    """Courses of patients: how often each final reason ends treatment, and what else is counted."""
+    """What becomes of patients.
+
+    The share ever re-treated, the expected number of cycles (None: treatment need not end), and the share for each
+    reason to go off treatment.
+    """
 
     re_treated: float
-    cycles_mean: float
+    cycles_mean: float | None
     reasons_off: dict[str, float] = field(hash=False)
 
 
