@@ -49,3 +49,14 @@ class Source:
     def words(self, span: Span) -> str:
         """The text of a span on one line: runs of white space become one space."""
         return " ".join(self.text[span.start : span.end].split())
+
+
+def described(record: object) -> str:
+    """A record as `Name(field=…)`, without spans and empty fields: one function for all records of trees.
+
+    Written once here, since having it generated for each of two hundred classes takes longer than a small command.
+    """
+    fields = getattr(type(record), "__attrs_attrs__", ())
+    shown = ((one.name, getattr(record, one.name)) for one in fields)
+    inner = ", ".join(f"{name}={value!r}" for name, value in shown if not isinstance(value, Span) and value not in (None, ()))
+    return f"{type(record).__name__}({inner})"

@@ -59,7 +59,7 @@ def test_writing() -> None:
         ("  ", "The history is empty: it begins with the first cohort, for example `1NNN`.", 0, 2),
         ("1NN 7N", "There is no level `7`: the levels are", 4, 5),
         ("hihg:N", "There is no level `hihg`: did you mean `high`?", 0, 4),
-        ("−1NN", "There is no level `−1`: did you mean `-1`?", 0, 2),  # noqa: RUF001
+        ("−1NN", "There is no level `−1`: did you mean `-1`?", 0, 2),
         (":NN", "A cohort begins with its level: `-1`, `1`, `10`, `2`, `2A`, `high` or `b2`.", 0, 1),
         ("NNN", "There is no level `NNN`: the levels are", 0, 3),
         ("1", "`1` has no patients: write a letter for each, for example `1NNN`.", 0, 1),

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
+import attrs
 import pytest
-from attrs import evolve, frozen
-from hypothesis import given, settings
+from attrs import frozen
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from doselang.codes import CODES
@@ -17,7 +19,7 @@ from doselang.diagnostics import Diagnostic, Report
 from doselang.protocol import guards as g
 from doselang.protocol import model as m
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, Place, Range
-from doselang.resolve import resolve
+from doselang.resolve import resolve, split_text
 from doselang.resolve.names import listing, nearest, shorten
 from doselang.resolve.units import DIVISORS, QUANTITIES, is_unit, nearest_unit
 from doselang.source import Source
@@ -219,7 +221,10 @@ class TestAWholeFile:
         for number, part in enumerate(whole.parts):
             case = m.Case(g.Tally(Range(2, None), 0, "level", Place("level", 1), number), (m.Close(THIS, True),))
             assert part.rules[0] == m.Rule(
-                "everywhere", (case,), at_any_time=True, assumes=(m.Assumption("first", "one"), m.Assumption("second", "two"))
+                "everywhere",
+                (case,),
+                at_any_time=True,
+                assumes=(m.Assumption("first", "one"), m.Assumption("second", "two")),
             )
 
     def test_a_rule_with_a_decision(self, whole: m.Protocol) -> None:
@@ -276,7 +281,10 @@ class TestAWholeFile:
         assert source.words(held.span).startswith('rule "Next" assume "a"')
         assert source.words(held.cases[0].span).startswith("when the DLT rate is at most target and")
         assert isinstance(held.cases[0].guard, g.All)
-        assert source.words(held.cases[0].guard.guards[1].span) == "a higher level remains or not any moderate-toxicity"[2:]
+        assert (
+            source.words(held.cases[0].guard.guards[1].span)
+            == "a higher level remains or not any moderate-toxicity"[2:]
+        )
         assert source.words(held.cases[0].moves[0].span) == "close level 3 as too toxic"
         gate = held.cases[0].gate
         assert gate is not None and source.words(gate.options[1][0].span) == "escalate"
@@ -447,7 +455,13 @@ MISSING: list[Mistake] = [
     (trial(top=TOP.replace('protocol "A trial"\n', "")), "DL201", "", "no title", 'protocol "'),
     (trial(top=TOP.replace("levels 1 to 3\n", "")), "DL201", "", "no dose level", "levels 1 to 3"),
     (trial(top=TOP.replace("start at level 1\n", "")), "DL201", "", "trial starts", "start at level 1"),
-    (trial(rule("a higher level exists"), top=TOP.replace("toxicity DLT\n", "")), "DL201", "", "toxicity", "toxicity DLT"),
+    (
+        trial(rule("a higher level exists"), top=TOP.replace("toxicity DLT\n", "")),
+        "DL201",
+        "",
+        "toxicity",
+        "toxicity DLT",
+    ),
     (trial(top=TOP.replace("toxicity DLT\n", "")), "DL201", "", "toxicity", "toxicity DLT within 28 days"),
     (trial(part=""), "DL201", "", "no part", "part escalation / cohorts of 3"),
     (trial(part="cohorts of 3\n"), "DL201", "", "no part", "part escalation"),
@@ -477,7 +491,13 @@ TWICE: list[Mistake] = [
     (TOP + rule() + PART + rule(), "DL202", '"test"', "same part", "another name"),
     (trial(rest='claim "c" never any DLT\nclaim "C" never no DLT\n'), "DL202", '"C"', 'claim "C"', "another name"),
     (trial(rest='scenario "s" DLT 1%\nscenario "s" DLT 2%\n'), "DL202", '"s"', 'scenario "s"', "another name"),
-    (trial(rest="verdict X as the result\nverdict Y as the result\n"), "DL202", "verdict Y as the result", "both", "one"),
+    (
+        trial(rest="verdict X as the result\nverdict Y as the result\n"),
+        "DL202",
+        "verdict Y as the result",
+        "both",
+        "one",
+    ),
     (trial(rest="component c in mg\nlevel 4 c 1, c 2\n"), "DL202", "c 2", "twice at one level", "Leave out"),
 ]
 
@@ -539,15 +559,33 @@ NUMBERS: list[Mistake] = [
     (trial(rule("fewer than 0 DLTs")), "DL206", "fewer than 0", "never fewer than 0", "larger"),
     (trial(rule("at least 1.5 DLTs")), "DL206", "1.5", "whole number, not 1.5", "whole number"),
     (trial(rule("at least p DLTs"), rest="parameter p is 30%\n"), "DL206", "p", "not a percentage", "whole number"),
-    (trial(rule("the DLT rate is at most p%"), rest="parameter p is 30%\n"), "DL206", "p", "already", "without the sign"),
+    (
+        trial(rule("the DLT rate is at most p%"), rest="parameter p is 30%\n"),
+        "DL206",
+        "p",
+        "already",
+        "without the sign",
+    ),
     (trial(rule("the DLT rate is at most 33")), "DL206", "33", "between 0 and 1", "`33%`"),
     (trial(rule("the DLT rate is at most 133%")), "DL206", "133%", "133% does not", "0% to 100%"),
-    (trial(rule("level p is open"), rest="parameter p is 3\n"), "DL206", "p", "a parameter, a number", "the highest level"),
+    (
+        trial(rule("level p is open"), rest="parameter p is 3\n"),
+        "DL206",
+        "p",
+        "a parameter, a number",
+        "the highest level",
+    ),
     (trial(rest="level 4.5\n"), "DL206", "4.5", "no full stop", "`2A`"),
     (trial(top=TOP.replace("1 to 3", "3 to 1")), "DL206", "levels 3 to 1", "1 is lower than 3", "levels 1 to 3"),
     (trial(top=TOP.replace("1 to 3", "1 to 3.5")), "DL206", "3.5", "whole numbers", "levels 1 to 5"),
     (trial(top=TOP.replace("1 to 3", "1 to 201")), "DL704", "levels 1 to 201", "201 levels", "levels 1 to 200"),
-    (trial(top=TOP.replace("1 to 3", "1 to 100000000")), "DL704", "levels 1 to 100000000", "at most 200", "levels 1 to 200"),
+    (
+        trial(top=TOP.replace("1 to 3", "1 to 100000000")),
+        "DL704",
+        "levels 1 to 100000000",
+        "at most 200",
+        "levels 1 to 200",
+    ),
     (trial(rest="accrue at most 0 at a level\n"), "DL206", "0", "at least 1", "whole number"),
 ]
 
@@ -655,7 +693,13 @@ def timed(words: str, rest: str = "") -> str:
 WINDOWS: list[Mistake] = [
     (timed("within cycle 1"), "DL214", "within cycle 1", "how long a cycle is", "cycle is 28 days"),
     (timed("within 2 cycles"), "DL214", "within 2 cycles", "how long a cycle is", "cycle is 28 days"),
-    (timed("within cycle 2 to 1", "cycle is 3 weeks\n"), "DL214", "within cycle 2 to 1", "before it begins", "cycle 1 to 2"),
+    (
+        timed("within cycle 2 to 1", "cycle is 3 weeks\n"),
+        "DL214",
+        "within cycle 2 to 1",
+        "before it begins",
+        "cycle 1 to 2",
+    ),
     (timed("within cycle 0", "cycle is 3 weeks\n"), "DL214", "0", "no cycle 0", ""),
     (timed("within 0 days"), "DL214", "0 days", "longer than 0 days", "28 days"),
     (timed("within 90000 weeks"), "DL214", "90000 weeks", "longer than ten years", "slip"),
@@ -694,7 +738,9 @@ HISTORIES: list[Mistake] = [
 
 def scenario(words: str) -> str:
     top = TOP + "toxicity minor\nbody board\n"
-    ask = rule(then="ask board to choose stop or stay", name="choice") + rule(then="may stop if board agrees, otherwise stay", name="leave")
+    ask = rule(then="ask board to choose stop or stay", name="choice") + rule(
+        then="may stop if board agrees, otherwise stay", name="leave"
+    )
     return trial(rule() + ask, top=top, rest=COURSE + f'scenario "s" {words}\n')
 
 
@@ -743,13 +789,24 @@ LETTERS: list[Mistake] = [
 
 BASIS: list[Mistake] = [
     (trial('rule "bare" when any DLT then stop\n'), "DL603", '"bare"', "no basis", 'cites "'),
-    (trial('rule "bare" overrides "b" when any DLT then stop\n' + rule(name="b")), "DL603", '"bare"', "no basis", "assume"),
+    (
+        trial('rule "bare" overrides "b" when any DLT then stop\n' + rule(name="b")),
+        "DL603",
+        '"bare"',
+        "no basis",
+        "assume",
+    ),
 ]
 
 SIZES: list[Mistake] = [
     (TOP + "".join(f"part p{i}\ncohorts of 3\n" for i in range(21)), "DL704", "part p20", "21 parts", ""),
-    (TOP + PART + rule() + "patient course\n" + "".join(f"state s{i} final\n" for i in range(51)), "DL704", "state s50 final",
-     "51 states", ""),
+    (
+        TOP + PART + rule() + "patient course\n" + "".join(f"state s{i} final\n" for i in range(51)),
+        "DL704",
+        "state s50 final",
+        "51 states",
+        "",
+    ),
     (trial(rest="".join(f"level l{i}\n" for i in range(198))), "DL704", "level l197", "201 levels", ""),
 ]
 
@@ -800,7 +857,9 @@ def test_the_value_of_a_wrong_parameter_is_shown() -> None:
 
 
 def test_both_readings_of_a_mixture_are_shown() -> None:
-    [diagnostic] = resolved(trial(rule("any DLT and no higher level exists or no DLT and level 2 is tried"))).diagnostics
+    [diagnostic] = resolved(
+        trial(rule("any DLT and no higher level exists or no DLT and level 2 is tried"))
+    ).diagnostics
     assert diagnostic.notes == (
         "one reading: (any DLT and no higher level exists) or (no DLT and level 2 is tried)",
         "the other: any DLT and (no higher level exists or no DLT) and level 2 is tried",
@@ -808,7 +867,9 @@ def test_both_readings_of_a_mixture_are_shown() -> None:
 
 
 def test_an_override_that_comes_too_late_shows_the_earlier_rule() -> None:
-    text = trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic"))
+    text = trial(
+        rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic")
+    )
     outcome = resolved(text)
     assert outcome.labels() == [('"early"', "this rule says which levels close, which is asked first")]
     assert outcome.diagnostics[0].notes == ('"late" says what comes next',)
@@ -822,7 +883,9 @@ def test_rules_of_a_course_are_asked_at_one_question() -> None:
 
 
 def test_contradictory_moves_show_both() -> None:
-    assert resolved(trial(rule(then="escalate, stop"))).labels() == [("escalate", "what comes next is said here already")]
+    assert resolved(trial(rule(then="escalate, stop"))).labels() == [
+        ("escalate", "what comes next is said here already")
+    ]
 
 
 def test_two_circles_are_two_findings() -> None:
@@ -843,7 +906,13 @@ def test_an_empty_file_lacks_five_things() -> None:
 
 
 def test_all_faults_of_a_file_are_found_in_one_run() -> None:
-    text = TOP + "component c in mgg\n" + PART.replace("3", "300") + rule("2 DLTs", "close this level") + rule("any foo", name="b")
+    text = (
+        TOP
+        + "component c in mgg\n"
+        + PART.replace("3", "300")
+        + rule("2 DLTs", "close this level")
+        + rule("any foo", name="b")
+    )
     assert [code for code, _ in resolved(text).found] == ["DL207", "DL206", "DL209", "DL210", "DL203"]
 
 
@@ -875,8 +944,12 @@ def test_what_follows_from_a_wrong_ladder_is_not_reported() -> None:
     ],
 )  # fmt: skip
 def test_what_a_faulty_statement_may_have_said_is_not_called_missing(broken: str) -> None:
-    rest = rule("any minor", "begin expansion at level 4", "a") + rule("at least q DLTs", "may stop if board agrees, otherwise stay", "b")
-    rest += rule("any DLT", "declare this level as RP2D", "c", 'overrides "third"') + 'example "4N" then wait by "third"\n'
+    rest = rule("any minor", "begin expansion at level 4", "a") + rule(
+        "at least q DLTs", "may stop if board agrees, otherwise stay", "b"
+    )
+    rest += (
+        rule("any DLT", "declare this level as RP2D", "c", 'overrides "third"') + 'example "4N" then wait by "third"\n'
+    )
     source_free = resolved(trial(rest=broken + rest), faulty=True)
     assert {code[:3] for code, _ in source_free.found} == {"DL1"}
 
@@ -886,39 +959,113 @@ def test_a_misspelt_name_is_reported_beside_a_faulty_statement() -> None:
     assert codes[0] == "DL203" and codes[1].startswith("DL1")
 
 
-# ---- robustness ----
+# ---- whatever the file ----
+
+WORDS = "DLT dlts minor MTD RP2D escalation expansion progression on off board drug top".split()
+SENTENCES = ["test", "other", "A sentence.", "", "1NTN 2NN", "2 . (PU)", "a … sentence", "expansion/1N[2]"]
+LABELS = ["1", "2", "3", "-1", "2A", "top", "low", "4.5", "9" * 5000]
+NUMBERS_OF_ANY_SIZE = [*map(Fraction, range(8)), *map(Fraction, ("1/3", "33.3", "250", "-3")), Fraction(10**400), 1 / Fraction(10**400)]
+SPECIAL: dict[type, list[n.Node]] = {
+    n.Name: [n.Name(word) for word in WORDS],
+    n.Text: [n.Text(sentence) for sentence in SENTENCES],
+    n.Label: [n.Label(label) for label in LABELS],
+    n.Unit: [n.Unit(unit) for unit in ("mg", "mg/m2", "µg", "x" * 99, "/")],
+    n.Written: [n.Written(letter) for letter in "TNXAB"],
+    n.Number: [n.Number(number, "?") for number in NUMBERS_OF_ANY_SIZE],
+}
+NESTED = (n.Grouped, n.Negated, n.AllOf, n.AnyOf)
 
 
-def spelled(pool: list[str]) -> st.SearchStrategy[str]:
-    return st.sampled_from(pool)
+@st.composite
+def any_node(draw: st.DrawFn, wanted: object, depth: int = 3) -> object:
+    """Anything of a type: a node with whatever its fields allow, conditions of little depth."""
+    if wanted in SPECIAL:
+        return draw(st.sampled_from(SPECIAL[wanted]))
+    if isinstance(wanted, type) and issubclass(wanted, n.Node):
+        hints = get_type_hints(wanted)
+        fields = [field.name for field in attrs.fields(wanted) if field.name != "span"]
+        return wanted(*(draw(any_node(hints[name], depth - (wanted in NESTED))) for name in fields))
+    match get_origin(wanted), get_args(wanted):
+        case _, () if wanted in (bool, str, type(None)):
+            return {bool: draw(st.booleans()), str: "?", type(None): None}[wanted]
+        case origin, choices if origin is Literal:
+            return draw(st.sampled_from(choices))
+        case origin, (inner, _) if origin is tuple:
+            return tuple(draw(st.lists(any_node(inner, depth), min_size=1, max_size=3)))
+        case _, choices:
+            kept = [choice for choice in choices if depth > 0 or choice not in NESTED]
+            return draw(any_node(draw(st.sampled_from(kept)), depth))
 
 
-WORDS = ["DLT", "minor", "MTD", "RP2D", "escalation", "expansion", "progression", "on", "off", "board", "drug", "top", "dlts"]
-names = spelled(WORDS).map(n.Name)
-texts = spelled(["test", "other", "a sentence", "", "1NTN 2NN", "2 . (PU)", "…", "expansion/1N[2]"]).map(n.Text)
-labels = spelled(["1", "2", "3", "-1", "2A", "top", "low", "4.5", "9" * 5000]).map(n.Label)
-numbers = st.one_of(
-    st.integers(0, 8), st.fractions(0, 300, max_denominator=50), st.sampled_from([Fraction(10**400), Fraction(1, 10**400)])
-).map(lambda value: n.Number(Fraction(value), "?"))
+@settings(max_examples=6000, suppress_health_check=list(HealthCheck))
+@given(st.lists(any_node(n.Statement), max_size=15), st.booleans(), st.booleans())
+def test_no_file_makes_resolving_fail(written: list[n.Statement], complete: bool, with_text: bool) -> None:
+    report = Report()
+    base = parse(Source("", trial(rest=COURSE)), report).statements if complete else ()
+    text = split_text("text.md", "A sentence. Another one.") if with_text else None
+    protocol = resolve(n.File((*base, *written)), report, text=text, settings={"top": Fraction(7, 2)})
+    assert (protocol is None) == report.has_errors
+    assert all(diagnostic.message.strip() for diagnostic in report)
 
 
-def drawn(kind: type, depth: int = 3) -> st.SearchStrategy[n.Node]:
-    """Any node of a kind, with conditions of little depth."""
-    return st.from_type(kind)
+def test_a_condition_nested_too_deep_is_refused() -> None:
+    deep: n.Guard = n.Fact("cohort complete")
+    for _ in range(20_000):
+        deep = n.Negated(deep)
+    report = Report()
+    base = parse(Source("", trial()), report).statements
+    case = n.Case(deep, (n.Stop(None),))
+    assert resolve(n.File((*base, n.Rule(n.Text("deep"), False, (), (case,)))), report, text=None) is None
+    assert [d.code for d in report if d.severity == "error"] == ["DL704"]
 
 
-for kind, strategy in ((n.Name, names), (n.Text, texts), (n.Label, labels), (n.Number, numbers)):
-    st.register_type_strategy(kind, strategy)
-leaves = st.one_of(*(st.deferred(lambda k=k: st.builds(k)) for k in (
-    n.Share, n.Tally, n.Rate, n.PlaceIs, n.DeclaredBefore, n.AnyVerdict, n.Standing, n.Happened, n.Fact,
-)))  # fmt: skip
-conditions = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        inner.map(n.Grouped),
-        inner.map(n.Negated),
-        st.lists(inner, min_size=1, max_size=3).map(lambda guards: n.AllOf(tuple(guards))),
-        st.lists(inner, min_size=1, max_size=3).map(lambda guards: n.AnyOf(tuple(guards))),
-    ),
-    max_leaves=4,
-)
+def test_a_condition_may_be_forty_deep() -> None:
+    assert resolved(trial(rule("(" * 40 + "any DLT" + ")" * 40))).protocol is not None
+
+
+HEAD = TOP + PART
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "".join(f'rule "r{i}" when any DLT then stop\n' for i in range(20_000)),
+        TOP + "".join(f'rule "r{i}" when any DLT then stop\n' for i in range(10_000)) + "".join(
+            f"part p{i}\ncohorts of 3\n" for i in range(20)),
+        HEAD + rule() + "".join(f"body b{i}\n" for i in range(50_000)),
+        HEAD + rule(" or ".join(f"any zz{i}" for i in range(50_000))),
+        HEAD + "".join(f'rule "r{i}" overrides "q{i}", "r{i + 1}" when any DLT then stop\n' for i in range(10_000)),
+        HEAD + rule(" or ".join(["any DLT and no DLT"] * 20_000)),
+        HEAD + rule() + "".join(f"part p{i}\ncohorts of 3\n" for i in range(20_000)),
+    ],
+    ids=["rules", "rules for all parts", "names", "unknown names", "overrides", "mixture", "parts"],
+)  # fmt: skip
+def test_a_large_file_takes_seconds(text: str) -> None:
+    report = Report()
+    file = parse(Source("large.dose", text), report)
+    begun = time.perf_counter()
+    resolve(file, report, text=None)
+    assert time.perf_counter() - begun < 10
+
+
+# ---- names and units ----
+
+
+def test_listing() -> None:
+    assert listing(["a"]) == "`a`" and listing([]) == ""
+    assert listing(["a", "b", "c"], "or", '"') == '"a", "b" or "c"'
+    assert listing([str(i) for i in range(40)]) == "`0`, `1`, `2`, `3`, `4`, `5`, … `39` (40 in all)"
+
+
+def test_nearest() -> None:
+    assert nearest("dtl", ["DLT", "minor"]) == "DLT"
+    assert nearest("entirely else", ["DLT", "minor"]) is None
+    assert shorten("some  words\nand more", 12) == "some words …"
+
+
+def test_units() -> None:
+    assert all(is_unit(quantity) for quantity in QUANTITIES)
+    assert all(is_unit(f"mg/{divisor}") for divisor in DIVISORS)
+    assert is_unit("mg/m2/day") and not is_unit("mg/m2/day/h") and not is_unit("m2") and not is_unit("mg/m2/m2")
+    assert all(nearest_unit(unit) is None for unit in ("", "/", "quux", "mg/quux", "m" * 5000))

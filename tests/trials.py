@@ -80,14 +80,19 @@ def below(low: int, high: int | None) -> Tally:
 
 
 ESCALATION = (
-    evolve(rule("first three clear", All((of(0, 0), HIGHER)), Enrol(NEXT_HIGHER)), cites=(Citation("none of the first three", 0),)),
+    evolve(
+        rule("first three clear", All((of(0, 0), HIGHER)), Enrol(NEXT_HIGHER)),
+        cites=(Citation("none of the first three", 0),),
+    ),
     rule("first three clear, nothing higher", All((of(0, 0), Not(HIGHER))), Enrol(THIS, 3)),
     evolve(rule("one DLT in the first three", of(1, 1), Enrol(THIS, 3)), cites=(Citation("three more patients", 1),)),
     evolve(
         rule("two DLTs in the first three", of(2, None, "first"), Close(THIS), any_time=True), assumes=(A1,)
     ),
     rule("three more clear", All((of(1, 1, "first"), of(0, 0, "added"), HIGHER)), Enrol(NEXT_HIGHER)),
-    rule("three more clear, nothing higher", All((of(1, 1, "first"), of(0, 0, "added"), Not(HIGHER))), Declare(0, THIS)),
+    rule(
+        "three more clear, nothing higher", All((of(1, 1, "first"), of(0, 0, "added"), Not(HIGHER))), Declare(0, THIS)
+    ),
     evolve(
         rule("a DLT among the three more", All((of(1, 1, "first"), of(1, None, "added"))), Close(THIS), any_time=True),
         cites=(Citation("one of those three more has a DLT", 2),),
@@ -152,7 +157,8 @@ EXAMPLES = (
     _example("1NNN 2NNN 3NNN 3NTN", Declare(0, at(2)), Begin(1, at(2)), "at most one DLT in six", "open the expansion"),
     _example("1NNN 2NNN 3NNN 3TT", Close(at(2)), Enrol(at(1), 3), "second DLT in six", "reopen the level below"),
     _example(
-        "1NNN 2NNN 3NTN 3NNN", Declare(0, at(2)), Begin(1, MTD), "three more clear, nothing higher", "open the expansion"
+        "1NNN 2NNN 3NTN 3NNN", Declare(0, at(2)), Begin(1, MTD),
+        "three more clear, nothing higher", "open the expansion",
     ),
     _example("1NNN 2NNN 3TT 2NNN", Declare(0, THIS), Begin(1, at(1)), "at most one DLT in six", "open the expansion"),
     _example("1NNN 2NNN 3TT 2TT", Close(THIS), Enrol(NEXT_LOWER), "second DLT in six", "reopen the level below"),
@@ -160,7 +166,8 @@ EXAMPLES = (
     _example("1NxNN", Enrol(NEXT_HIGHER), "first three clear"),
     _example("1NxTN 1NNN", Enrol(at(1), 3), "three more clear"),
     _example(
-        "1NNN 2NTN 2NT 1NNN expansion/1NTNNNNNTNN", Stop("ten more patients were treated at the MTD"), "expansion complete"
+        "1NNN 2NTN 2NT 1NNN expansion/1NTNNNNNTNN",
+        Stop("ten more patients were treated at the MTD"), "expansion complete",
     ),
 )  # fmt: skip
 """The worked examples of the reference trial."""

@@ -27,7 +27,7 @@ from doselang.protocol.guards import (
 from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule
 
 
-FIRST_SWAPPED = 12
+FIRST_SWAPPED = 4
 
 
 @frozen
@@ -48,11 +48,17 @@ def mutants(protocol: Protocol) -> Iterator[Mutant]:
     """Mutants of the trial's rules: moves turned round, a cohort or a threshold off by one, rules left out."""
     free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
     swapped = _moves_swapped(free)
-    # few mutants break as much as swapped moves do, but there are many of them: some first, the rest at the end
+    # The last rules of a part tend to lead to other levels and parts: to change their moves breaks most, so these come
+    # first. There are many pairs to swap: some at the beginning, the rest at the end.
     yield from islice(swapped, FIRST_SWAPPED)
-    kinds = [_moves_turned(free), _thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free)]
-    yield from (mutant for mutant in chain(*zip_longest(*kinds)) if mutant is not None)
+    yield from reversed(list(_moves_turned(free)))
+    yield from _in_turn(_thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free))
     yield from swapped
+
+
+def _in_turn(*kinds: Iterator[Mutant]) -> Iterator[Mutant]:
+    """One of each kind, then the next of each."""
+    return (mutant for mutant in chain(*zip_longest(*kinds)) if mutant is not None)
 
 
 def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
@@ -98,7 +104,7 @@ def _moves_swapped(protocol: Protocol) -> Iterator[Mutant]:
     """Two `when … then …` of a part with each other's moves."""
     for number, part in enumerate(protocol.parts):
         places = [(r, c) for r, rule in enumerate(part.rules) for c in range(len(rule.cases))]
-        for (r, c), (s, d) in combinations(places, 2):
+        for (r, c), (s, d) in reversed(list(combinations(places, 2))):
             one, other = part.rules[r].cases[c], part.rules[s].cases[d]
             if (one.moves, one.gate) == (other.moves, other.gate):
                 continue

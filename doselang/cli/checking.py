@@ -6,7 +6,7 @@ import click
 from attrs import frozen
 
 from doselang import __version__
-from doselang.api import Loaded
+from doselang.loading import Loaded
 from doselang.check.checking import Checked, check
 from doselang.cli.output import (
     Console,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from doselang.api import read_source
+from doselang.loading import read_source
 from doselang.cli.output import expanded, files_argument, quiet_option
 from doselang.diagnostics import Report, trouble
 from doselang.report.text import count_words, render_text

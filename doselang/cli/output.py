@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 
-from doselang.api import Loaded, load
+from doselang.loading import Loaded, load
 from doselang.diagnostics import Diagnostic, Trouble, trouble
 from doselang.report.concise import render_concise
 from doselang.report.text import count_words, render_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from doselang.api import Loaded, load
+from doselang.loading import Loaded, load
 from doselang.cli.output import expanded, files_argument, need_protocol, parameters, set_option
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import MAX_STATES, explore

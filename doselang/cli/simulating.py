@@ -6,7 +6,8 @@ import secrets
 
 import click
 
-from doselang.api import load, read_text, simulate
+from doselang.api import load, simulate
+from doselang.loading import read_text
 from doselang.cli.output import (
     accrual_option,
     color_option,

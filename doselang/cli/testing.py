@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from doselang.api import Loaded, load
+from doselang.loading import Loaded, load
 from doselang.check.checking import check
 from doselang.check.facts import ClaimChecked
 from doselang.cli.output import (

@@ -37,7 +37,9 @@ def follow(machine: CourseMachine, history: str, closed: tuple[int, ...] = ()) -
     levels = {level.label.lower(): number for number, level in enumerate(protocol.levels)}
     assigned = levels.get(words[0][0].lower())
     if assigned is None:
-        raise HistoryError(f"There is no level {words[0][0]}: a course begins with the assigned level.", *words[0].span())
+        raise HistoryError(
+            f"There is no level {words[0][0]}: a course begins with the assigned level.", *words[0].span()
+        )
     everywhere = (True,) * len(levels)
     environment = Environment(everywhere, tuple(number in closed for number in range(len(levels))))
     point: Standpoint | None = Standpoint(0, assigned, assigned, 0, environment)
@@ -58,7 +60,9 @@ def follow(machine: CourseMachine, history: str, closed: tuple[int, ...] = ()) -
         cycles.append(Cycle(point, events, cycle(machine, [point], [events])[0]))
         named = None
     if not cycles:
-        raise HistoryError("The history has no cycle: write a sign a cycle, `.` for none of the events.", *words[0].span())
+        raise HistoryError(
+            "The history has no cycle: write a sign a cycle, `.` for none of the events.", *words[0].span()
+        )
     return tuple(cycles)
 
 

@@ -52,7 +52,8 @@ def trouble_words(protocol: Protocol, trouble: Trouble) -> str:
         case "conflict":
             rules = listing(trouble.rules, mark='"')
             if trouble.question == 1:
-                return f"{rules} close a level and use it"
+                one = len(trouble.rules) == 1
+                return f"{rules} {'closes a level and uses' if one else 'close a level and use'} it"
             return f"{rules} disagree on {'the verdict' if trouble.question == 2 else 'what comes next'}"
         case "no level":
             return f"{rule} says `{move}`, and there is no such level"

@@ -10,7 +10,7 @@ from typing import Any as AnyType
 
 import numpy as np
 from attrs import define, field
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.protocol.guards import (
@@ -160,8 +160,6 @@ def truth(guard: Guard, view: View) -> Truth:
 
 def _truth(guard: Guard, view: View) -> Truth:
     match guard:
-        case Share():
-            return _share(guard, view)
         case All(guards):
             value = truth(guards[0], view)
             for part in guards[1:]:
@@ -174,12 +172,14 @@ def _truth(guard: Guard, view: View) -> Truth:
             return value
         case Not(inner):
             return np.negative(truth(inner, view))
-        case Tally():
-            return _tally(guard, view)
-        case HasStatus():
-            return _status(guard, view)
-        case Rate():
-            return _rate(guard, view)
+        case HasStatus(status="open"):
+            return _open(guard, view)
+        case Tally(scope="trial" | "part" | "cohort"):
+            return _known(_within(_total(guard, guard.what, view), guard.count))
+        case Rate(scope="trial" | "part"):
+            return _rate(guard, _total(guard, -1, view), _total(guard, guard.toxicity, view))
+        case Share() | Tally() | Rate() | HasStatus():
+            return _by_record(guard, view)
         case Compare(place, relation, other):
             (left, there), (right, here) = view.place(place), view.place(other)
             holds = {"above": left > right, "below": left < right, "same": left == right}[relation]
@@ -201,75 +201,73 @@ def _within(number: Ints, bounds: Range) -> Bools:
     return inside if bounds.high is None else inside & (number <= bounds.high)
 
 
-def _share(guard: Share, view: View) -> Truth:
-    """K of N: decided once N are known, or as soon as the rest cannot change it."""
+def _by_record(guard: Share | Tally | Rate | HasStatus, view: View) -> Truth:
+    """A condition that reads the record of one level: worked out once a record, and looked up."""
+    records = view.records
+    _, values = records.truths.get(id(guard), (guard, np.zeros(0, np.int8)))
+    if len(values) < len(records):
+        codes = np.arange(len(values), len(records), dtype=np.int32)
+        values = np.concatenate([values, _of_records(guard, records, codes)])
+        records.truths[id(guard)] = (guard, values)
     code, exists = view.at(guard.place)
-    records, layout = view.records, view.records.layout
+    return np.where(exists, values[code], OPEN)
+
+
+def _of_records(guard: Share | Tally | Rate | HasStatus, records: Records, codes: Ints) -> Truth:
+    match guard:
+        case Share():
+            return _share(guard, records, codes)
+        case Tally():
+            return _known(_within(records.tally(guard.what, guard.part)[codes], guard.count))
+        case Rate():
+            evaluable = records.tally(-1, guard.part)[codes]
+            return _rate(guard, evaluable, records.tally(guard.toxicity, guard.part)[codes])
+        case HasStatus():
+            return _known(records.column(CLOSED if guard.status == "closed" else FIRST_SIZE)[codes] != 0)
+
+
+def _share(guard: Share, records: Records, codes: Ints) -> Truth:
+    """K of N: decided once N are known, or as soon as the rest cannot change it."""
     if guard.group == "all":
-        known = records.tally(-1)[code]
-        with_toxicity = records.tally(guard.toxicity)[code]
-        possible = known <= guard.size
+        known, with_toxicity = records.tally(-1)[codes], records.tally(guard.toxicity)[codes]
+        possible, there = known <= guard.size, np.ones(len(codes), np.bool_)
     else:
-        size, start = (FIRST_SIZE, FIRST_N) if guard.group == "first" else (ADDED_SIZE, layout.added_n)
-        known = records.column(start)[code]
-        with_toxicity = records.column(start + 1 + guard.toxicity)[code]
-        cohort = records.column(size)[code]
-        possible = (cohort == guard.size) | (cohort == 0)
-        exists = exists & (cohort > 0)
+        size, start = (FIRST_SIZE, FIRST_N) if guard.group == "first" else (ADDED_SIZE, records.layout.added_n)
+        known, with_toxicity = records.column(start)[codes], records.column(start + 1 + guard.toxicity)[codes]
+        cohort = records.column(size)[codes]
+        possible, there = cohort == guard.size, cohort > 0
     most = with_toxicity + (guard.size - known)
-    low, high = guard.count.low, guard.count.high
-    sure = with_toxicity >= low
-    never = most < low
-    if high is not None:
-        sure &= most <= high
-        never |= with_toxicity > high
+    sure, never = with_toxicity >= guard.count.low, most < guard.count.low
+    if guard.count.high is not None:
+        sure &= most <= guard.count.high
+        never |= with_toxicity > guard.count.high
     value = np.where(sure, TRUE, np.where(never, FALSE, OPEN))
-    return np.where(exists, np.where(possible, value, FALSE), OPEN)
+    return np.where(there, np.where(possible, value, FALSE), OPEN)
 
 
-def tally_columns(guard: Tally | Rate, what: int, view: View) -> tuple[Ints, Bools]:
-    """A tally of the guard's scope in each row, and whether it exists."""
-    everywhere = np.ones(len(view), np.bool_)
-    match guard.scope:
-        case "cohort":
-            return view.cohort[:, 1 + what], everywhere
-        case "level":
-            code, exists = view.at(guard.place)
-            return view.records.tally(what, guard.part)[code], exists
-        case "trial":
-            return view.records.tally(what)[view.codes].sum(axis=1, dtype=np.int32), everywhere
-        case "part":
-            part = view.part if guard.part is None else guard.part
-            return view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32), everywhere
+def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
+    """A tally over many levels, or of the cohort, in each row."""
+    if guard.scope == "cohort":
+        return view.cohort[:, 1 + what]
+    part = None
+    if guard.scope == "part":
+        part = view.part if guard.part is None else guard.part
+    return view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32)
 
 
-def _tally(guard: Tally, view: View) -> Truth:
-    number, exists = tally_columns(guard, guard.what, view)
-    return _known(_within(number, guard.count), exists)
-
-
-def _rate(guard: Rate, view: View) -> Truth:
-    """Fractions are compared by cross-multiplication of whole numbers."""
-    evaluable, exists = tally_columns(guard, -1, view)
-    toxic, _ = tally_columns(guard, guard.toxicity, view)
+def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
+    """Fractions are compared by cross-multiplication of whole numbers; open while nobody is evaluable."""
     n, t = evaluable.astype(np.int64), toxic.astype(np.int64)
     low, high = t * guard.low.denominator - n * guard.low.numerator, t * guard.high.denominator - n * guard.high.numerator
     above = low >= 0 if guard.low_included else low > 0
     below = high <= 0 if guard.high_included else high < 0
-    return _known(above & below, exists & (evaluable > 0))
+    return _known(above & below, evaluable > 0)
 
 
-def _status(guard: HasStatus, view: View) -> Truth:
+def _open(guard: HasStatus, view: View) -> Truth:
     index, exists = view.place(guard.place)
-    code = view.codes[view._rows, index]
-    closed = view.records.column(CLOSED)[code] != 0
-    match guard.status:
-        case "closed":
-            return _known(closed, exists)
-        case "tried":
-            return _known(view.records.column(FIRST_SIZE)[code] > 0, exists)
-        case "open":
-            return _known((view.open_at == index) & ~closed, exists)
+    closed = view.records.column(CLOSED)[view.codes[view._rows, index]] != 0
+    return _known((view.open_at == index) & ~closed, exists)
 
 
 def _standing(guard: Standing, view: View) -> Bools:

@@ -82,7 +82,7 @@ class Undecided:
 
 @frozen
 class Decision:
-    """What a look comes to. `acted` are the rule lines that acted, by question.
+    """What a look comes to. `acted` are the rule lines that acted, by question, as far as questions were asked.
 
     `undecided` None: ruled, and `answers.next` is not None. Otherwise the history ends here, and `answers` holds what
     had been answered.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from attrs import define, field, frozen
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine

@@ -99,18 +99,17 @@ def _branches(
 ) -> list[Outcome]:  # fmt: skip
     """Full looks, once for every outcome of the human decisions that they meet; gates before `fixed` are chosen."""
     asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
-    met = [sorted({part.lines[i].gate[0] for i in np.flatnonzero(active) if part.lines[i].gate}) for active in asked.active]  # type: ignore[index]
     outcomes: list[list[Branch]] = []
-    for row, gates in enumerate(met):
-        choices = tuple((gate, int(choice[row, gate])) for gate in gates)
+    for row in range(len(rows)):
+        decision = _compose(asked, row)
+        gates = _gates(part, decision.lines)
         if known is not None and (unknown := [gate for gate in gates if gate not in known]):
-            lines = tuple(i for i in np.flatnonzero(asked.active[row]).tolist() if _is_gate(part.lines[i], unknown))
-            decision = Decision(Answers(), _acted(asked, row), Undecided("choice", lines))
-            outcomes.append([Branch((), decision)])
-        else:
-            outcomes.append([Branch(choices, _compose(asked, row))])
+            gates = gates[: gates.index(unknown[0])]
+            lines = tuple(i for i in decision.lines if _is_gate(part.lines[i], unknown))
+            decision = Decision(Answers(), decision.acted, Undecided("choice", lines))
+        outcomes.append([Branch(tuple((gate, int(choice[row, gate])) for gate in gates), decision)])
     for gate in range(fixed, len(part.gates)):
-        again = [r for r, gates in enumerate(met) if gate in gates and outcomes[r][0].choices]
+        again = [r for r, found in enumerate(outcomes) if any(gate == met for met, _ in found[0].choices)]
         for option in range(1, part.gates[gate].options if again else 0):
             other = choice[again].copy()
             other[:, gate] = option
@@ -118,6 +117,11 @@ def _branches(
             for r, outcome in zip(again, more, strict=True):
                 outcomes[r].extend(outcome)
     return [tuple(branches) for branches in outcomes]
+
+
+def _gates(part: PartMachine, lines: tuple[int, ...]) -> list[int]:
+    """The gates of some lines, in the order in which they are asked."""
+    return sorted({gate[0] for i in lines if (gate := part.lines[i].gate) is not None})
 
 
 def _is_gate(line: Line, gates: list[int]) -> bool:
@@ -205,17 +209,17 @@ Given = list[tuple[int, int, Move]]
 
 
 def _compose(asked: Asked, row: int) -> Decision:
-    """The decision of a row, from the lines that acted in it."""
-    acted = _acted(asked, row)
+    """The decision of a row, from the lines that acted in it. After a question without an answer none is asked."""
+    first, second, third = acted = _acted(asked, row)
     moves: Given = [(i, m, move) for lines in acted for i in lines for m, move in enumerate(asked.part.lines[i].moves)]
     closes, trouble = _closes(asked, row, [g for g in moves if question_of(g[2]) == 1])
-    declares: tuple[Declares, ...] = ()
-    following: Opened | Ended | None = None
-    if trouble is None:
-        declares, trouble = _declares(asked, row, [g for g in moves if question_of(g[2]) == 2])
-    if trouble is None:
-        following, trouble = _next(asked, row, [g for g in moves if question_of(g[2]) == 3])
-    return Decision(Answers(closes, declares, following if trouble is None else None), acted, trouble)
+    if trouble is not None:
+        return Decision(Answers(), (first, (), ()), trouble)
+    declares, trouble = _declares(asked, row, [g for g in moves if question_of(g[2]) == 2])
+    if trouble is not None:
+        return Decision(Answers(closes), (first, second, ()), trouble)
+    following, trouble = _next(asked, row, [g for g in moves if question_of(g[2]) == 3])
+    return Decision(Answers(closes, declares, following if trouble is None else None), (first, second, third), trouble)
 
 
 def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], Undecided | None]:

@@ -7,9 +7,11 @@ ceiling, the number from which on no condition can tell the difference, and stop
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from attrs import define, field, frozen
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 Ints = NDArray[np.int32]
 
@@ -81,6 +83,8 @@ class Records:
     ceilings: Ints
     """By column: the largest value kept."""
     table: Ints = field(init=False)
+    truths: dict[int, tuple[Any, Any]] = field(factory=dict)
+    """By the identity of a condition about one record: the condition, and its truth for each code."""
     _codes: dict[bytes, int] = field(factory=dict)
     _changes: dict[Change, int] = field(factory=dict)
     _after: Ints = field(init=False)

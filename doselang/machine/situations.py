@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from attrs import define, field, frozen
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 from doselang.machine.columns import View, truth
 from doselang.machine.compiling import Machine, PartMachine

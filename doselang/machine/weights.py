@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import define
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration

@@ -11,14 +11,17 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.source import NOWHERE, Span
+from doselang.source import NOWHERE, Span, described
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Clause:
     """What every condition has: its place in the file."""
 
-    span: Span = field(default=NOWHERE, eq=False, repr=False)
+    span: Span = field(default=NOWHERE, eq=False)
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 @frozen
@@ -49,7 +52,7 @@ class Range:
         return self.low <= number and (self.high is None or number <= self.high)
 
 
-@frozen
+@frozen(repr=False)
 class Share(Clause):
     """K of N patients have a toxicity: `count` is the range of K, `size` is N.
 
@@ -64,7 +67,7 @@ class Share(Clause):
     place: Place = THIS
 
 
-@frozen
+@frozen(repr=False)
 class Tally(Clause):
     """A number so far: evaluable patients (`what` is -1) or patients with a toxicity (`what` its position).
 
@@ -79,14 +82,14 @@ class Tally(Clause):
     part: int | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Cycles(Clause):
     """How many cycles a patient has begun, the present one included (courses only)."""
 
     count: Range
 
 
-@frozen
+@frozen(repr=False)
 class Rate(Clause):
     """Share of the evaluable patients with a toxicity, between two fractions; each end may be excluded.
 
@@ -103,7 +106,7 @@ class Rate(Clause):
     part: int | None = None
 
 
-@frozen
+@frozen(repr=False)
 class HasStatus(Clause):
     """Whether a level is `open` (being enrolled at), `closed` (as too toxic), `tried` (has had a cohort)."""
 
@@ -111,7 +114,7 @@ class HasStatus(Clause):
     status: Literal["open", "closed", "tried"]
 
 
-@frozen
+@frozen(repr=False)
 class Compare(Clause):
     """Whether `place` lies above or below `other` on the ladder, or is the same level."""
 
@@ -120,7 +123,7 @@ class Compare(Clause):
     other: Place
 
 
-@frozen
+@frozen(repr=False)
 class Standing(Clause):
     """Whether a level on that side of this one exists, or some level there has a status.
 
@@ -131,7 +134,7 @@ class Standing(Clause):
     standing: Literal["exists", "remains", "open", "closed", "tried", "untried"]
 
 
-@frozen
+@frozen(repr=False)
 class Declared(Clause):
     """Whether this look (`ever`: or an earlier one) declares a level as the verdict."""
 
@@ -139,46 +142,46 @@ class Declared(Clause):
     ever: bool = False
 
 
-@frozen
+@frozen(repr=False)
 class ResultDeclared(Clause):
     """Whether this or an earlier look declared the trial's result: a level, or that there is none."""
 
 
-@frozen
+@frozen(repr=False)
 class CohortComplete(Clause):
     """Whether the look is at the end of a cohort."""
 
 
-@frozen
+@frozen(repr=False)
 class TrialStopped(Clause):
     """Whether a rule has ended the trial."""
 
 
-@frozen
+@frozen(repr=False)
 class Happened(Clause):
     """Whether an event came in this cycle (courses only); -1: no event at all."""
 
     event: int
 
 
-@frozen
+@frozen(repr=False)
 class Entered(Clause):
     """Whether this cycle's decision enters a state (claims about courses only)."""
 
     state: int
 
 
-@frozen
+@frozen(repr=False)
 class Not(Clause):
     guard: Guard
 
 
-@frozen
+@frozen(repr=False)
 class All(Clause):
     guards: tuple[Guard, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Any(Clause):
     guards: tuple[Guard, ...]
 

@@ -8,19 +8,22 @@ from typing import Literal, Union
 from attrs import field, frozen
 
 from doselang.protocol.guards import Guard, Place
-from doselang.source import NOWHERE, Span
+from doselang.source import NOWHERE, Span, described
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Element:
     """What every element has: its place in the file."""
 
-    span: Span = field(default=NOWHERE, eq=False, repr=False)
+    span: Span = field(default=NOWHERE, eq=False)
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 
 
-@frozen
+@frozen(repr=False)
 class Citation(Element):
     """Words of the protocol text; `sentence` is the position of the (first) sentence they stand in, -1 if not found."""
 
@@ -28,13 +31,13 @@ class Citation(Element):
     sentence: int = -1
 
 
-@frozen
+@frozen(repr=False)
 class Assumption(Element):
     reading: str
     because: str
 
 
-@frozen
+@frozen(repr=False)
 class Silence(Element):
     """Declared open. `part` is None where it holds in every part; `when` None makes it a notice."""
 
@@ -64,13 +67,13 @@ class ProtocolText:
 # ---- treatment ----
 
 
-@frozen
+@frozen(repr=False)
 class Component(Element):
     name: str
     unit: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Level(Element):
     """A level; `doses` has one entry a component: a number in the component's unit, words, or None."""
 
@@ -78,7 +81,7 @@ class Level(Element):
     doses: tuple[Fraction | str | None, ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class Toxicity(Element):
     """A class of toxicity. `window` is in words (`within cycle 1`); the first toxicity is the dose-limiting one."""
 
@@ -88,7 +91,7 @@ class Toxicity(Element):
     means: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Verdict(Element):
     """A name for a level. `requires` is its definition, in which this level is the level declared."""
 
@@ -97,7 +100,7 @@ class Verdict(Element):
     requires: Guard | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Body(Element):
     name: str
     means: str | None = None
@@ -106,7 +109,7 @@ class Body(Element):
 # ---- moves ----
 
 
-@frozen
+@frozen(repr=False)
 class Enrol(Element):
     """Open a cohort at a place; `size` None is the cohort size of the part."""
 
@@ -114,7 +117,7 @@ class Enrol(Element):
     size: int | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Close(Element):
     """Close a level as too toxic, perhaps with all above it."""
 
@@ -122,7 +125,7 @@ class Close(Element):
     all_above: bool = False
 
 
-@frozen
+@frozen(repr=False)
 class Declare(Element):
     """Declare a level as a verdict; `place` None: that there is none."""
 
@@ -130,7 +133,7 @@ class Declare(Element):
     place: Place | None
 
 
-@frozen
+@frozen(repr=False)
 class Begin(Element):
     """Begin a part with a cohort at a place."""
 
@@ -138,19 +141,19 @@ class Begin(Element):
     place: Place
 
 
-@frozen
+@frozen(repr=False)
 class Stop(Element):
     reason: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Continue(Element):
     """A patient goes on with the next cycle; `place` None: at the same level."""
 
     place: Place | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Enter(Element):
     """A patient enters a state; `place` None: at the same level."""
 
@@ -161,7 +164,7 @@ class Enter(Element):
 Move = Union[Enrol, Close, Declare, Begin, Stop, Continue, Enter]
 
 
-@frozen
+@frozen(repr=False)
 class Gate(Element):
     """A human decision. Kind `ask`: `body` chooses one of the options; `may`: the first if it agrees, else the second."""
 
@@ -173,7 +176,7 @@ class Gate(Element):
 # ---- rules ----
 
 
-@frozen
+@frozen(repr=False)
 class Case(Element):
     """When the guard is true, make the moves, together with those of the option that people choose at the gate."""
 
@@ -182,7 +185,7 @@ class Case(Element):
     gate: Gate | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Rule(Element):
     """A rule; `overrides` are names of rules that it silences where it acts."""
 
@@ -194,7 +197,7 @@ class Rule(Element):
     overrides: tuple[str, ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class Limit(Element):
     """How many patients may be accrued: at a level or in the part counts the part; in the trial counts all parts.
 
@@ -206,7 +209,7 @@ class Limit(Element):
     high: int | None
 
 
-@frozen
+@frozen(repr=False)
 class Part(Element):
     """A part of the trial. `rules` are all that hold in it, those written before the first part included."""
 
@@ -220,14 +223,14 @@ class Part(Element):
 # ---- a patient's course ----
 
 
-@frozen
+@frozen(repr=False)
 class Event(Element):
     name: str
     letter: str
     means: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class State(Element):
     """A state of the course. `rules` are all that hold in it, those for every state included; none if it is final."""
 
@@ -237,7 +240,7 @@ class State(Element):
     means: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Course(Element):
     """The course of one patient; the first state is the initial one."""
 
@@ -248,7 +251,7 @@ class Course(Element):
 # ---- what must hold, what is expected, what is assumed ----
 
 
-@frozen
+@frozen(repr=False)
 class Claim(Element):
     name: str
     modality: Literal["never", "always", "eventually"]
@@ -258,7 +261,7 @@ class Claim(Element):
     cites: tuple[Citation, ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class Example(Element):
     """A history and what must follow: moves (and a gate), or a word. `by` are names of rules."""
 
@@ -270,7 +273,7 @@ class Example(Element):
     closed: tuple[int, ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class Scenario(Element):
     """Assumed truth, not protocol.
 

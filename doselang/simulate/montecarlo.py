@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from attrs import define, evolve, field, frozen
 from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import NDArray
+from doselang.machine.arrays import NDArray
 
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine, compile_protocol

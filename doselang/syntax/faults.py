@@ -211,7 +211,7 @@ def missing(scene: Scene) -> Fault | None:
         found = shown(scene.found) + ("%" if scene.following == "PERCENT" else "")
         help = f"Write `at least {found}`, `at most {found}` or `exactly {found}`."
         return scene.fault(f"It is not said how {quoted(scene.found)} is compared.", help)
-    if literal == ["PERCENT"]:
+    if literal == ["PERCENT"] and scene.last == "NUMBER":
         number = scene.seen[-1]
         value = Fraction(str(number)) * 100 if "." in number and Fraction(str(number)) < 1 else Fraction(str(number))
         help = f"Write `{float(value):g}%`."

@@ -24,14 +24,14 @@ UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?
 def phrase(scene: Scene) -> Fault | None:
     """A phrase that the language says otherwise."""
     before = scene.seen[-4:]
-    words = [token[:LONGEST_WORD] if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:4])]
+    words = [token[:LONGEST_WORD] if token[:1].isalnum() else '"' for token in (*before, scene.found, *scene.ahead[:6])]
     if scene.found.type == END:
         return None
     hit = find_phrase(words, len(before))
     if hit is None:
         return None
     known, write, first, last = hit
-    tokens = [*before, scene.found, *scene.ahead[:4]][first : last + 1]
+    tokens = [*before, scene.found, *scene.ahead[:6]][first : last + 1]
     span = where(tokens[0], tokens[-1])
     if write.startswith("the "):
         article = re.search(r"\bthe\s+$", scene.text[max(span.start - 8, 0) : span.start])

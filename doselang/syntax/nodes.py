@@ -11,34 +11,37 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.source import NOWHERE, Span
+from doselang.source import NOWHERE, Span, described
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Node:
     """What every node has."""
 
-    span: Span = field(default=NOWHERE, eq=False, repr=False)
+    span: Span = field(default=NOWHERE, eq=False)
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 # ---- words and values ----
 
 
-@frozen
+@frozen(repr=False)
 class Name(Node):
     """A bare word: a toxicity, part, state, body, verdict, component or parameter. Compared without case."""
 
     text: str = field(eq=str.lower)
 
 
-@frozen
+@frozen(repr=False)
 class Text(Node):
     """A sentence in quotes, without the quotes."""
 
     value: str
 
 
-@frozen
+@frozen(repr=False)
 class Number(Node):
     """A number as written (`3`, `33.30`), and its exact value."""
 
@@ -46,7 +49,7 @@ class Number(Node):
     text: str = field(eq=False)
 
 
-@frozen
+@frozen(repr=False)
 class Parameter(Node):
     """The use of a parameter where a number may stand."""
 
@@ -56,20 +59,20 @@ class Parameter(Node):
 Amount = Union[Number, Parameter]
 
 
-@frozen
+@frozen(repr=False)
 class Percent(Node):
     """`33%`: the number before the sign."""
 
     amount: Amount
 
 
-@frozen
+@frozen(repr=False)
 class Duration(Node):
     amount: Amount
     unit: Literal["hours", "days", "weeks", "cycles", "months"]
 
 
-@frozen
+@frozen(repr=False)
 class Label(Node):
     """A level's label, as written (`1`, `-1`, `2A`)."""
 
@@ -79,7 +82,7 @@ class Label(Node):
 # ---- places ----
 
 
-@frozen
+@frozen(repr=False)
 class Place(Node):
     """A level, by relation or by name.
 
@@ -101,7 +104,7 @@ BoundWord = Literal["at least", "at most", "more than", "fewer than", "exactly"]
 Status = Literal["open", "closed", "tried", "untried"]
 
 
-@frozen
+@frozen(repr=False)
 class Bound(Node):
     """`at least 2`; the amount may be a percentage in a rate."""
 
@@ -109,20 +112,20 @@ class Bound(Node):
     amount: Amount | Percent
 
 
-@frozen
+@frozen(repr=False)
 class Quantifier(Node):
     """`none` (written `none` or `no`), `any`, `all`."""
 
     word: Literal["none", "any", "all"]
 
 
-@frozen
+@frozen(repr=False)
 class Between(Node):
     low: Amount
     high: Amount
 
 
-@frozen
+@frozen(repr=False)
 class Group(Node):
     """`of 3`, `of the first 3`, `of the added 3`."""
 
@@ -130,7 +133,7 @@ class Group(Node):
     size: Amount
 
 
-@frozen
+@frozen(repr=False)
 class Scope(Node):
     """`in the trial`, `in the part`, `in the cohort`, or `in` a named part."""
 
@@ -138,7 +141,7 @@ class Scope(Node):
     name: Name | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Share(Node):
     """`at least 2 of the first 3 patients have a DLT at the next lower level`.
 
@@ -151,7 +154,7 @@ class Share(Node):
     place: Place | None
 
 
-@frozen
+@frozen(repr=False)
 class Tally(Node):
     """`fewer than 6 evaluable at the next lower level`, `any DLT in the trial`, `at least 6 cycles`.
 
@@ -165,7 +168,7 @@ class Tally(Node):
     scope: Scope | None
 
 
-@frozen
+@frozen(repr=False)
 class Rate(Node):
     """`the DLT rate at level 2 is at most 33%`."""
 
@@ -175,7 +178,7 @@ class Rate(Node):
     bound: Bound
 
 
-@frozen
+@frozen(repr=False)
 class HasStatus(Node):
     """The predicate `closed as too toxic`, `open`, `tried`, `untried`; `too_toxic` tells a bare `closed` apart."""
 
@@ -183,7 +186,7 @@ class HasStatus(Node):
     too_toxic: bool = False
 
 
-@frozen
+@frozen(repr=False)
 class Compared(Node):
     """The predicate `above PLACE`, `below PLACE`, or just `PLACE`."""
 
@@ -191,14 +194,14 @@ class Compared(Node):
     place: Place
 
 
-@frozen
+@frozen(repr=False)
 class Mark(Node):
     """The predicate `declared` or `entered`."""
 
     word: Literal["declared", "entered"]
 
 
-@frozen
+@frozen(repr=False)
 class PlaceIs(Node):
     """`the next lower level is not closed as too toxic`, `the MTD is declared`, `re-treatment is entered`.
 
@@ -210,21 +213,21 @@ class PlaceIs(Node):
     predicate: HasStatus | Compared | Mark
 
 
-@frozen
+@frozen(repr=False)
 class DeclaredBefore(Node):
     """`the MTD has been declared`."""
 
     name: Name
 
 
-@frozen
+@frozen(repr=False)
 class AnyVerdict(Node):
     """`a verdict is declared`, `no verdict is declared`."""
 
     none: bool
 
 
-@frozen
+@frozen(repr=False)
 class Standing(Node):
     """`a higher level remains`, `no lower level exists`, `a lower level is closed as too toxic`.
 
@@ -236,38 +239,38 @@ class Standing(Node):
     standing: Literal["exists", "remains"] | HasStatus | None
 
 
-@frozen
+@frozen(repr=False)
 class Happened(Node):
     """An event's name, alone."""
 
     name: Name
 
 
-@frozen
+@frozen(repr=False)
 class Fact(Node):
     """`no event`, `the cohort is complete`, `the trial is stopped`."""
 
     word: Literal["no event", "cohort complete", "trial stopped"]
 
 
-@frozen
+@frozen(repr=False)
 class Grouped(Node):
     """A condition in parentheses."""
 
     guard: Guard
 
 
-@frozen
+@frozen(repr=False)
 class Negated(Node):
     guard: Guard
 
 
-@frozen
+@frozen(repr=False)
 class AllOf(Node):
     guards: tuple[Guard, ...]
 
 
-@frozen
+@frozen(repr=False)
 class AnyOf(Node):
     guards: tuple[Guard, ...]
 
@@ -280,28 +283,28 @@ Guard = Union[
 # ---- moves ----
 
 
-@frozen
+@frozen(repr=False)
 class Step(Node):
     """`escalate`, `de-escalate`, `stay`."""
 
     word: Literal["escalate", "de-escalate", "stay"]
 
 
-@frozen
+@frozen(repr=False)
 class Enrol(Node):
     size: Amount
     more: bool
     place: Place | None
 
 
-@frozen
+@frozen(repr=False)
 class Close(Node):
     place: Place
     all_above: bool
     too_toxic: bool
 
 
-@frozen
+@frozen(repr=False)
 class Declare(Node):
     """`declare this level as MTD`; `place` is None for `declare no MTD`."""
 
@@ -309,23 +312,23 @@ class Declare(Node):
     verdict: Name
 
 
-@frozen
+@frozen(repr=False)
 class Begin(Node):
     part: Name
     place: Place | None
 
 
-@frozen
+@frozen(repr=False)
 class Stop(Node):
     reason: Text | None
 
 
-@frozen
+@frozen(repr=False)
 class Continue(Node):
     place: Place | None
 
 
-@frozen
+@frozen(repr=False)
 class Enter(Node):
     state: Name
     place: Place | None
@@ -334,19 +337,19 @@ class Enter(Node):
 PlainMove = Union[Step, Enrol, Close, Declare, Begin, Stop, Continue, Enter]
 
 
-@frozen
+@frozen(repr=False)
 class May(Node):
     moves: tuple[PlainMove, ...]
     body: Name
     otherwise: tuple[PlainMove, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Option(Node):
     moves: tuple[PlainMove, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Ask(Node):
     body: Name
     options: tuple[Option, ...]
@@ -358,17 +361,17 @@ Move = Union[PlainMove, May, Ask]
 # ---- details that many statements share ----
 
 
-@frozen
+@frozen(repr=False)
 class Cites(Node):
     text: Text
 
 
-@frozen
+@frozen(repr=False)
 class Means(Node):
     text: Text
 
 
-@frozen
+@frozen(repr=False)
 class Assume(Node):
     """`assume "…" because "…"`: a statement, or the basis of a rule."""
 
@@ -376,7 +379,7 @@ class Assume(Node):
     because: Text
 
 
-@frozen
+@frozen(repr=False)
 class Overrides(Node):
     rules: tuple[Text, ...]
 
@@ -384,53 +387,53 @@ class Overrides(Node):
 # ---- statements ----
 
 
-@frozen
+@frozen(repr=False)
 class ProtocolTitle(Node):
     title: Text
 
 
-@frozen
+@frozen(repr=False)
 class TextFile(Node):
     path: Text
 
 
-@frozen
+@frozen(repr=False)
 class ParameterDecl(Node):
     name: Name
     value: Number | Percent
     means: Means | None
 
 
-@frozen
+@frozen(repr=False)
 class Silent(Node):
     text: Text
     when: Guard | None
 
 
-@frozen
+@frozen(repr=False)
 class Background(Node):
     text: Text
 
 
-@frozen
+@frozen(repr=False)
 class Cycle(Node):
     length: Duration
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Unit(Node):
     text: str
 
 
-@frozen
+@frozen(repr=False)
 class Component(Node):
     name: Name
     unit: Unit | None
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Dose(Node):
     """A dose as a number, or in words."""
 
@@ -438,13 +441,13 @@ class Dose(Node):
     amount: Amount | Text
 
 
-@frozen
+@frozen(repr=False)
 class Level(Node):
     label: Label
     doses: tuple[Dose, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Levels(Node):
     """`levels 1 to 5`; the labels may be whole numbers or a parameter's name."""
 
@@ -452,18 +455,18 @@ class Levels(Node):
     high: Label
 
 
-@frozen
+@frozen(repr=False)
 class Start(Node):
     level: Label
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Within(Node):
     length: Duration
 
 
-@frozen
+@frozen(repr=False)
 class WithinCycles(Node):
     """`within cycle 1`, `within cycle 1 to 2`; `last` is None for one cycle."""
 
@@ -471,12 +474,12 @@ class WithinCycles(Node):
     last: Amount | None
 
 
-@frozen
+@frozen(repr=False)
 class Written(Node):
     letter: str
 
 
-@frozen
+@frozen(repr=False)
 class Toxicity(Node):
     name: Name
     window: Within | WithinCycles | None
@@ -485,7 +488,7 @@ class Toxicity(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Event(Node):
     name: Name
     written: Written | None
@@ -493,19 +496,19 @@ class Event(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Replace(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Body(Node):
     name: Name
     means: Means | None
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Verdict(Node):
     name: Name
     as_result: bool
@@ -514,20 +517,20 @@ class Verdict(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Part(Node):
     name: Name
     title: Text | None
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Cohorts(Node):
     size: Amount
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Accrue(Node):
     """A limit: `low` and `high` are None where not written; `extent` is what it counts in."""
 
@@ -537,12 +540,12 @@ class Accrue(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Course(Node):
     """The header `patient course`."""
 
 
-@frozen
+@frozen(repr=False)
 class State(Node):
     name: Name
     final: bool
@@ -550,13 +553,13 @@ class State(Node):
     cites: tuple[Cites, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Case(Node):
     guard: Guard
     moves: tuple[Move, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Rule(Node):
     """A rule; `basis` holds its Overrides, Cites and Assume in the order written."""
 
@@ -566,7 +569,7 @@ class Rule(Node):
     cases: tuple[Case, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Claim(Node):
     name: Text
     cites: tuple[Cites, ...]
@@ -576,7 +579,7 @@ class Claim(Node):
     guard: Guard
 
 
-@frozen
+@frozen(repr=False)
 class Example(Node):
     """`expected` is the moves, or a word; `closed` are the levels closed meanwhile, in a patient's example."""
 
@@ -587,25 +590,25 @@ class Example(Node):
     by: tuple[Text, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Rates(Node):
     toxicity: Name
     values: tuple[Percent, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Hazards(Node):
     event: Name
     values: tuple[Percent, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Chances(Node):
     rule: Text
     values: tuple[Percent, ...]
 
 
-@frozen
+@frozen(repr=False)
 class Scenario(Node):
     name: Text
     assumptions: tuple[Rates | Hazards | Chances, ...]
@@ -617,7 +620,7 @@ Statement = Union[
 ]  # fmt: skip
 
 
-@frozen
+@frozen(repr=False)
 class File(Node):
     """A whole file, and its comments (without `#` and the space after it), each with its span."""
 
@@ -625,6 +628,6 @@ class File(Node):
     comments: tuple[Comment, ...] = field(default=(), eq=False)
 
 
-@frozen
+@frozen(repr=False)
 class Comment(Node):
     text: str

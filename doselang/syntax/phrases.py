@@ -107,7 +107,7 @@ PHRASES = (
     (r"dose level", "level", "phrase"),
     (r"per (?:dose )?level", "at a level", "phrase"),
     (r"(?:in|on) (this|next|lowest|highest|start|level)", r"at \1", "phrase"),
-    (rf"of {NUMBER} first", r"of the first \1", "phrase"),
+    (rf"of {NUMBER} first", r"of first \1", "phrase"),
     (rf"{NUMBER} patients more", r"\1 more patients", "phrase"),
     (r"within first cycle", "within cycle 1", "phrase"),
     (r"per part", "in the part", "phrase"),
@@ -129,9 +129,10 @@ def phrases() -> tuple[Phrase, ...]:
     )
 
 
-def in_digits(words: str) -> str:
-    """The words with `three` as `3`."""
-    return " ".join(str(DIGITS.get(word.lower(), word)) for word in words.split())
+def written_out(words: str) -> str:
+    """The words with `three` as `3`, and `of first` as `of the first`."""
+    digits = " ".join(str(DIGITS.get(word.lower(), word)) for word in words.split())
+    return re.sub(r"\bof (?=first|added)", "of the ", digits)
 
 
 def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | None:
@@ -141,7 +142,7 @@ def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | Non
         for match in phrase.pattern.finditer(joined):
             first, last = joined.count(" ", 0, match.start()), joined.count(" ", 0, match.end())
             if first <= at <= last + 1:
-                return phrase, in_digits(match.expand(phrase.write)), first, last
+                return phrase, written_out(match.expand(phrase.write)), first, last
     return None
 
 

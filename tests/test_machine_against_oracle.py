@@ -1,0 +1,266 @@
+"""Random protocols: the machine and the plain interpreter, written apart, say the same of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from attrs import define, evolve, field, frozen
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from doselang.check.causes import find_causes
+from doselang.machine import compiling, looking, situations
+from doselang.machine.columns import NO_LEVEL
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.decisions import Decision
+from doselang.machine.exploring import Exploration, explore
+from doselang.machine.notation import parse_history, write_history
+from doselang.machine.replay import replay
+from doselang.machine.weights import Floats, Flow, carry, flow_of
+from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.exact import exact
+from doselang.simulate.montecarlo import monte_carlo
+from tests.oracles.plain import Accrual, End
+from tests.test_generated import ACCRUALS, Case, cases
+from tests.test_montecarlo import agrees
+
+KINDS = {
+    "no answer": "gap", "silence": "silence", "conflict": "conflict", "limit": "limit", "no level": "infeasible",
+    "closed level": "infeasible", "untried level": "infeasible", "part begun": "infeasible",
+}  # fmt: skip
+CLOSE = 1e-12
+
+
+@frozen
+class Ending:
+    """What two interpreters must agree on of an end: the last look's part, the kind, the verdicts, the rules acted."""
+
+    part: int
+    kind: str
+    verdicts: tuple[tuple[str, int | None], ...]
+    result: int | None
+    rules: tuple[str, ...]
+
+    @property
+    def group(self) -> tuple[int, str, tuple[str, ...]]:
+        """What of it a cause is about."""
+        return self.part, self.kind, self.rules
+
+
+# ---- what the plain interpreter says ----
+
+
+def part_of(end: End, protocol: Protocol) -> int:
+    """The part of the last look, from the history."""
+    name, slash, _ = end.history.rpartition(" ")[2].partition("/")
+    return [part.name for part in protocol.parts].index(name) if slash else 0
+
+
+def ending_of(end: End, protocol: Protocol) -> Ending:
+    verdicts = tuple(sorted(end.verdicts.items()))
+    return Ending(part_of(end, protocol), end.kind, verdicts, end.result, end.rules)
+
+
+# ---- what the machine says ----
+
+
+def decided(machine: Machine, part: int, decision: Decision) -> tuple[int, str, tuple[str, ...]]:
+    """Part, kind and rules acted of the decision that ends a history."""
+    lines, rules = machine.parts[part].lines, machine.parts[part].part.rules
+    acted = tuple(dict.fromkeys(rules[lines[line].rule].name for line in decision.lines))
+    return part, "verdict" if decision.undecided is None else KINDS[decision.undecided.why], acted
+
+
+@define
+class Explored:
+    """An explored machine with the probability of each state; choices without a chance have equal shares."""
+
+    case: Case
+    accrual: Accrual
+    for_claims: bool = False
+    found: Exploration = field(init=False)
+    flow: Flow = field(init=False)
+    chance: Floats = field(init=False)
+    weights: Floats = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        machine = compile_protocol(self.case.protocol, for_claims=self.for_claims)
+        self.found = explore(machine, self.accrual, histories=True)
+        self.flow = flow_of(self.found)
+        rates = np.array([self.case.rates], float)
+        shares = [float(self.share(*option)) for option in self.flow.kinds.options]
+        self.chance = self.flow.kinds.chance(rates, np.array([shares]))
+        self.weights = carry(self.flow, self.chance)
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.case.protocol
+
+    def share(self, part: int, gate: int, option: int) -> Fraction:
+        gated = self.found.machine.parts[part].gates[gate]
+        told = self.case.chances.get(self.protocol.parts[part].rules[gated.rule].name)
+        return Fraction(1, gated.options) if told is None else told[option]
+
+    def ending(self, state: int) -> Ending:
+        """How an ended state ended."""
+        frame = self.found.frames.frames[self.flow.frames[state]]
+        group = decided(self.found.machine, frame.part, self.found.frames.branches[frame.end].decision)
+        named = {
+            verdict.name: level if level >= 0 else None
+            for verdict, level in zip(self.protocol.verdicts, frame.verdicts, strict=True)
+            if level != NO_LEVEL
+        }
+        result = named.get(self.protocol.verdicts[self.protocol.result].name)
+        return Ending(group[0], group[1], tuple(sorted(named.items())), result, group[2])
+
+    def endings(self) -> dict[Ending, float]:
+        found: Counter[Ending] = Counter()
+        for state in np.flatnonzero(self.flow.ended).tolist():
+            found[self.ending(state)] += float(self.weights[state, 0])
+        return found
+
+    def steps(self) -> Floats:
+        """The probability of each step."""
+        taken: Floats = self.weights[self.flow.source, 0] * self.chance[self.flow.kind, 0]
+        return taken
+
+    def expected(self) -> Floats:
+        """Expected patients without toxicity and with each, [part, level, outcome]."""
+        kinds, protocol = self.flow.kinds, self.protocol
+        taken = np.bincount(self.flow.kind, weights=self.steps(), minlength=len(kinds))
+        numbers = np.zeros((len(protocol.parts), len(protocol.levels), kinds.counts.shape[1]))
+        np.add.at(numbers, (kinds.part, kinds.level), taken[:, None] * kinds.counts)
+        return numbers
+
+
+# ---- the properties ----
+
+
+def near(one: float, other: Fraction | float) -> bool:
+    return abs(one - float(other)) < CLOSE
+
+
+def check_ends(explored: Explored, ends: list[End]) -> None:
+    """The same ends, with the same probabilities, those that cannot happen under these rates included."""
+    expected: dict[Ending, Fraction] = {}
+    for end in ends:
+        ending = ending_of(end, explored.protocol)
+        expected[ending] = expected.get(ending, Fraction(0)) + end.probability
+    found = explored.endings()
+    assert near(sum(found.values()), 1)
+    assert found.keys() == expected.keys()
+    for ending, probability in expected.items():
+        assert near(found[ending], probability), ending
+
+
+def check_counts(explored: Explored, ends: list[End]) -> None:
+    """The same expected patients and toxicities of each class, by part and level."""
+    numbers = explored.expected()
+    expected: dict[tuple[int, int, int], Fraction] = {}
+    for end in ends:
+        for (part, level), toxic in end.toxicities.items():
+            for outcome, number in enumerate((end.patients[part, level] - sum(toxic), *toxic)):
+                key = part, level, outcome
+                expected[key] = expected.get(key, Fraction(0)) + number * end.probability
+    for key in np.ndindex(*numbers.shape):
+        assert near(numbers[key], expected.get(key, Fraction(0))), key
+
+
+def check_exact(case: Case, accrual: Accrual, ends: list[End]) -> None:
+    """The operating characteristics, with choices without a chance undecided; the sizes of the first part."""
+    rates = tuple(tuple(map(float, row)) for row in case.rates)
+    chances = {name: tuple(map(float, values)) for name, values in case.chances.items()}
+    (found,) = exact(case.protocol, [Scenario("a scenario", rates, chances=chances)], accrual)
+    told = [end for end in ends if not end.untold]
+    ruled = [end for end in told if end.kind == "verdict"]
+    assert near(found.undecided, 1 - sum(end.probability for end in ruled))
+    for level, probability in enumerate(found.mtd):
+        assert near(probability, sum(end.probability for end in ruled if end.result == level))
+    name = case.protocol.verdicts[case.protocol.result].name
+    assert near(found.no_mtd, sum(e.probability for e in ruled if e.result is None and name in e.verdicts))
+    rules = {rule for cause in found.undecided_causes if "no chance" in cause.cause for rule in (cause.cause,)}
+    assert bool(rules) == any(end.untold and end.probability for end in ends)
+    if len(told) == len(ends):
+        sizes: Counter[int] = Counter()
+        for end in ends:
+            sizes[sum(n for (part, _), n in end.patients.items() if part == 0)] += end.probability
+        assert found.patients.distribution.keys() == {size for size, chance in sizes.items() if chance}
+        assert all(near(chance, sizes[size]) for size, chance in found.patients.distribution.items())
+
+
+def check_causes(explored: Explored, ends: list[End]) -> None:
+    """The causes are the undecided ends, and the history of each is one of theirs."""
+    undecided = [end for end in ends if end.kind != "verdict"]
+    groups: dict[tuple[int, str, tuple[str, ...]], dict[str, int]] = {}
+    for end in undecided:
+        histories = groups.setdefault(ending_of(end, explored.protocol).group, {})
+        histories[end.history] = sum(end.patients.values())
+    found, machine = explored.found, explored.found.machine
+    causes = find_causes(found)
+    taken = dict(zip(zip(explored.flow.source.tolist(), explored.flow.exits.tolist(), strict=True), explored.steps()))
+    assert near(sum(taken[step[:2]] for _, steps in causes for step in steps), sum(e.probability for e in undecided))
+    shortest: dict[tuple[int, str, tuple[str, ...]], int] = {}
+    for cause, steps in causes:
+        length = sum(len(group.letters) for group in cause.history)
+        for _, exit, leads_to in steps:
+            decision = found.frames.branches[found.situations.branch[exit]].decision
+            group = decided(machine, cause.part, decision)
+            patients = found.state(leads_to)[0].patients
+            assert length <= patients
+            shortest[group] = min(shortest.get(group, patients), patients)
+        decision = check_replay(machine, write_history(cause.history, explored.protocol), explored.accrual)
+        assert decision.undecided == cause.undecided
+        group = decided(machine, cause.part, decision)
+        assert groups[group][write_history(cause.history, explored.protocol)] == length
+    assert shortest == {group: min(histories.values()) for group, histories in groups.items()}
+
+
+def check_replay(machine: Machine, history: str, accrual: Accrual) -> Decision:
+    """The decision that a history comes to."""
+    replayed = replay(machine, parse_history(history, machine.protocol), accrual)
+    assert replayed.ended and replayed.last is not None and replayed.last.branch is not None
+    return replayed.last.branch.decision
+
+
+def check_histories(explored: Explored, ends: list[End], most: int) -> None:
+    """Some of the histories replay to how they end."""
+    machine = explored.found.machine
+    for end in ends[:: max(1, len(ends) // most)]:
+        ending = ending_of(end, explored.protocol)
+        decision = check_replay(machine, end.history, explored.accrual)
+        assert decided(machine, ending.part, decision) == ending.group, end.history
+
+
+def check_situations(found: Exploration) -> None:
+    """States in one local situation behave alike: the rules, asked again in each, come to the same."""
+    for bucket in found.buckets:
+        for part in found.machine.parts:
+            running = np.flatnonzero(~bucket.ended & (found.frames.part[bucket.frames] == part.number))
+            if not len(running):
+                continue
+            numbers, codes = bucket.frames[running], bucket.codes[running]
+            rows, sizes = found.situations.of(part.number, numbers, codes), found.frames.size[numbers]
+            for size in np.unique(sizes).tolist():
+                some = np.flatnonzero(sizes == size)
+                again = found.situations._exits(part, size, numbers[some], codes[some])
+                for row, exits in zip(rows[some].tolist(), again, strict=True):
+                    assert found.situations.rows[row].exits == exits
+
+
+def check_all(case: Case, accrual: Accrual) -> None:
+    explored, ends = Explored(case, accrual), case.ends(accrual)
+    check_situations(explored.found)
+    check_ends(explored, ends)
+    check_counts(explored, ends)
+    check_causes(explored, ends)
+    check_histories(explored, ends, most=20)
+    check_exact(case, accrual, ends)
+
+
+@given(cases(), st.sampled_from(ACCRUALS))
+def test_the_machine_agrees_with_the_plain_interpreter(case: Case, accrual: Accrual) -> None:
+    check_all(case, accrual)
