@@ -49,6 +49,7 @@ CODES = _register(
     (217, "contradictory-moves", "error"),
     (218, "descending-ladder", "warning"),
     (219, "wrong-letter", "error"),
+    (220, "left-out", "info"),
     # coverage
     (301, "uncovered-outcome", "error"),
     (302, "conflicting-answers", "error"),

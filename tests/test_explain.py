@@ -30,7 +30,7 @@ from doselang.protocol.guards import (
     Share,
     Tally,
 )
-from doselang.protocol.model import Declare, Enrol, Level, Limit, Part, Protocol, Stop
+from doselang.protocol.model import Close, Declare, Enrol, Level, Limit, Part, Protocol, Stop
 from doselang.protocol.words import guard_words, moves_words
 from doselang.report.explanation import clause_numbers, explanation_record, render_explanation
 from tests.trials import at_completion, committee, of, reference, rule
@@ -373,3 +373,16 @@ def test_a_decision_in_json() -> None:
 def test_a_history_that_cannot_be_has_no_explanation() -> None:
     with pytest.raises(HistoryError):
         explained(reference(), "1NNN 3NNN")
+
+
+def test_after_a_question_without_an_answer_none_is_asked() -> None:
+    rules = (
+        rule("close", CohortComplete(), Close(NEXT_LOWER)),
+        rule("go on", CohortComplete(), Enrol(THIS)),
+    )
+    protocol = Protocol("", reference().levels, 0, reference().toxicities, (Part("a", 3, rules),))
+    way = only_way(protocol, "1NNN")
+    assert way.answer.trouble is not None and way.answer.trouble.why == "no level"
+    assert [account.rule.name for account in way.acted] == ["close"]
+    assert [(account.rule.name, account.role) for account in way.others] == [("go on", "not asked")]
+    assert '  "go on"\n    true, and not asked\n' in render_explanation(explained(protocol, "1NNN"))

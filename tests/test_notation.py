@@ -86,6 +86,13 @@ def test_what_is_wrong_is_said_and_where(text: str, message: str, start: int, en
     assert (caught.value.start, caught.value.end) == (start, end)
 
 
+def test_a_history_has_an_end() -> None:
+    assert len(parse_history("1NNNNN " * 200, ODD)) == 200
+    with pytest.raises(HistoryError, match="may have 1000 patients") as caught:
+        parse_history("1NNNNN " * 201, ODD)
+    assert (caught.value.start, caught.value.end) == (1400, 1406)
+
+
 def test_the_only_level_is_named() -> None:
     with pytest.raises(HistoryError, match="the only level is `1`"):
         parse_history("2N", evolve(ODD, levels=levels("1"), start=0))

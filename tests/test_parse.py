@@ -809,7 +809,7 @@ def test_damaged_tables_are_built_again(cache: Path, damage: bytes) -> None:
     (file,) = cache.iterdir()
     whole = file.read_bytes()
     file.write_bytes(damage)
-    assert works(fresh()) and len(file.read_bytes()) == len(whole)
+    assert works(fresh()) and tables._load(file) is not None
     file.write_bytes(whole[:-10])
     assert works(fresh())
     file.write_bytes(hashlib.sha256(damage).digest() + damage)

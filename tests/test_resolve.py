@@ -997,7 +997,7 @@ def any_node(draw: st.DrawFn, wanted: object, depth: int = 3) -> object:
             return draw(any_node(draw(st.sampled_from(kept)), depth))
 
 
-@settings(max_examples=6000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.lists(any_node(n.Statement), max_size=15), st.booleans(), st.booleans())
 def test_no_file_makes_resolving_fail(written: list[n.Statement], complete: bool, with_text: bool) -> None:
     report = Report()

@@ -50,7 +50,7 @@ def _idle_rules(part: PartSurvey) -> Iterator[Fact]:
             never = [
                 literal
                 for i, line in enumerate(part.part.lines) if line.rule == rule
-                for position, literal in enumerate(literals(line.guard)) if not part.true[i, position]
+                for position, literal in enumerate(literals(line.case.guard)) if not part.true[i, position]
             ]  # fmt: skip
             yield RuleIdle(part.part.number, rule, never[0] if never else None)
 
@@ -61,7 +61,7 @@ def _constant_conditions(part: PartSurvey) -> Iterator[Fact]:
     for i, line in enumerate(part.part.lines):
         if not _rule_acts(part, line.rule):
             continue
-        for position, literal in enumerate(literals(line.guard)):
+        for position, literal in enumerate(literals(line.case.guard)):
             value = bool(part.true[i, position])
             if value and part.not_true[i, position]:
                 continue

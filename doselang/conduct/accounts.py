@@ -108,7 +108,7 @@ class RuleAccount:
     """A rule at a look.
 
     `role`: it acted; it was overridden by rules that acted; it is true, but the decision waits for pending patients; a
-    condition was not true; it is not asked before the cohort is complete.
+    condition was not true; it is not asked, before the cohort is complete or after a question that has no answer.
     """
 
     rule: Rule

@@ -74,8 +74,10 @@ def _way(followed: Replay, look: Look, branch: Branch) -> Way:
     for number, rule in enumerate(part.part.rules):
         lines = [(i, line) for i, line in enumerate(part.lines) if line.rule == number]
         cases = _cases([line for _, line in lines], moment)
-        if any(asked.active[0, i] for i, _ in lines):
+        if any(i in branch.decision.lines for i, _ in lines):
             accounts.append(RuleAccount(rule, "acted", cases))
+        elif any(asked.active[0, i] for i, _ in lines):
+            accounts.append(RuleAccount(rule, "not asked", cases))
         elif any(case.value == "true" for case in cases):
             accounts.append(RuleAccount(rule, "overridden", cases, silencing.get(number, ())))
         else:

@@ -28,8 +28,13 @@ def _error(group: Group, message: str) -> HistoryError:
     return HistoryError(message, group.span.start, group.span.end)
 
 
+MOST_QUOTED = 12
+"""A longer history is quoted by its end."""
+
+
 def _quoted(groups: tuple[Group, ...], protocol: Protocol) -> str:
-    return f"`{write_history(groups, protocol)}`"
+    left_out = "… " if len(groups) > MOST_QUOTED else ""
+    return f"`{left_out}{write_history(groups[-MOST_QUOTED:], protocol)}`"
 
 
 def _patients(number: int) -> str:

@@ -13,7 +13,7 @@ from doselang.protocol.model import Limit, Part, Protocol, Rule, Silence
 
 @frozen
 class Gated:
-    """A gate of a part: the rule it stands in, and how many options it has."""
+    """A gate of a part: the rule it stands in, and how many options it has. Those asked earlier have lower numbers."""
 
     rule: int
     options: int
@@ -21,7 +21,7 @@ class Gated:
 
 def _lines(rules: tuple[Rule, ...], known: dict[Guard, Guard]) -> tuple[tuple[Line, ...], tuple[Gated, ...]]:
     lines: list[Line] = []
-    gates: list[Gated] = []
+    gates: list[tuple[int, Gated]] = []
     for number, rule in enumerate(rules):
         for case in rule.cases:
             guard = _shared(case.guard, known)
@@ -32,8 +32,10 @@ def _lines(rules: tuple[Rule, ...], known: dict[Guard, Guard]) -> tuple[tuple[Li
                 gate = (len(gates), choice) if case.gate else None
                 lines.append(Line(number, case, guard, option, earliest, gate))
             if case.gate:
-                gates.append(Gated(number, len(options)))
-    return tuple(lines), tuple(gates)
+                gates.append((earliest, Gated(number, len(options))))
+    asked = sorted(range(len(gates)), key=lambda gate: gates[gate][0])
+    as_asked = [evolve(line, gate=(asked.index(line.gate[0]), line.gate[1])) if line.gate else line for line in lines]
+    return tuple(as_asked), tuple(gates[gate][1] for gate in asked)
 
 
 def _overrides(rules: tuple[Rule, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:

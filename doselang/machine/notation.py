@@ -13,6 +13,9 @@ from doselang.source import NOWHERE, Span
 
 NONE, INEVALUABLE, PENDING, CLEAR_SO_FAR = "N", "x", ".", "n"
 
+MOST_PATIENTS = 1_000
+"""A history may have so many patients: no exploration goes further."""
+
 _PLAIN_LABEL = re.compile(r"-?[0-9]+")
 _GROUP = re.compile(r"\S+")
 _CHOSEN = re.compile(r"\[([^\]]*)\]?")
@@ -80,6 +83,13 @@ def parse_history(text: str, protocol: Protocol) -> tuple[Group, ...]:
         raise HistoryError(
             f"The history is empty: it begins with the first cohort, for example `{first}NNN`.", 0, len(text)
         )
+    patients = 0
+    for group in groups:
+        patients += len(group.letters)
+        if patients > MOST_PATIENTS:
+            raise HistoryError(
+                f"A history may have {MOST_PATIENTS} patients, and this one has more.", group.span.start, group.span.end
+            )
     return groups
 
 

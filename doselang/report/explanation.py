@@ -150,6 +150,8 @@ def _account(protocol: Protocol, account: RuleAccount) -> Iterator[str]:
     yield f'  "{account.rule.name}"{"  at any time" if account.rule.at_any_time else ""}'
     if acted:
         yield from (f"    {line}" for line in _basis(protocol, account.rule))
+    if account.role == "not asked" and any(case.value == "true" for case in account.cases):
+        yield "    true, and not asked"
     if account.overridden_by:
         yield f"    overridden by {quoted(account.overridden_by)}"
     for case in account.cases:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from doselang.diagnostics import Label, Report
 from doselang.protocol import model
@@ -22,6 +23,9 @@ from doselang.resolve.scenarios import bind_scenarios
 from doselang.resolve.sources import Sources, bind_sources
 from doselang.source import NOWHERE
 from doselang.syntax import nodes as syntax
+
+Statement = TypeVar("Statement", bound=syntax.Statement)
+Bound = TypeVar("Bound")
 
 UNREAD = {"DL704", "DL999"}
 """Codes that, like those of the syntax, say that a part of the file was not read."""
@@ -44,6 +48,7 @@ def resolve(
     if len(outline.parts) > MOST_PARTS or len(outline.states) > MOST_STATES:
         return None
     declare_parameters(glossary, outline.parameters, settings or {})
+    glossary.overridden, glossary.has_text = bool(settings), bool(outline.texts)
     _report_repeated(glossary, outline)
     sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None)
     protocol = _bind(glossary, outline, sources, file)
@@ -88,14 +93,36 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         replaces_inevaluable=bool(outline.replaces),
         cycle=cycle,
         claims=bind_claims(glossary, sources, outline.claims),
-        examples=bind_examples(glossary, spelling, books, outline.examples),
-        scenarios=bind_scenarios(glossary, books, outline.scenarios),
+        examples=_fitting(glossary, outline.examples, lambda some: bind_examples(glossary, spelling, books, some)),
+        scenarios=_fitting(glossary, outline.scenarios, lambda some: bind_scenarios(glossary, books, some)),
         assumptions=_assumptions(file),
         silences=_silences(glossary, outline.silences),
         citations=tuple(sources.citations),
         text=sources.settled(),
         parameters=dict(zip(glossary.parameters.spelled, (v.number for v in glossary.values), strict=True)),
     )
+
+
+def _fitting(
+    glossary: Glossary, statements: Sequence[Statement], bind: Callable[[Sequence[Statement]], tuple[Bound, ...]]
+) -> tuple[Bound, ...]:
+    """Examples or scenarios; where parameters were overridden, those that no longer fit are left out, and that is said."""
+    if not glossary.overridden:
+        return bind(statements)
+    report, kept = glossary.report, []
+    for statement in statements:
+        glossary.report = Report()
+        bind([statement])
+        if not glossary.report.has_errors:
+            kept.append(statement)
+    glossary.report = report
+    if len(kept) < len(statements):
+        left_out = next(statement for statement in statements if statement not in kept)
+        what = "example" if isinstance(left_out, syntax.Example) else "scenario"
+        number = len(statements) - len(kept)
+        message = f"With the parameters as they are set, {number} {what}{'s do' if number > 1 else ' does'} not fit, and {'are' if number > 1 else 'is'} left out."
+        report.add("DL220", message, left_out.span)
+    return bind(kept)
 
 
 def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:

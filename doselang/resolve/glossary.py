@@ -38,6 +38,10 @@ class Glossary:
     """The position of the level the trial begins at, once known."""
     course: bool = False
     """Whether the file has a patient's course."""
+    overridden: bool = False
+    """Whether parameters were given other values than the file's."""
+    has_text: bool = False
+    """Whether the file names a text, which its rules can cite."""
     values: list[Value] = field(factory=list)
     """The values of the parameters, in their order."""
     parameters: Names = field(factory=lambda: Names("parameter", "parameters", "parameter {} is 3"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import zip_longest
 
 from lark import Token
 
@@ -73,8 +74,9 @@ def unquoted_sentence(scene: Scene) -> Fault | None:
     scene.grammar.step(stack, "STRING")
     ends = scene.grammar.accepts(stack) - scene.grammar.statements
     last = scene.found
-    for token in scene.ahead:
-        if token.type in ends or (token.start_pos or 0) >= scene.line.end:
+    for token, following in zip_longest(scene.ahead, scene.ahead[1:]):
+        new = token.type in scene.grammar.statements and following is not None and following.type == "STRING"
+        if new or token.type in ends or token.type == "STRING" or (token.start_pos or 0) >= scene.line.end:
             break
         last = token
     span = where(scene.found, last)

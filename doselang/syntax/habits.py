@@ -38,7 +38,7 @@ def phrase(scene: Scene) -> Fault | None:
         span = Span(span.start - len(article[0]) if article else span.start, span.end)
     found = shown(scene.text[span.start : span.end])
     match known.kind:
-        case "else" | "if" if first != len(before):
+        case "else" | "if" if first != len(before) or scene.head not in ("RULE", "CLAIM", "SILENT", "EXAMPLE"):
             return None
         case "else" if any(token.type == "MAY" for token in scene.seen):
             return None

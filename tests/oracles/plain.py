@@ -148,7 +148,7 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
         case Standing(direction, standing):
             return stands(direction, standing, protocol, trial)
         case Declared(verdict, ever):
-            return verdict in trial.fresh or (ever and verdict in trial.named)
+            return verdict in trial.fresh or (ever and trial.verdicts.get(verdict) is not None)
         case ResultDeclared():
             return protocol.result in trial.verdicts
         case CohortComplete():
@@ -342,7 +342,8 @@ class Look:
             level = None if move.place is None else self.level(move.place)
             if found.setdefault(move.verdict, level) != level:
                 raise Halt("conflict", "two levels for one verdict")
-        mtds = {v: level for v, level in found.items() if self.protocol.verdicts[v].name.upper() == "MTD"}
+        names, result = [verdict.name.upper() for verdict in self.protocol.verdicts], self.protocol.result
+        mtds = {v: level for v, level in found.items() if v == result or names[v] == "MTD"}
         if self.closing.intersection(mtds.values()):
             raise Halt("conflict", "an MTD at a level that this look closes")
         if -1 in found.values():
