@@ -385,4 +385,4 @@ def test_after_a_question_without_an_answer_none_is_asked() -> None:
     assert way.answer.trouble is not None and way.answer.trouble.why == "no level"
     assert [account.rule.name for account in way.acted] == ["close"]
     assert [(account.rule.name, account.role) for account in way.others] == [("go on", "not asked")]
-    assert '  "go on"\n    true, and not asked\n' in render_explanation(explained(protocol, "1NNN"))
+    assert '  "go on"\n    true, but not asked\n' in render_explanation(explained(protocol, "1NNN"))

@@ -50,7 +50,7 @@ def protocol_of(path: Path, **values: int) -> Protocol:
 def changed(path: Path, *changes: tuple[str, str]) -> Loaded:
     """A protocol with some words of its script exchanged; examples and scenarios are taken out."""
     text = path.read_text(encoding="utf-8")
-    text = re.sub(r"(?ms)^# ---- worked examples.*", "", text)
+    text = re.sub(r"(?ms)^# ---- (worked examples|scenarios).*", "", text)
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)

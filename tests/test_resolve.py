@@ -503,7 +503,13 @@ TWICE: list[Mistake] = [
 
 UNKNOWN: list[Mistake] = [
     (trial(rule("any DTL")), "DL203", "DTL", "no toxicity `DTL`", "Did you mean `DLT`?"),
-    (trial(rule("any foo")), "DL203", "foo", "no toxicity `foo`", "Declared toxicities: `DLT`. To declare it, write: toxicity foo"),
+    (
+        trial(rule("any foo")),
+        "DL203",
+        "foo",
+        "no toxicity `foo`",
+        "Declared toxicities: `DLT`. To declare it, write: toxicity foo",
+    ),
     (trial(rule("any escalation")), "DL203", "escalation", "no toxicity", "`escalation` is a part"),
     (trial(rule("1 of 3 has a MTD")), "DL203", "MTD", "no toxicity", "`MTD` is a verdict"),
     (trial(rule("this level is the MDT")), "DL203", "MDT", "no verdict `MDT`", "Did you mean `MTD`?"),
@@ -515,34 +521,79 @@ UNKNOWN: list[Mistake] = [
     (trial(rule(then="declare this level as RP2D")), "DL203", "RP2D", "no verdict", "verdict RP2D"),
     (trial(rule(then="enrol many more")), "DL203", "many", "no parameter", "parameter many is 3"),
     (trial(rest=COURSE.replace("enter off", "enter offf")), "DL203", "offf", "no state `offf`", "Did you mean `off`?"),
-    (trial(rest=COURSE.replace("when progression", "when progresion")), "DL203", "progresion", "no event", "`progression`"),
+    (
+        trial(rest=COURSE.replace("when progression", "when progresion")),
+        "DL203",
+        "progresion",
+        "no event",
+        "`progression`",
+    ),
     (trial(rule(basis='overrides "tset"')), "DL203", '"tset"', 'no rule "tset"', 'Did you mean "test"?'),
-    (trial(rest='example "1NNN" then wait by "other"'), "DL203", '"other"', 'no rule "other"', 'Declared rules: "test".'),
+    (
+        trial(rest='example "1NNN" then wait by "other"'),
+        "DL203",
+        '"other"',
+        'no rule "other"',
+        'Declared rules: "test".',
+    ),
     (trial(rest='scenario "s" DLT 1% chance "tests" 5%'), "DL203", '"tests"', "no rule", 'Did you mean "test"?'),
     (trial(rest='scenario "s" DTL 1%'), "DL203", "DTL", "no toxicity", "`DLT`"),
     (trial(rest="level 4 drug 5"), "DL203", "drug", "no component", "component drug in mg"),
-    (trial(rule() + rule(name="b", basis='overrides "c"'), rest="part p\ncohorts of 3\n" + rule(name="c")),
-     "DL203", '"c"', "never holds where this one does", "Leave it out"),
+    (
+        trial(rule() + rule(name="b", basis='overrides "c"'), rest="part p\ncohorts of 3\n" + rule(name="c")),
+        "DL203",
+        '"c"',
+        "never holds where this one does",
+        "Leave it out",
+    ),
     (trial(rule("level 9 is open")), "DL204", "9", "no level `9`", "The levels are `1`, `2` and `3`"),
     (trial(top=TOP.replace("level 1\n", "level 0\n")), "DL204", "0", "no level `0`", "`1`, `2` and `3`"),
-    (trial(top=TOP + "level low-dose\n", rules=rule("level low-does is open")), "DL204", "low-does", "no level", "`low-dose`?"),
-]  # fmt: skip
+    (
+        trial(top=TOP + "level low-dose\n", rules=rule("level low-does is open")),
+        "DL204",
+        "low-does",
+        "no level",
+        "`low-dose`?",
+    ),
+]
 
 MISPLACED: list[Mistake] = [
-    ("cohorts of 3\n" + trial(part="part escalation\n"), "DL205", "cohorts of 3", "outside every part", "below its `part`"),
+    (
+        "cohorts of 3\n" + trial(part="part escalation\n"),
+        "DL205",
+        "cohorts of 3",
+        "outside every part",
+        "below its `part`",
+    ),
     ("accrue at most 6 at a level\n" + trial(), "DL205", "accrue at most 6 at a level", "outside every part", "`part`"),
     (trial(rest=COURSE + "cohorts of 3\n"), "DL205", "cohorts of 3", "outside every part", "`part`"),
     ("event e\n" + trial(rest=COURSE), "DL205", "event e", "outside it", "below `patient course`"),
     (trial(rest="event e\nevent f\nstate on final\n"), "DL205", "event e", "the file has none", "patient course"),
     (trial(rest="state on final\nstate off final\n"), "DL205", "state on final", "the file has none", "patient course"),
-    (trial(rest=COURSE + "part p\ncohorts of 3\n" + rule() + "state later final\n"),
-     "DL205", "state later final", "outside it", "below `patient course`"),
-    (trial(rest=COURSE + "cycle is 3 days\n"), "DL205", "cycle is 3 days", "belongs to the trial", "above the first `part`"),
+    (
+        trial(rest=COURSE + "part p\ncohorts of 3\n" + rule() + "state later final\n"),
+        "DL205",
+        "state later final",
+        "outside it",
+        "below `patient course`",
+    ),
+    (
+        trial(rest=COURSE + "cycle is 3 days\n"),
+        "DL205",
+        "cycle is 3 days",
+        "belongs to the trial",
+        "above the first `part`",
+    ),
     (trial(rest=COURSE + "level 4\n"), "DL205", "level 4", "belongs to the trial", "`part`"),
     (trial(rest=COURSE + "toxicity x\n"), "DL205", "toxicity x", "belongs to the trial", "`part`"),
-    (trial(rest=COURSE + 'rule "r" assume "a" because "b" when no event then continue'),
-     "DL205", 'rule "r" assume "a" because "b" when no event then continue', "State `off` is final", "Leave out `final`"),
-]  # fmt: skip
+    (
+        trial(rest=COURSE + 'rule "r" assume "a" because "b" when no event then continue'),
+        "DL205",
+        'rule "r" assume "a" because "b" when no event then continue',
+        "State `off` is final",
+        "Leave out `final`",
+    ),
+]
 
 NUMBERS: list[Mistake] = [
     (trial(part="part escalation\ncohorts of 0\n"), "DL206", "0", "at least 1, not 0", "from 1 to 100"),
@@ -592,98 +643,271 @@ NUMBERS: list[Mistake] = [
 UNITS: list[Mistake] = [
     (trial(rest=f"component c in {unit}\n"), "DL207", unit, f"`{unit}` is no unit", help)
     for unit, help in [
-        ("Mg", "`mg`"), ("ug", "`mcg`"), ("µg/kg", "`mcg/kg`"), ("mg/m^2", "`mg/m2`"), ("mg/sqm/d", "`mg/m2/day`"),
-        ("ml", "`mL`"), ("units", "`IU`"), ("mg/hour", "`mg/h`"), ("furlong", "Write for example"), ("mg/", "Write for"),
+        ("Mg", "`mg`"),
+        ("ug", "`mcg`"),
+        ("µg/kg", "`mcg/kg`"),
+        ("mg/m^2", "`mg/m2`"),
+        ("mg/sqm/d", "`mg/m2/day`"),
+        ("ml", "`mL`"),
+        ("units", "`IU`"),
+        ("mg/hour", "`mg/h`"),
+        ("furlong", "Write for example"),
+        ("mg/", "Write for"),
         ("mg/m2/m2", "Write for example"),
     ]
-] + [(trial(rest="component c\nlevel 4 c 5\n"), "DL207", "c 5", "`c` has no unit", "component c in mg")]  # fmt: skip
+] + [(trial(rest="component c\nlevel 4 c 5\n"), "DL207", "c 5", "`c` has no unit", "component c in mg")]
 
 UNCLEAR: list[Mistake] = [
-    (trial(rule("any DLT and no higher level exists or no DLT")),
-     "DL208", "any DLT and no higher level exists or no DLT", "two ways", "parentheses"),
+    (
+        trial(rule("any DLT and no higher level exists or no DLT")),
+        "DL208",
+        "any DLT and no higher level exists or no DLT",
+        "two ways",
+        "parentheses",
+    ),
     (trial(rule("2 DLTs")), "DL209", "2 DLTs", "exactly, at least or at most", "`exactly 2 DLTs`, `at least 2 DLTs`"),
-    (trial(rule("6 evaluable at level 2")), "DL209", "6 evaluable at level 2", "exactly", "`at least 6 evaluable at level 2`"),
+    (
+        trial(rule("6 evaluable at level 2")),
+        "DL209",
+        "6 evaluable at level 2",
+        "exactly",
+        "`at least 6 evaluable at level 2`",
+    ),
     (trial(rule("DLT")), "DL209", "DLT", "how many patients", "any DLT"),
     (trial(rule("this level is closed")), "DL210", "closed", "too toxic", "closed as too toxic"),
     (trial(rule("a lower level is closed")), "DL210", "closed", "too toxic", "closed as too toxic"),
     (trial(rule("any DLT and a higher level")), "DL210", "higher level", "does not say", "`a higher level exists`"),
     (trial(rule("no lower level")), "DL210", "no lower level", "does not say", "`no lower level remains`"),
     (trial(rule("the MTD")), "DL210", "MTD", "does not say", "`the MTD is declared`"),
-    (trial(rule("level 2 is declared")), "DL210", "level 2 is declared", "A verdict is declared", "the MTD is declared"),
+    (
+        trial(rule("level 2 is declared")),
+        "DL210",
+        "level 2 is declared",
+        "A verdict is declared",
+        "the MTD is declared",
+    ),
     (trial(rule(then="close this level")), "DL210", "close this level", "too toxic", "`close this level as too toxic`"),
     (trial(rule(then="begin escalation")), "DL210", "begin escalation", "at which level", "at the MTD"),
-    (trial(rest=COURSE + 'claim "c" in patient course when level 1 is entered never no event\n'),
-     "DL210", "level 1 is entered", "A state is entered", "name of a state"),
-]  # fmt: skip
+    (
+        trial(rest=COURSE + 'claim "c" in patient course when level 1 is entered never no event\n'),
+        "DL210",
+        "level 1 is entered",
+        "A state is entered",
+        "name of a state",
+    ),
+]
 
 ASK_COURSE = "below `patient course`"
-NOT_HERE: list[Mistake] = [
-    (trial(rule("progression"), rest=COURSE), "DL211", "progression", "a rule of the trial", ASK_COURSE),
-    (trial(rule("no event")), "DL211", "no event", "a rule of the trial", ASK_COURSE),
-    (trial(rule("at least 6 cycles")), "DL211", "at least 6 cycles", "a rule of the trial", ASK_COURSE),
-    (trial(rule("this level is the assigned level")), "DL211", "assigned level", "a rule of the trial", "`this level`"),
-    (trial(rule("the trial is stopped")), "DL211", "trial is stopped", "a rule of the trial", "a claim about the trial"),
-    (trial(rule("off is entered"), rest=COURSE), "DL211", "off is entered", "a rule of the trial", "in patient course"),
-    (trial(rule(then="continue")), "DL211", "continue", "a rule of the trial", ASK_COURSE),
-    (trial(rule(then="enter off"), rest=COURSE), "DL211", "enter off", "a rule of the trial", ASK_COURSE),
-    (trial(rule("any DLT at level 2 in the cohort")), "DL211", "in the cohort", "together with a level", "leave out one"),
-    (trial(rule("the DLT rate in the cohort is at most 5%")),
-     "DL211", "DLT rate in the cohort is at most 5%", "one cohort", "at most 1 DLT in the cohort"),
-    (trial(rest='claim "c" never any DLT at level 1 in the part\n'),
-     "DL211", "in the part", "a claim about the trial", "`in escalation`"),
-    (trial(rest='claim "c" when any DLT eventually the trial is stopped\n'), "DL211", "any DLT", "`eventually`", "always"),
-    (trial(rest='claim "c" in patient course never no event\n'),
-     "DL211", 'claim "c" in patient course never no event', "the file has none", "patient course"),
-    (trial(rest='example patient "1 ." then wait\n'),
-     "DL211", 'example patient "1 ." then wait', "the file has none", "patient course"),
-    (trial(rest='example "1N" with level 1 closed as too toxic then wait\n'), "DL211", "1", "by its history", "patient"),
-    (trial(rest=COURSE + 'example "1N" then continue\n'), "DL211", "continue", "example of the trial", "`example patient`"),
-    (trial(rest="accrue at least 6 in the part\n"), "DL211", "accrue at least 6 in the part", "in the part", "at a level"),
-    (trial(rest="verdict V requires the trial is stopped\n"), "DL211", "trial is stopped", "definition", "claim"),
-    (trial(rest='silent "s" when the trial is stopped\n'), "DL211", "trial is stopped", "a silence in the trial", "claim"),
-] + [
-    (trial(rest=COURSE.replace("when progression", f"when {when}")), "DL211", words, "a rule of a patient's course", help)
-    for when, words, help in [
-        ("any DLT", "any DLT", "at least 6 cycles"), ("1 of 3 has a DLT", "1 of 3 has a DLT", "at least 6 cycles"),
-        ("no DLT in the cohort", "no DLT in the cohort", "at least 6 cycles"),
-        ("this level is open", "open", "tried"), ("the MTD is declared", "MTD is declared", "cycles"),
-        ("the MTD has been declared", "MTD has been declared", "cycles"), ("a verdict is declared", "verdict is declared", "cycles"),
-        ("this level is the MTD", "MTD", "`the assigned level`"), ("the cohort is complete", "cohort is complete", "cycles"),
-        ("the DLT rate is at most 5%", "DLT rate is at most 5%", "cycles"), ("the trial is stopped", "trial is stopped", "claim"),
-        ("on-treatment is entered", "on-treatment is entered", "in patient course"),
-        ("at least 6 cycles at level 1", "level 1", "leave this out"),
+NOT_HERE: list[Mistake] = (
+    [
+        (trial(rule("progression"), rest=COURSE), "DL211", "progression", "a rule of the trial", ASK_COURSE),
+        (trial(rule("no event")), "DL211", "no event", "a rule of the trial", ASK_COURSE),
+        (trial(rule("at least 6 cycles")), "DL211", "at least 6 cycles", "a rule of the trial", ASK_COURSE),
+        (
+            trial(rule("this level is the assigned level")),
+            "DL211",
+            "assigned level",
+            "a rule of the trial",
+            "`this level`",
+        ),
+        (
+            trial(rule("the trial is stopped")),
+            "DL211",
+            "trial is stopped",
+            "a rule of the trial",
+            "a claim about the trial",
+        ),
+        (
+            trial(rule("off is entered"), rest=COURSE),
+            "DL211",
+            "off is entered",
+            "a rule of the trial",
+            "in patient course",
+        ),
+        (trial(rule(then="continue")), "DL211", "continue", "a rule of the trial", ASK_COURSE),
+        (trial(rule(then="enter off"), rest=COURSE), "DL211", "enter off", "a rule of the trial", ASK_COURSE),
+        (
+            trial(rule("any DLT at level 2 in the cohort")),
+            "DL211",
+            "in the cohort",
+            "together with a level",
+            "leave out one",
+        ),
+        (
+            trial(rule("the DLT rate in the cohort is at most 5%")),
+            "DL211",
+            "DLT rate in the cohort is at most 5%",
+            "one cohort",
+            "at most 1 DLT in the cohort",
+        ),
+        (
+            trial(rest='claim "c" never any DLT at level 1 in the part\n'),
+            "DL211",
+            "in the part",
+            "a claim about the trial",
+            "`in escalation`",
+        ),
+        (
+            trial(rest='claim "c" when any DLT eventually the trial is stopped\n'),
+            "DL211",
+            "any DLT",
+            "`eventually`",
+            "always",
+        ),
+        (
+            trial(rest='claim "c" in patient course never no event\n'),
+            "DL211",
+            'claim "c" in patient course never no event',
+            "the file has none",
+            "patient course",
+        ),
+        (
+            trial(rest='example patient "1 ." then wait\n'),
+            "DL211",
+            'example patient "1 ." then wait',
+            "the file has none",
+            "patient course",
+        ),
+        (
+            trial(rest='example "1N" with level 1 closed as too toxic then wait\n'),
+            "DL211",
+            "1",
+            "by its history",
+            "patient",
+        ),
+        (
+            trial(rest=COURSE + 'example "1N" then continue\n'),
+            "DL211",
+            "continue",
+            "example of the trial",
+            "`example patient`",
+        ),
+        (
+            trial(rest="accrue at least 6 in the part\n"),
+            "DL211",
+            "accrue at least 6 in the part",
+            "in the part",
+            "at a level",
+        ),
+        (trial(rest="verdict V requires the trial is stopped\n"), "DL211", "trial is stopped", "definition", "claim"),
+        (
+            trial(rest='silent "s" when the trial is stopped\n'),
+            "DL211",
+            "trial is stopped",
+            "a silence in the trial",
+            "claim",
+        ),
     ]
-] + [
-    (trial(rest=COURSE.replace("enter off", move)), "DL211", words, "a rule of a patient's course", "`continue` and `enter`")
-    for move, words in [
-        ("enrol 3", "enrol 3"), ("escalate", "escalate"), ("stop", "stop"), ("declare no MTD", "declare no MTD"),
-        ("close this level as too toxic", "close this level as too toxic"),
-        ("begin escalation at level 1", "begin escalation at level 1"),
+    + [
+        (
+            trial(rest=COURSE.replace("when progression", f"when {when}")),
+            "DL211",
+            words,
+            "a rule of a patient's course",
+            help,
+        )
+        for when, words, help in [
+            ("any DLT", "any DLT", "at least 6 cycles"),
+            ("1 of 3 has a DLT", "1 of 3 has a DLT", "at least 6 cycles"),
+            ("no DLT in the cohort", "no DLT in the cohort", "at least 6 cycles"),
+            ("this level is open", "open", "tried"),
+            ("the MTD is declared", "MTD is declared", "cycles"),
+            ("the MTD has been declared", "MTD has been declared", "cycles"),
+            ("a verdict is declared", "verdict is declared", "cycles"),
+            ("this level is the MTD", "MTD", "`the assigned level`"),
+            ("the cohort is complete", "cohort is complete", "cycles"),
+            ("the DLT rate is at most 5%", "DLT rate is at most 5%", "cycles"),
+            ("the trial is stopped", "trial is stopped", "claim"),
+            ("on-treatment is entered", "on-treatment is entered", "in patient course"),
+            ("at least 6 cycles at level 1", "level 1", "leave this out"),
+        ]
     ]
-]  # fmt: skip
+    + [
+        (
+            trial(rest=COURSE.replace("enter off", move)),
+            "DL211",
+            words,
+            "a rule of a patient's course",
+            "`continue` and `enter`",
+        )
+        for move, words in [
+            ("enrol 3", "enrol 3"),
+            ("escalate", "escalate"),
+            ("stop", "stop"),
+            ("declare no MTD", "declare no MTD"),
+            ("close this level as too toxic", "close this level as too toxic"),
+            ("begin escalation at level 1", "begin escalation at level 1"),
+        ]
+    ]
+)
 
 OVERRIDES: list[Mistake] = [
     (trial(rule(basis='overrides "Test"')), "DL212", '"Test"', "overrides itself", "Leave this name out"),
-    (trial(rule(name="a", basis='overrides "b"') + rule(name="b", basis='overrides "c"') + rule(name="c", basis='overrides "a"')),
-     "DL212", '"a"', '"a" overrides "b" overrides "c" overrides "a"', "Leave out one `overrides`"),
-    (trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic")),
-     "DL212", '"early"', '"late" cannot override "early"', 'condition of "early"'),
-    (trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="declare no MTD")),
-     "DL212", '"early"', "which is asked before it", 'condition of "early"'),
-]  # fmt: skip
+    (
+        trial(
+            rule(name="a", basis='overrides "b"')
+            + rule(name="b", basis='overrides "c"')
+            + rule(name="c", basis='overrides "a"')
+        ),
+        "DL212",
+        '"a"',
+        '"a" overrides "b" overrides "c" overrides "a"',
+        "Leave out one `overrides`",
+    ),
+    (
+        trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="close this level as too toxic")),
+        "DL212",
+        '"early"',
+        '"late" cannot override "early"',
+        'condition of "early"',
+    ),
+    (
+        trial(rule(name="late", basis='overrides "early"') + rule(name="early", then="declare no MTD")),
+        "DL212",
+        '"early"',
+        "which is asked before it",
+        'condition of "early"',
+    ),
+]
 
 LIMITS: list[Mistake] = [
-    (trial(rest="accrue at least 6 and at most 3 at a level\n"),
-     "DL213", "accrue at least 6 and at most 3 at a level", "at least 6 and at most 3", "`at least 3 and at most 6`"),
-    (trial(rest="accrue at most 6 at a level\naccrue at most 9 at a level\n"),
-     "DL213", "accrue at most 9 at a level", "twice", "Keep one"),
-    (trial(rest="accrue at least 6 at a level\naccrue at most 5 in the part\n"),
-     "DL213", "accrue at most 5 in the part", "At least 6 at a level and at most 5 in the part", "Correct"),
-    (trial(rest="accrue at most 2 at a level\n"), "DL213", "3", "larger than the limit of 2 patients at a level", "size"),
+    (
+        trial(rest="accrue at least 6 and at most 3 at a level\n"),
+        "DL213",
+        "accrue at least 6 and at most 3 at a level",
+        "at least 6 and at most 3",
+        "`at least 3 and at most 6`",
+    ),
+    (
+        trial(rest="accrue at most 6 at a level\naccrue at most 9 at a level\n"),
+        "DL213",
+        "accrue at most 9 at a level",
+        "twice",
+        "Keep one",
+    ),
+    (
+        trial(rest="accrue at least 6 at a level\naccrue at most 5 in the part\n"),
+        "DL213",
+        "accrue at most 5 in the part",
+        "At least 6 at a level and at most 5 in the part",
+        "Correct",
+    ),
+    (
+        trial(rest="accrue at most 2 at a level\n"),
+        "DL213",
+        "3",
+        "larger than the limit of 2 patients at a level",
+        "size",
+    ),
     (trial(rule(then="enrol 7"), rest="accrue at most 6 in the part\n"), "DL213", "enrol 7", "limit of 6", "size"),
-    (trial(rest="accrue at most 9 in the trial\npart p\ncohorts of 3\naccrue at most 12 in the trial\n" + rule()),
-     "DL213", "accrue at most 12 in the trial", "twice", "Keep one"),
-]  # fmt: skip
+    (
+        trial(rest="accrue at most 9 in the trial\npart p\ncohorts of 3\naccrue at most 12 in the trial\n" + rule()),
+        "DL213",
+        "accrue at most 12 in the trial",
+        "twice",
+        "Keep one",
+    ),
+]
 
 
 def timed(words: str, rest: str = "") -> str:
@@ -749,35 +973,105 @@ RATES: list[Mistake] = [
     (scenario("DLT 10%, 20% minor 1%"), "DL216", "DLT 10%, 20%", "3 levels, and here are 2 rates", "one a level"),
     (scenario("DLT 10%"), "DL216", '"s"', "no rate of `minor`", "minor 10%"),
     (scenario("DLT 101% minor 0%"), "DL216", "101%", "between 0% and 100%", "0% to 100%"),
-    (scenario("DLT 10%, 60%, 90% minor 30%"), "DL216", 'scenario "s" DLT 10%, 60%, 90% minor 30%', "level `3` add up to 120%", "100%"),
+    (
+        scenario("DLT 10%, 60%, 90% minor 30%"),
+        "DL216",
+        'scenario "s" DLT 10%, 60%, 90% minor 30%',
+        "level `3` add up to 120%",
+        "100%",
+    ),
     (scenario(BOTH + "DLT 5%"), "DL216", "DLT 5%", "twice", "Leave out"),
     (scenario(BOTH + "progression 5%"), "DL216", "progression 5%", "an event", "each cycle progression 5%"),
     (scenario(BOTH + "each cycle minor 5%"), "DL216", "each cycle minor 5%", "`minor` is none", "without `each cycle`"),
-    (scenario(BOTH + "each cycle progression 5%"), "DL216", '"s"', "none of `late-toxicity`", "each cycle late-toxicity 0%"),
+    (
+        scenario(BOTH + "each cycle progression 5%"),
+        "DL216",
+        '"s"',
+        "none of `late-toxicity`",
+        "each cycle late-toxicity 0%",
+    ),
     (scenario(BOTH + 'chance "test" 5%'), "DL216", 'chance "test" 5%', "nobody decides", "`may` or `ask`"),
-    (scenario(BOTH + 'chance "choice" 5%'), "DL216", 'chance "choice" 5%', "one chance, and the rule needs 2", "one an option"),
-    (scenario(BOTH + 'chance "leave" 5%, 95%'), "DL216", 'chance "leave" 5%, 95%', "2 chances, and the rule needs 1", "that it is done"),
-    (scenario(BOTH + 'chance "choice" 33.3%, 66.6%'), "DL216", 'chance "choice" 33.3%, 66.6%', "99.9%, not to 100%", "Exactly one"),
-    (trial(rest='scenario "s" DLT 5% each cycle late 5%\n'), "DL216", "each cycle late 5%", "`late` is none", "no event"),
-]  # fmt: skip
+    (
+        scenario(BOTH + 'chance "choice" 5%'),
+        "DL216",
+        'chance "choice" 5%',
+        "one chance, and the rule needs 2",
+        "one an option",
+    ),
+    (
+        scenario(BOTH + 'chance "leave" 5%, 95%'),
+        "DL216",
+        'chance "leave" 5%, 95%',
+        "2 chances, and the rule needs 1",
+        "that it is done",
+    ),
+    (
+        scenario(BOTH + 'chance "choice" 33.3%, 66.6%'),
+        "DL216",
+        'chance "choice" 33.3%, 66.6%',
+        "99.9%, not to 100%",
+        "Exactly one",
+    ),
+    (
+        trial(rest='scenario "s" DLT 5% each cycle late 5%\n'),
+        "DL216",
+        "each cycle late 5%",
+        "`late` is none",
+        "no event",
+    ),
+]
 
 MOVES: list[Mistake] = [
     (trial(rule(then="escalate, stop")), "DL217", "stop", "twice what comes next", "Keep one"),
     (trial(rule(then="enrol 3 more, enrol 3 more")), "DL217", "enrol 3 more", "twice what comes next", "Keep one"),
     (trial(rule(then="declare this level as MTD, declare no MTD")), "DL217", "declare no MTD", "MTD twice", "Keep one"),
-    (trial(rule(then="close this level as too toxic, enrol 3 more")),
-     "DL217", "enrol 3 more", "closes a level as too toxic and enrols", "at the next lower level"),
-    (trial(rule(then="close the lowest level as too toxic, enrol 3 at level 1")), "DL217", "enrol 3 at level 1", "closes", "level"),
-    (trial(rule(then="close this level with all above as too toxic, escalate")), "DL217", "escalate", "closes", "level"),
+    (
+        trial(rule(then="close this level as too toxic, enrol 3 more")),
+        "DL217",
+        "enrol 3 more",
+        "closes a level as too toxic and enrols",
+        "at the next lower level",
+    ),
+    (
+        trial(rule(then="close the lowest level as too toxic, enrol 3 at level 1")),
+        "DL217",
+        "enrol 3 at level 1",
+        "closes",
+        "level",
+    ),
+    (
+        trial(rule(then="close this level with all above as too toxic, escalate")),
+        "DL217",
+        "escalate",
+        "closes",
+        "level",
+    ),
     (trial(rule(then="stop, declare no MTD")), "DL217", "declare no MTD", "after `stop`", "as the last move"),
-    (trial(rule(then="stay and may stop if b agrees, otherwise stop"), rest="body b\n"), "DL217", "stop", "twice", "Keep one"),
-    (trial(rest=COURSE.replace("enter off", "continue, enter off")), "DL217", "enter off", "twice what comes next", "Keep one"),
-]  # fmt: skip
+    (
+        trial(rule(then="stay and may stop if b agrees, otherwise stop"), rest="body b\n"),
+        "DL217",
+        "stop",
+        "twice",
+        "Keep one",
+    ),
+    (
+        trial(rest=COURSE.replace("enter off", "continue, enter off")),
+        "DL217",
+        "enter off",
+        "twice what comes next",
+        "Keep one",
+    ),
+]
 
 LADDER: list[Mistake] = [
-    (trial(rest="component c in mg\ncomponent d in mg\nlevel 4 c 5, d 5\nlevel 5 c 4, d 4\n"),
-     "DL218", "level 5 c 4, d 4", "lower doses than level `4`", "lowest to the highest"),
-]  # fmt: skip
+    (
+        trial(rest="component c in mg\ncomponent d in mg\nlevel 4 c 5, d 5\nlevel 5 c 4, d 4\n"),
+        "DL218",
+        "level 5 c 4, d 4",
+        "lower doses than level `4`",
+        "lowest to the highest",
+    ),
+]
 
 LETTERS: list[Mistake] = [
     (trial(top=TOP + "toxicity minor written T\n"), "DL219", "written T", "have one letter, T", "another letter"),
@@ -785,7 +1079,7 @@ LETTERS: list[Mistake] = [
     (trial(top=TOP + "toxicity minor written X\n"), "DL219", "written X", "inevaluable", "another letter"),
     (trial(rest=COURSE + "event e written U\n"), "DL219", "written U", "`e` and `late-toxicity`", "another letter"),
     (trial(rest=COURSE + "".join(f"event e{i}\n" for i in range(23))), "DL219", "e22", "No letter is left", "fewer"),
-]  # fmt: skip
+]
 
 BASIS: list[Mistake] = [
     (trial('rule "bare" when any DLT then stop\n'), "DL603", '"bare"', "no basis", 'cites "'),
@@ -961,10 +1255,29 @@ def test_a_misspelt_name_is_reported_beside_a_faulty_statement() -> None:
 
 # ---- whatever the file ----
 
-WORDS = "DLT dlts minor MTD RP2D escalation expansion progression on off board drug top".split()
+WORDS = [
+    "DLT",
+    "dlts",
+    "minor",
+    "MTD",
+    "RP2D",
+    "escalation",
+    "expansion",
+    "progression",
+    "on",
+    "off",
+    "board",
+    "drug",
+    "top",
+]
 SENTENCES = ["test", "other", "A sentence.", "", "1NTN 2NN", "2 . (PU)", "a … sentence", "expansion/1N[2]"]
 LABELS = ["1", "2", "3", "-1", "2A", "top", "low", "4.5", "9" * 5000]
-NUMBERS_OF_ANY_SIZE = [*map(Fraction, range(8)), *map(Fraction, ("1/3", "33.3", "250", "-3")), Fraction(10**400), 1 / Fraction(10**400)]
+NUMBERS_OF_ANY_SIZE = [
+    *map(Fraction, range(8)),
+    *map(Fraction, ("1/3", "33.3", "250", "-3")),
+    Fraction(10**400),
+    1 / Fraction(10**400),
+]
 SPECIAL: dict[type, list[n.Node]] = {
     n.Name: [n.Name(word) for word in WORDS],
     n.Text: [n.Text(sentence) for sentence in SENTENCES],

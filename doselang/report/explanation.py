@@ -151,7 +151,7 @@ def _account(protocol: Protocol, account: RuleAccount) -> Iterator[str]:
     if acted:
         yield from (f"    {line}" for line in _basis(protocol, account.rule))
     if account.role == "not asked" and any(case.value == "true" for case in account.cases):
-        yield "    true, and not asked"
+        yield "    true, but not asked"
     if account.overridden_by:
         yield f"    overridden by {quoted(account.overridden_by)}"
     for case in account.cases:

@@ -31,6 +31,9 @@ MOST_TRIALS = 200
 """So many words inside faulty statements are tried as the beginning of the next one, and so many looked up as
 misspelt ones."""
 
+LONGEST_STATEMENT = 5000
+"""In a faulty statement of more words the beginning of another is not looked for."""
+
 COMMENT = re.compile(r'"[^"\n]*"?|#[^\n]*')
 FIRST_WORD = re.compile(r"^[ \t\r\f]*([A-Za-z][A-Za-z0-9_-]*)", re.MULTILINE)
 WORD_IN_LINE = re.compile(r'"[^"\n]*"?|#[^\n]*|([A-Za-z][A-Za-z0-9_-]*)')
@@ -269,7 +272,7 @@ class Lines:
 
     def swallowed(self, seen: list[Token]) -> int:
         """The place, among the words of a faulty statement, of a word that by the layout begins the next; 0 if none."""
-        if not seen:
+        if not seen or len(seen) > LONGEST_STATEMENT:
             return 0
         begun = offset(seen[0])
         column = self.indentation(begun)
