@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any as Anything
 from typing import Literal
@@ -81,8 +81,8 @@ def places(setting: Setting) -> st.SearchStrategy[Place]:
 
 @st.composite
 def ranges(draw: Draw, most: int) -> Range:
-    """From none to `most`, with or without an upper end."""
-    low = draw(st.integers(0, most))
+    """Some numbers up to `most`, with or without an upper end; few from 0 on, which is always true without one."""
+    low = draw(st.sampled_from([*range(most + 1), *range(1, most + 1)]))
     return Range(low, draw(st.one_of(st.none(), st.integers(low, most))))
 
 
@@ -144,6 +144,38 @@ def guards(setting: Setting) -> st.SearchStrategy[Guard]:
     literal = st.one_of(atom, atom, st.builds(Not, atom))
     pair = st.tuples(literal, literal)
     return st.one_of(literal, literal, st.builds(All, pair), st.builds(Any, pair), st.builds(Not, st.builds(All, pair)))
+
+
+@st.composite
+def about_places(draw: Draw, setting: Setting, wanted: Sequence[Place]) -> Guard:
+    """A condition on one of these places: its patients, its status, or where it lies."""
+    place = draw(st.sampled_from(wanted))
+    kind = draw(st.sampled_from(["share", "tally", "tally", "rate", "status", "compare"]))
+    match kind:
+        case "share":
+            return evolve(draw(shares(setting)), place=place)
+        case "tally":
+            counted = draw(tallies(setting))
+            return evolve(counted, scope="level", place=place)
+        case "rate":
+            return evolve(draw(limits_of_rate(setting)), scope="level", place=place)
+        case "status":
+            return HasStatus(place, draw(st.sampled_from(["open", "closed", "tried"])))
+    return Compare(place, draw(st.sampled_from(["above", "below", "same"])), draw(places(setting)))
+
+
+def consequences(setting: Setting, move: Move) -> st.SearchStrategy[Guard]:
+    """A condition that a closing or a verdict of the same look can change."""
+    if isinstance(move, Declare):
+        said = [Declared(move.verdict), Declared(move.verdict, ever=True), ResultDeclared()]
+        return st.one_of(st.sampled_from(said), about_places(setting, [Place("verdict", move.verdict)]))
+    assert isinstance(move, Close)
+    sides = st.sampled_from(["higher", "lower"])
+    remains = about_places(setting, [Place("next lower that remains")])
+    standing = st.builds(Standing, sides, st.sampled_from(["remains", "closed", "open"]))
+    levels = [THIS, move.place, NEXT_HIGHER, NEXT_LOWER, Place("highest"), Place("lowest")]
+    status = st.builds(HasStatus, st.sampled_from(levels), st.sampled_from(["closed", "open"]))
+    return st.one_of(standing, remains, status)
 
 
 # ---- random moves ----
@@ -248,13 +280,45 @@ def expansion(n: int) -> list[Rule]:
 
 
 @st.composite
+def asides(draw: Draw, setting: Setting) -> Close | Declare:
+    """A closing or a verdict."""
+    place = draw(places(setting))
+    if draw(st.booleans()):
+        return Close(place, draw(st.booleans()))
+    return Declare(draw(st.integers(0, setting.verdicts - 1)), draw(st.sampled_from([place, place, THIS, None])))
+
+
+@st.composite
+def sequel(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
+    """One rule also closes a level or gives a verdict, or people may, and what comes next depends on what follows."""
+    positions = draw(st.permutations(range(len(rules))))
+    first, second = positions[0], positions[-1]
+    aside, changed = draw(asides(setting)), list(rules)
+    case, *more = changed[first].cases
+    if case.gate is None and draw(st.integers(0, 2)) == 0:
+        options = draw(st.permutations([(*case.moves, aside), case.moves]))
+        case = Case(case.guard, (), Gate(draw(st.sampled_from(["ask", "may"])), 0, tuple(options)))
+    else:
+        case = evolve(case, moves=(*case.moves, aside))
+    changed[first] = evolve(changed[first], cases=(case, *more))
+    condition, other = draw(consequences(setting, aside)), changed[second].cases[0]
+    condition = draw(st.sampled_from([condition, Not(condition)]))
+    if draw(st.booleans()):
+        fresh = plain_rule(f"sequel {len(rules)}", condition, draw(nexts(setting)))
+        return [*changed, evolve(fresh, at_any_time=draw(st.booleans()))]
+    together = draw(st.sampled_from([All, Any]))((other.guard, condition))
+    changed[second] = evolve(changed[second], cases=(evolve(other, guard=together), *changed[second].cases[1:]))
+    return changed
+
+
+@st.composite
 def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     """The rules with one change."""
     position = draw(st.integers(0, len(rules) - 1))
     rule, others = rules[position], rules[:position] + rules[position + 1 :]
     which = draw(st.integers(0, len(rule.cases) - 1))
     case = rule.cases[which]
-    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard"]
+    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard", "also", "sequel"]
     match draw(st.sampled_from(changes)):
         case "drop":
             return others or rules
@@ -270,6 +334,10 @@ def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
             case = Case(case.guard, draw(thens(setting)))
         case "gate":
             case = draw(gated(setting, case))
+        case "also":
+            case = evolve(case, moves=(*case.moves, draw(asides(setting))))
+        case "sequel":
+            return draw(sequel(setting, rules))
         case "case":
             extra = Case(draw(guards(setting)), draw(thens(setting)))
             return [*others, evolve(rule, cases=(*rule.cases, extra))]
@@ -312,7 +380,7 @@ def with_overrides(draw: Draw, rules: list[Rule]) -> list[Rule]:
 def limits(draw: Draw, setting: Setting, cap: int) -> tuple[Limit, ...]:
     """The cap of the trial, always; sometimes limits at a level and in the part."""
     found = [Limit("trial", None, cap)]
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 2)) == 0:
         high = draw(st.one_of(st.none(), st.integers(setting.cohort, 2 * setting.cohort + 1)))
         low = draw(st.one_of(st.none(), st.integers(1, setting.cohort)))
         found += [Limit("level", low, high)] if low is not None or high is not None else []
@@ -323,17 +391,25 @@ def limits(draw: Draw, setting: Setting, cap: int) -> tuple[Limit, ...]:
 
 @st.composite
 def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[Rule, ...]) -> Part:
-    """A part: the skeleton of an escalation, or in a later part mostly of an expansion, with up to four changes."""
+    """A part: the skeleton of an escalation, or in a later part mostly of an expansion, with up to five changes."""
     n, last = setting.cohort, position == setting.parts - 1
     if position == 0:
         rules = escalation(n, last)
     else:
         rules = expansion(n) if draw(st.integers(0, 2)) else escalation(n, last, "later ")
-    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4]))):
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4, 5]))):
         rules = draw(mutated(setting, rules))
     rules = draw(with_overrides([*common, *rules]))
     name = ("escalation", "expansion")[position]
     return Part(name, n, tuple(rules), draw(limits(setting, cap)))
+
+
+@st.composite
+def silence(draw: Draw, setting: Setting) -> Silence:
+    """A silence: mostly with a condition, in one part or in all; now and then a notice."""
+    part = draw(st.sampled_from([None, *range(setting.parts)]))
+    when = draw(st.one_of(st.sampled_from([HERE_CLOSED, CohortComplete(), None]), guards(setting), guards(setting)))
+    return Silence("the text does not say", when, part)
 
 
 @st.composite
@@ -347,16 +423,12 @@ def protocols(draw: Draw) -> Protocol:
     classes = draw(st.sampled_from([1, 1, 1, 2]))
     cohorts = [draw(st.sampled_from([3, 2, 3, 1, 2, 4])) for _ in range(count)]
     cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
-    verdicts = (Verdict("MTD"), Verdict("tentative"))[: draw(st.sampled_from([1, 1, 2]))]
+    verdicts = draw(st.sampled_from([(Verdict("MTD"),), (Verdict("MTD"),), (Verdict("MTD"), Verdict("tentative"))]))
     settings = [Setting(levels, classes, count, len(verdicts), cohort) for cohort in cohorts]
     common: tuple[Rule, ...] = ()
     if draw(st.integers(0, 5)) == 0:
         common = (plain_rule("in every part", draw(guards(settings[0])), *draw(thens(settings[0]))),)
-    silences: tuple[Silence, ...] = ()
-    if draw(st.booleans()):
-        part = draw(st.sampled_from([None, *range(count)]))
-        when = draw(st.one_of(st.sampled_from([HERE_CLOSED, CohortComplete()]), guards(settings[0])))
-        silences = (Silence("the text does not say", when, part), Silence("a notice"))
+    silences = tuple(draw(silence(settings[0])) for _ in range(draw(st.sampled_from([0, 0, 1, 2]))))
     return Protocol(
         title="a random protocol",
         levels=tuple(Level(label) for label in draw(st.sampled_from(LABELS))[:levels]),
@@ -364,8 +436,9 @@ def protocols(draw: Draw) -> Protocol:
         toxicities=(Toxicity("DLT", "T"), Toxicity("moderate", "M"))[:classes],
         parts=tuple(draw(parts(setting, position, cap, common)) for position, setting in enumerate(settings)),
         verdicts=verdicts,
+        result=draw(st.integers(0, len(verdicts) - 1)),
         bodies=(Body("committee"),),
-        silences=silences,
+        silences=tuple(evolve(one, text=f"{one.text} {number}") for number, one in enumerate(silences)),
     )
 
 

@@ -257,7 +257,7 @@ def check_all(case: Case, accrual: Accrual) -> None:
     check_ends(explored, ends)
     check_counts(explored, ends)
     check_causes(explored, ends)
-    check_histories(explored, ends, most=20)
+    check_histories(explored, ends, most=6)
     check_exact(case, accrual, ends)
 
 

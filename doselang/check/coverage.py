@@ -21,9 +21,9 @@ from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import Exploration
 from doselang.machine.looking import decide
-from doselang.machine.notation import Group, history_of
+from doselang.machine.notation import Group, history_of, letters_of
 from doselang.machine.records import Ints
-from doselang.machine.situations import after_outcomes, outcomes_of
+from doselang.machine.situations import Exit, after_outcomes, outcomes_of
 from doselang.protocol.model import Close, Declare, Move
 
 
@@ -145,37 +145,51 @@ def _accrual(exploration: Exploration) -> Iterator[Fact]:
     """The first early end of a cohort, by part, that is decided otherwise when its last patients count too."""
     situations = exploration.situations
     for part in exploration.machine.parts:
-        for row, made in enumerate(situations.rows):
-            if made.part == part.number and (fact := _accrual_of(exploration, part, row)) is not None:
-                yield fact
-                break
+        early: dict[int, list[int]] = {}
+        for number, row in enumerate(situations.rows):
+            if row.part == part.number and any(_ruled_early(leaving) for leaving in row.exits):
+                early.setdefault(row.size, []).append(number)
+        found = [fact for size, rows in early.items() if (fact := _other_decision(exploration, part, size, rows))]
+        yield from found[:1]
 
 
-def _accrual_of(exploration: Exploration, part: PartMachine, row: int) -> Fact | None:
-    made = exploration.situations.rows[row]
-    early = [e for e in made.exits if not e.complete and len(e.outcome) == 1 and not e.outcome[0].decision.undecided]
-    if not early:
-        return None
-    bucket, state = exploration.state(exploration.first_state[row])
-    frames, codes = bucket.frames[state : state + 1], bucket.codes[state : state + 1]
-    nodes = outcomes_of(made.size, len(exploration.machine.protocol.toxicities), early=False)
-    view = after_outcomes(exploration.frames, part, frames, codes, nodes, made.size)
-    begun: Ints = np.repeat([exploration.frames.frames[int(frames[0])].begun], len(nodes))
+def _ruled_early(leaving: Exit) -> bool:
+    return not leaving.complete and len(leaving.outcome) == 1 and not leaving.outcome[0].decision.undecided
+
+
+def _other_decision(exploration: Exploration, part: PartMachine, size: int, rows: list[int]) -> Fact | None:
+    """Compare the early ends of some situations with all that their cohorts could have become."""
+    states = [exploration.state(exploration.first_state[row]) for row in rows]
+    frames = np.array([bucket.frames[state] for bucket, state in states], np.int32)
+    codes = np.array([bucket.codes[state] for bucket, state in states], np.int32)
+    nodes = outcomes_of(size, len(exploration.machine.protocol.toxicities), early=False)
+    view = after_outcomes(exploration.frames, part, frames, codes, nodes, size)
+    begun: Ints = np.repeat(exploration.frames.begun[frames], len(nodes))
     decided = decide(exploration.machine, part, view, begun)
-    letters = ["N", *(toxicity.letter for toxicity in exploration.machine.protocol.toxicities)]
-    for leaving in early:
-        first = leaving.outcome[0].decision
-        for node, outcome in zip(nodes, decided, strict=True):
-            if outcome is None or any(a < b for a, b in zip(node, leaving.counts, strict=True)):
-                continue
-            if outcome[0].decision.answers == first.answers and not outcome[0].decision.undecided:
-                continue
-            before = history_of(exploration, exploration.first_state[row])
-            level = int(exploration.frames.level[frames[0]])
-            shown = "".join(letters[int(digit)] for digit in leaving.letters)
-            rest = "".join(letters[c] * (a - b) for c, (a, b) in enumerate(zip(node, leaving.counts, strict=True)))
-            return AccrualDependent(
-                part.number, (*before, Group(part.number, level, shown)), first,
-                (*before, Group(part.number, level, shown + rest)), outcome[0].decision, level,
-            )  # fmt: skip
+    for position, row in enumerate(rows):
+        complete = decided[position * len(nodes) : (position + 1) * len(nodes)]
+        for leaving in filter(_ruled_early, exploration.situations.rows[row].exits):
+            for node, outcome in zip(nodes, complete, strict=True):
+                reached = all(a >= b for a, b in zip(node, leaving.counts, strict=True))
+                if reached and outcome is not None and _differs(outcome[0].decision, leaving):
+                    return _dependent(exploration, part, row, leaving, node, outcome[0].decision)
     return None
+
+
+def _differs(decision: Decision, leaving: Exit) -> bool:
+    return bool(decision.undecided) or decision.answers != leaving.outcome[0].decision.answers
+
+
+def _dependent(
+    exploration: Exploration, part: PartMachine, row: int, leaving: Exit, node: tuple[int, ...], decision: Decision
+) -> Fact:
+    state = exploration.first_state[row]
+    bucket, position = exploration.state(state)
+    before, level = history_of(exploration, state), int(exploration.frames.level[bucket.frames[position]])
+    letters = letters_of(exploration.machine.protocol)
+    shown = "".join(letters[int(digit)] for digit in leaving.letters)
+    rest = "".join(letters[c] * (a - b) for c, (a, b) in enumerate(zip(node, leaving.counts, strict=True)))
+    return AccrualDependent(
+        part.number, (*before, Group(part.number, level, shown)), leaving.outcome[0].decision,
+        (*before, Group(part.number, level, shown + rest)), decision, level,
+    )  # fmt: skip

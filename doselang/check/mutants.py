@@ -62,19 +62,27 @@ def _in_turn(*kinds: Iterator[Mutant]) -> Iterator[Mutant]:
 
 
 def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
-    """Mutants of the rules of the patient's course."""
+    """Mutants of the rules of the patient's course, those in the decisions of people first."""
     course = protocol.course
     if course is None:
         return
-    for number, state in enumerate(course.states):
-        for rules, change in chain(*(_rules_changed(state.rules, kind) for kind in (_turned_moves, _turned_guards))):
-            states = (*course.states[:number], evolve(state, rules=rules), *course.states[number + 1 :])
-            yield Mutant(change, evolve(protocol, course=evolve(course, states=states)))
+    states = course.states
+
+    def mutant(number: int, rules: tuple[Rule, ...], change: str) -> Mutant:
+        changed = (*states[:number], evolve(states[number], rules=rules), *states[number + 1 :])
+        return Mutant(change, evolve(protocol, course=evolve(course, states=changed)))
+
+    turned = [
+        mutant(number, rules, change)
+        for kind in (_turned_options, _turned_moves, _turned_guards)
+        for number, state in enumerate(states)
+        for rules, change in _rules_changed(state.rules, kind)
+    ]
+    yield from turned
+    for number, state in enumerate(states):
         for rule in range(len(state.rules)):
             rules = state.rules[:rule] + state.rules[rule + 1 :]
-            states = (*course.states[:number], evolve(state, rules=rules), *course.states[number + 1 :])
-            change = f'without the rule "{state.rules[rule].name}"'
-            yield Mutant(change, evolve(protocol, course=evolve(course, states=states)))
+            yield mutant(number, rules, f'without the rule "{state.rules[rule].name}"')
 
 
 def _with_rules(protocol: Protocol, number: int, rules: tuple[Rule, ...]) -> Protocol:
@@ -97,7 +105,7 @@ def _rules_changed(rules: tuple[Rule, ...], kind) -> Iterator[tuple[tuple[Rule, 
 
 
 def _moves_turned(protocol: Protocol) -> Iterator[Mutant]:
-    return _everywhere(protocol, _turned_moves)
+    return chain(_everywhere(protocol, _turned_moves), _everywhere(protocol, _turned_options))
 
 
 def _moves_swapped(protocol: Protocol) -> Iterator[Mutant]:
@@ -164,6 +172,9 @@ def _turned_moves(case: Case) -> Iterator[tuple[Case, str]]:
             yield evolve(case, moves=(*case.moves[:m], changed, *case.moves[m + 1 :])), "another level"
         if isinstance(move, Close) and len(case.moves) > 1:
             yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "the level is not closed"
+
+
+def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:
     if case.gate is None:
         return
     for o, option in enumerate(case.gate.options):

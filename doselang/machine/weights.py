@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import define
-from doselang.machine.arrays import NDArray
 
+from doselang.machine.arrays import NDArray
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration
 from doselang.machine.records import Ints, Outcome

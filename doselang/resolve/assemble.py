@@ -106,22 +106,22 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
 def _fitting(
     glossary: Glossary, statements: Sequence[Statement], bind: Callable[[Sequence[Statement]], tuple[Bound, ...]]
 ) -> tuple[Bound, ...]:
-    """Examples or scenarios; where parameters were overridden, those that no longer fit are left out, and that is said."""
+    """Examples or scenarios. Where parameters were overridden, those that no longer fit are left out, which is said."""
     if not glossary.overridden:
         return bind(statements)
-    report, kept = glossary.report, []
+    report = glossary.report
+    kept: list[Statement] = []
+    left_out: list[Statement] = []
     for statement in statements:
         glossary.report = Report()
         bind([statement])
-        if not glossary.report.has_errors:
-            kept.append(statement)
+        (left_out if glossary.report.has_errors else kept).append(statement)
     glossary.report = report
-    if len(kept) < len(statements):
-        left_out = next(statement for statement in statements if statement not in kept)
-        what = "example" if isinstance(left_out, syntax.Example) else "scenario"
-        number = len(statements) - len(kept)
-        message = f"With the parameters as they are set, {number} {what}{'s do' if number > 1 else ' does'} not fit, and {'are' if number > 1 else 'is'} left out."
-        report.add("DL220", message, left_out.span)
+    if left_out:
+        what = "example" if isinstance(left_out[0], syntax.Example) else "scenario"
+        do_not = f"{what} does not fit and is" if len(left_out) == 1 else f"{what}s do not fit and are"
+        message = f"With the parameters as they are set, {len(left_out)} {do_not} left out."
+        report.add("DL220", message, left_out[0].span)
     return bind(kept)
 
 

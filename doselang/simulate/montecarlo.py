@@ -9,9 +9,9 @@ from math import sqrt
 import numpy as np
 from attrs import define, evolve, field, frozen
 from numpy.random import Generator, SeedSequence, default_rng
-from doselang.machine.arrays import NDArray
 
 from doselang.diagnostics import trouble
+from doselang.machine.arrays import NDArray
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import Group
