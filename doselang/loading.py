@@ -19,6 +19,11 @@ from doselang.syntax.parse import parse
 MAX_BYTES = 4 << 20
 """More is not even decoded; the limit of the language itself is lower, and is said in its own words."""
 
+SAVE_AS = "Save it as UTF-8 (in Word or an editor: Save as, plain text, encoding UTF-8)."
+
+MOST_ERRORS = 200
+"""So many errors of one file are told; nobody reads more."""
+
 
 @frozen
 class Loaded:
@@ -48,7 +53,19 @@ def load_source(source: Source, folder: Path | None, settings: Mapping[str, Frac
         if isinstance(statement, TextFile) and text is None:
             text = _protocol_text(statement, folder, report)
     protocol = resolve(file, report, text=text, settings=settings or {})
-    return Loaded(source, file, None if report.has_errors else protocol, report.sorted())
+    return Loaded(source, file, None if report.has_errors else protocol, _told(report))
+
+
+def _told(report: Report) -> tuple[Diagnostic, ...]:
+    """All that was found; of very many errors the first, and how many more there are."""
+    found = report.sorted()
+    errors = [item for item in found if item.severity == "error"]
+    if len(errors) <= MOST_ERRORS:
+        return found
+    message = f"{len(errors) - MOST_ERRORS:,} further errors are not told."
+    rest = Diagnostic("DL704", message, errors[MOST_ERRORS].span, help="Correct the first ones, then check again.")
+    others = (item for item in found if item.severity != "error")
+    return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
 
 
 def read_source(path: str) -> Source:
@@ -92,7 +109,9 @@ def _nearby(file: Path) -> str | None:
 def _decoded(content: bytes, path: str) -> str:
     if len(content) > MAX_BYTES:
         raise trouble("DL704", f"{path} is larger than {MAX_BYTES >> 20} MiB: no protocol is that long.", path=path)
-    if b"\0" in content[:8192] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise trouble("DL902", f"{path} is written in UTF-16 or UTF-32, not in UTF-8.", path=path, help=SAVE_AS)
+    if b"\0" in content[:8192]:
         raise trouble("DL902", f"{path} is not a text file: it holds binary data.", path=path)
     try:
         text = content.decode("utf-8-sig")
@@ -100,7 +119,7 @@ def _decoded(content: bytes, path: str) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise trouble(
             "DL902", f"{path} is not written in UTF-8: line {line} has a character of another encoding.", path=path,
-            help="Save it as UTF-8 (in Word or an editor: Save as, plain text, encoding UTF-8).",
+            help=SAVE_AS,
         ) from None  # fmt: skip
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

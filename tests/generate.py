@@ -276,9 +276,6 @@ def expansion(n: int) -> list[Rule]:
     ]
 
 
-# ---- mutations ----
-
-
 @st.composite
 def asides(draw: Draw, setting: Setting) -> Close | Declare:
     """A closing or a verdict."""
@@ -286,6 +283,36 @@ def asides(draw: Draw, setting: Setting) -> Close | Declare:
     if draw(st.booleans()):
         return Close(place, draw(st.booleans()))
     return Declare(draw(st.integers(0, setting.verdicts - 1)), draw(st.sampled_from([place, place, THIS, None])))
+
+
+@st.composite
+def wander(draw: Draw, setting: Setting, last: bool, prefix: str = "") -> list[Rule]:
+    """A design that reads almost nothing: without toxicity to one place, with toxicity to another, and then the end.
+
+    A level closes, or a verdict is given, on the way; one of the rules depends on what follows from it.
+    """
+    most = draw(st.integers(0, 4))
+    few, enough = Tally(Range(0, most), -1, "part"), Tally(Range(most + 1, None), -1, "part")
+    clear, toxic = (Tally(count, 0, "cohort") for count in (Range(0, 0), Range(1, None)))
+    up, down = draw(st.one_of(st.just(NEXT_HIGHER), places(setting))), draw(places(setting))
+    rules = [
+        plain_rule("clear", All((CohortComplete(), clear, few)), Enrol(up)),
+        plain_rule("toxic", All((toxic, few)), Enrol(down), any_time=draw(st.booleans())),
+    ]
+    follows = Stop("enough is known") if last else Begin(1, draw(st.sampled_from([THIS, THIS, MTD, down])))
+    rules.append(plain_rule("enough", All((CohortComplete(), enough)), follows))
+    aside, split = draw(asides(setting)), draw(st.integers(0, 2))
+    when, condition = draw(st.sampled_from([clear, toxic, few, enough])), draw(consequences(setting, aside))
+    rule, guard = rules[split], rules[split].cases[0].guard
+    rules += [
+        plain_rule("aside", when, aside),
+        plain_rule("otherwise", All((guard, Not(condition))), draw(nexts(setting)), any_time=rule.at_any_time),
+    ]
+    rules[split] = evolve(rule, cases=(Case(All((guard, condition)), rule.cases[0].moves),))
+    return [evolve(rule, name=prefix + rule.name) for rule in rules]
+
+
+# ---- mutations ----
 
 
 @st.composite
@@ -318,7 +345,7 @@ def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     rule, others = rules[position], rules[:position] + rules[position + 1 :]
     which = draw(st.integers(0, len(rule.cases) - 1))
     case = rule.cases[which]
-    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard", "also", "sequel"]
+    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard", "also", "sequel", "sequel"]
     match draw(st.sampled_from(changes)):
         case "drop":
             return others or rules
@@ -393,7 +420,9 @@ def limits(draw: Draw, setting: Setting, cap: int) -> tuple[Limit, ...]:
 def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[Rule, ...]) -> Part:
     """A part: the skeleton of an escalation, or in a later part mostly of an expansion, with up to five changes."""
     n, last = setting.cohort, position == setting.parts - 1
-    if position == 0:
+    if draw(st.integers(0, 2)) == 0:
+        rules = draw(wander(setting, last, "later " if position else ""))
+    elif position == 0:
         rules = escalation(n, last)
     else:
         rules = expansion(n) if draw(st.integers(0, 2)) else escalation(n, last, "later ")

@@ -147,9 +147,9 @@ def looked_up(statements: str, text: str | None = TEXT) -> tuple[Protocol | None
 def touched(words: str) -> tuple[int, ...] | str | None:
     """The sentences that a citation touches, `case` where only letter case differs."""
     match = looking.Finder(split_text("text.md", TEXT)).find(words)
-    if match is None or match.how == "exact":
-        return match and match.sentences
-    return match.how
+    if match is None:
+        return None
+    return match.sentences if match.how == "exact" else match.how
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,10 @@ def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
         changed = (*states[:number], evolve(states[number], rules=rules), *states[number + 1 :])
         return Mutant(change, evolve(protocol, course=evolve(course, states=changed)))
 
-    turned = [
-        mutant(number, rules, change)
-        for kind in (_turned_options, _turned_moves, _turned_guards)
-        for number, state in enumerate(states)
-        for rules, change in _rules_changed(state.rules, kind)
-    ]
-    yield from turned
+    for kind in (_turned_options, _turned_moves, _turned_guards):
+        for number, state in enumerate(states):
+            for rules, change in _rules_changed(state.rules, kind):
+                yield mutant(number, rules, change)
     for number, state in enumerate(states):
         for rule in range(len(state.rules)):
             rules = state.rules[:rule] + state.rules[rule + 1 :]

@@ -80,7 +80,7 @@ class Undecided:
     missed: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
 
 
-@frozen
+@frozen(cache_hash=True)
 class Decision:
     """What a look comes to. `acted` are the rule lines that acted, by question, as far as questions were asked.
 
@@ -98,7 +98,7 @@ class Decision:
         return tuple(line for lines in self.acted for line in lines)
 
 
-@frozen
+@frozen(cache_hash=True)
 class Branch:
     """One outcome of the human decisions at a look: `choices` are (gate, option), both counted from 0."""
 

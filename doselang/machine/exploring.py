@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, pack, present
 
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.records import Ints, only_status
-from doselang.machine.situations import Accrual, Situations, pack
+from doselang.machine.situations import Accrual, Situations
 from doselang.machine.states import Frames
 
 MAX_STATES = 5_000_000
@@ -188,8 +188,10 @@ def _step(
     frames, situations = found.frames, found.situations
     numbers, codes = bucket.frames[running], bucket.codes[running]
     rows = situations.of(part, numbers, codes)
-    for row, first in zip(*np.unique(rows, return_index=True), strict=True):
-        found.first_state.setdefault(int(row), bucket.start + int(running[first]))
+    first = np.empty(len(situations.rows), np.int64)
+    first[rows[::-1]] = np.arange(len(rows))[::-1]
+    for row in present(rows):
+        found.first_state.setdefault(row, bucket.start + int(running[first[row]]))
     many = situations.count[rows]
     state = np.repeat(np.arange(len(rows)), many)
     exits = situations.first[rows][state] + np.arange(len(state)) - np.repeat(np.cumsum(many) - many, many)
@@ -205,14 +207,14 @@ def _step(
         watch(Steps(bucket, running[state].astype(np.int32), exits, branch, patients, here, after, following), frames)
     _forget(found, part, after, following)
     texts = None if strings is None else np.array(situations.letters, "S")[exits]
-    for more in np.unique(patients):
+    for more in present(patients):
         some = np.flatnonzero(patients == more)
         letters = None
         if strings is not None and texts is not None:
             letters = np.char.add(strings[running[state[some]]], texts[some])
         came_from = (bucket.start + running[state[some]]).astype(np.int32)
         chunk = _Chunk(following[some], after[some], came_from, exits[some].astype(np.int32), letters)
-        waiting.setdefault(bucket.patients + int(more), []).append(chunk)
+        waiting.setdefault(bucket.patients + more, []).append(chunk)
 
 
 def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import pack
 from doselang.machine.columns import NONE_DECLARED, Bools, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import (
@@ -38,6 +39,9 @@ from doselang.protocol.guards import (
 from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
 
 
+FEW = 64
+"""Of fewer rows each is decided by itself."""
+
 ABSENT = -1
 """Where a move leads if there is no such level: an answer that differs from every other."""
 
@@ -64,12 +68,12 @@ class Asked:
         index, exists = self.places[question, place]
         return int(index[row]) if exists[row] else None
 
-    def total(self, part: int | None, row: int) -> int:
-        """Evaluable patients in a part (None: the trial)."""
+    def totals_of(self, part: int | None) -> Ints:
+        """Evaluable patients in a part (None: the trial), by row."""
         if part not in self.totals:
             codes = self.view.codes
             self.totals[part] = self.view.records.tally(-1, part)[codes].sum(axis=1, dtype=np.int32)
-        return int(self.totals[part][row])
+        return self.totals[part]
 
 
 def decide(
@@ -100,9 +104,12 @@ def _branches(
     """Full looks, once for every outcome of the human decisions that they meet; gates before `fixed` are chosen."""
     asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
     outcomes: list[list[Branch]] = []
-    for row in range(len(rows)):
-        decision = _compose(asked, row)
-        gates = _gates(part, decision.lines)
+    for row, composed in enumerate(_composed(asked)):
+        gates = _gates(part, composed.decision.lines) if part.gates else []
+        if not gates:
+            outcomes.append([composed])
+            continue
+        decision = composed.decision
         if known is not None and (unknown := [gate for gate in gates if gate not in known]):
             gates = gates[: gates.index(unknown[0])]
             lines = tuple(i for i in decision.lines if _is_gate(part.lines[i], unknown))
@@ -122,6 +129,42 @@ def _branches(
 def _gates(part: PartMachine, lines: tuple[int, ...]) -> list[int]:
     """The gates of some lines, in the order in which they are asked."""
     return sorted({gate[0] for i in lines if (gate := part.lines[i].gate) is not None})
+
+
+def _composed(asked: Asked) -> list[Branch]:
+    """The decision of each row; rows that agree in all that a decision is made of share one."""
+    rows = len(asked.view)
+    if rows < FEW:
+        return [Branch((), _compose(asked, row)) for row in range(rows)]
+    answered = asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]].any(axis=1)
+    _, first, group = np.unique(pack(_made_of(asked)), return_index=True, return_inverse=True)
+    shared: dict[int, Branch] = {}
+    found = []
+    for row, number in enumerate(group.tolist()):
+        if not answered[row]:
+            found.append(Branch((), _compose(asked, row)))
+        else:
+            if number not in shared:
+                shared[number] = Branch((), _compose(asked, int(first[number])))
+            found.append(shared[number])
+    return found
+
+
+def _made_of(asked: Asked) -> Ints:
+    """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
+    view, records, layout = asked.view, asked.view.records, asked.view.records.layout
+    columns = [*asked.active.T, asked.begun, view.complete]
+    for index, exists in asked.places.values():
+        code = view.codes[view._rows, index]
+        columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
+        columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
+        columns.append(asked.closed_before[view._rows, index])
+        if asked.machine.limits:
+            columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
+    if asked.machine.limits:
+        columns.append(records.column(layout.part_n(asked.part.number))[view.codes[view._rows, view.here]])
+        columns += [asked.totals_of(part) for part in (None, *range(layout.parts))]
+    return np.column_stack(columns).astype(np.int32)
 
 
 def _is_gate(line: Line, gates: list[int]) -> bool:
@@ -164,30 +207,39 @@ def _true(line: Line, view: View, choice: Ints) -> Bools:
 def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
     """Show the answers to a question in the view, for the questions after it."""
     view = asked.view
-    moves = [(i, move) for i in lines for move in asked.part.lines[i].answers(question)]
-    for place in {place for _, move in moves if (place := _place(move)) is not None}:
+    given = [(i, moves) for i in lines if (moves := asked.part.lines[i].answers(question))]
+    acting = [(i, move) for i, moves in given if asked.active[:, i].any() for move in moves]
+    for place in {place for _, move in acting if (place := _place(move)) is not None}:
         asked.places[question, place] = view.place(place)
-    closing = view.records.change(Closing())
-    verdicts = view.verdicts.copy()
-    for i, move in moves:
-        acts = asked.active[:, i]
-        if not acts.any():
-            continue
-        if isinstance(move, Close):
-            index, exists = asked.places[question, move.place]
-            chosen = np.flatnonzero(acts & exists)
-            for level in range(view.levels):
-                hit = chosen[(index[chosen] == level) | (move.all_above & (index[chosen] < level))]
-                view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
-        elif isinstance(move, Declare):
-            view.declared[acts, move.verdict] = True
-            if move.place is None:
-                verdicts[acts, move.verdict] = NONE_DECLARED
-            else:
-                index, exists = asked.places[question, move.place]
-                verdicts[acts & exists, move.verdict] = index[acts & exists]
+    if question < 3 and acting:
+        verdicts = view.verdicts.copy()
+        for i, move in acting:
+            if isinstance(move, Close):
+                _show_closing(asked, i, move)
+            elif isinstance(move, Declare):
+                _show_verdict(asked, i, move, verdicts)
+        view.verdicts = verdicts
         view.changed()
-    view.verdicts = verdicts
+
+
+def _show_closing(asked: Asked, line: int, move: Close) -> None:
+    view, closing = asked.view, asked.view.records.change(Closing())
+    index, exists = asked.places[1, move.place]
+    chosen = np.flatnonzero(asked.active[:, line] & exists)
+    for level in range(view.levels):
+        hit = chosen[(index[chosen] == level) | (move.all_above & (index[chosen] < level))]
+        if len(hit):
+            view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
+
+
+def _show_verdict(asked: Asked, line: int, move: Declare, verdicts: Ints) -> None:
+    acts = asked.active[:, line]
+    asked.view.declared[acts, move.verdict] = True
+    if move.place is None:
+        verdicts[acts, move.verdict] = NONE_DECLARED
+    else:
+        index, exists = asked.places[2, move.place]
+        verdicts[acts & exists, move.verdict] = index[acts & exists]
 
 
 def _place(move: Move) -> Place | None:
@@ -330,7 +382,7 @@ def _limit_broken(asked: Asked, row: int, answer: Opened | Ended) -> int | None:
             code = view.codes[row, here + answer.offset]
             so_far = int(view.records.table[code, view.records.layout.part_n(part)])
         else:
-            so_far = asked.total(part if limit.scope == "part" else None, row)
+            so_far = int(asked.totals_of(part if limit.scope == "part" else None)[row])
         if so_far + answer.size > limit.high:
             return position
     return None

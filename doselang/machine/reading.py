@@ -49,10 +49,15 @@ class Line:
     moves: tuple[Move, ...]
     question: int
     gate: tuple[int, int] | None = None
+    _answers: tuple[tuple[Move, ...], ...] = field(init=False, eq=False, repr=False)
 
-    def answers(self, question: int) -> list[Move]:
+    def __attrs_post_init__(self) -> None:
+        answers = tuple(tuple(move for move in self.moves if question_of(move) == q) for q in (1, 2, 3))
+        object.__setattr__(self, "_answers", answers)
+
+    def answers(self, question: int) -> tuple[Move, ...]:
         """Its moves that answer one of the three questions."""
-        return [move for move in self.moves if question_of(move) == question]
+        return self._answers[question - 1]
 
     @property
     def conjuncts(self) -> tuple[Guard, ...]:
@@ -177,8 +182,20 @@ class _Collector:
                 self.at(place, CLOSED)
             case Declare(_, place) if place is not None:
                 self.at(place, CLOSED, FIRST_SIZE)
-            case Close(place):
+            case Close(place, all_above):
                 self.at(place)
+                if all_above:
+                    self.at(NEXT_HIGHER)
+
+    def follow(self, moves: list[Move]) -> None:
+        """A look can move a verdict, or the next lower level that remains: what is read there is read where it goes."""
+        declared = [(Place("verdict", m.verdict), m.place) for m in moves if isinstance(m, Declare) and m.place]
+        for verdict, place in declared * len(self.protocol.verdicts):
+            self.at(place, *self.columns.get(verdict, ()))
+        if _closes_others(moves):
+            read = self.columns.get(Place("next lower that remains"), set())
+            for level in range(len(self.protocol.levels) if read else 0):
+                self.at(Place("level", level), *read)
 
     def limit(self, part: int, limit: Limit) -> None:
         match limit.scope:
@@ -210,6 +227,7 @@ def reads_of(
         seen.move(move)
     for limit in limits:
         seen.limit(part, limit)
+    seen.follow(moves)
     aside = _Collector(protocol, layout, None, ceilings)
     declared = {move.verdict for move in moves if isinstance(move, Declare)}
     for guard in _asked_aside(protocol, declared) if for_claims else ():
@@ -222,9 +240,14 @@ def reads_of(
         tuple(sorted(seen.parts)),
         tuple(sorted(seen.standings, key=str)),
         tuple(sorted(seen.verdicts)),
-        any(isinstance(move, Close) and move.place != THIS for move in moves),
+        _closes_others(moves),
     )
     return reads, ceilings
+
+
+def _closes_others(moves: list[Move]) -> bool:
+    """Whether a move can close a level below this one, or a level above it alone."""
+    return any(isinstance(move, Close) and move.place != THIS for move in moves)
 
 
 def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[Guard]:

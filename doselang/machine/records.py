@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, distinct
 
 Ints = NDArray[np.int32]
 
@@ -115,8 +115,8 @@ class Records:
 
     def _learn(self, changes: Ints, codes: Ints) -> None:
         kinds = list(self._changes)
-        for pair in np.unique(changes.astype(np.int64) << 32 | codes):
-            number, code = int(pair) >> 32, int(pair) & 0xFFFFFFFF
+        for pair in distinct(changes.astype(np.int64) << 32 | codes):
+            number, code = pair >> 32, pair & 0xFFFFFFFF
             self._after[number, code] = self._intern(self._changed(self.table[code], kinds[number]))
 
     def _changed(self, record: Ints, change: Change) -> Ints:

@@ -7,13 +7,15 @@ can end, with the counts of its outcomes, the number of orders in which the pati
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from math import comb
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, pack
 
 from doselang.machine.columns import View, truth
 from doselang.machine.compiling import Machine, PartMachine
@@ -206,12 +208,13 @@ def after_outcomes(
 def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int, early: bool) -> tuple[Exit, ...]:
     """The exits of a row: where the decision is, and how many orders of patients reach it undecided before."""
     if not early:
+        ways = (_complete(node) for node in nodes)
         exits = [
-            Exit(node, _orders(node), "".join(str(c) * n for c, n in enumerate(node)), True, outcome)
-            for node, outcome in zip(nodes, decided, strict=True)
+            Exit(node, orders, letters, True, outcome)
+            for node, (orders, letters), outcome in zip(nodes, ways, decided, strict=True)
             if outcome is not None
         ]
-        return tuple(sorted(exits, key=lambda e: e.letters))
+        return tuple(sorted(exits, key=attrgetter("letters")))
     root = tuple(0 for _ in nodes[0])
     open_paths: dict[tuple[int, ...], tuple[float, str]] = {root: (1.0, "")}
     exits = []
@@ -229,27 +232,14 @@ def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int,
             open_paths[node] = (orders, letters)
         else:
             exits.append(Exit(node, orders, letters, sum(node) == size, outcome))
-    return tuple(sorted(exits, key=lambda e: e.letters))
+    return tuple(sorted(exits, key=attrgetter("letters")))
 
 
-def _orders(counts: tuple[int, ...]) -> float:
-    """The multinomial coefficient."""
+@cache
+def _complete(counts: tuple[int, ...]) -> tuple[float, str]:
+    """In how many orders patients can bring some outcomes (the multinomial coefficient), and the first of them."""
     ways, left = 1, sum(counts)
     for count in counts:
         ways *= comb(left, count)
         left -= count
-    return float(ways)
-
-
-def pack(columns: NDArray[np.int32]) -> NDArray[np.int64]:
-    """One number a row of non-negative whole numbers: equal rows, and only those, have equal numbers."""
-    key = np.zeros(len(columns), np.int64)
-    radix = 1
-    for column in columns.T:
-        width = int(column.max(initial=0)) + 1
-        if radix * width >= 1 << 62:
-            _, key = np.unique(key, return_inverse=True)
-            radix = int(key.max(initial=0)) + 1
-        key = key * width + column
-        radix *= width
-    return key
+    return float(ways), "".join(str(outcome) * count for outcome, count in enumerate(counts))

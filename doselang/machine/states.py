@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field, frozen
 
+from doselang.machine.arrays import distinct, present
 from doselang.machine.columns import NO_LEVEL, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Closes, Ended, Opened
@@ -114,8 +115,8 @@ class Frames:
         """The frames after the branches, element by element."""
         after = self._after[frames, branches]
         if (missing := after < 0).any():
-            for pair in np.unique(frames[missing].astype(np.int64) << 32 | branches[missing]):
-                frame, branch = int(pair) >> 32, int(pair) & 0xFFFFFFFF
+            for pair in distinct(frames[missing].astype(np.int64) << 32 | branches[missing]):
+                frame, branch = pair >> 32, pair & 0xFFFFFFFF
                 number = self.frame(self._follow(self.frames[frame], branch))
                 self._after[frame, branch] = number
             after = self._after[frames, branches]
@@ -139,7 +140,7 @@ class Frames:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
         closing = records.change(Closing())
-        for number in np.unique(branches):
+        for number in present(branches):
             for close in self.branches[number].decision.answers.closes:
                 _close(codes, np.flatnonzero(branches == number), here, close, records.apply, closing)
         opens = np.flatnonzero(self.opening[branches] >= 0)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import define
 
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, pack
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration
 from doselang.machine.records import Ints, Outcome
-from doselang.machine.situations import Situations, pack
+from doselang.machine.situations import Situations
 
 Floats = NDArray[np.float64]
 

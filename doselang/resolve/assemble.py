@@ -119,7 +119,7 @@ def _fitting(
     glossary.report = report
     if left_out:
         what = "example" if isinstance(left_out[0], syntax.Example) else "scenario"
-        do_not = f"{what} does not fit and is" if len(left_out) == 1 else f"{what}s do not fit and are"
+        do_not = f"{what} does not fit, and is" if len(left_out) == 1 else f"{what}s do not fit, and are"
         message = f"With the parameters as they are set, {len(left_out)} {do_not} left out."
         report.add("DL220", message, left_out[0].span)
     return bind(kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Label
@@ -11,6 +13,11 @@ from doselang.syntax import nodes as syntax
 MOST_PARTS = 20
 MOST_STATES = 50
 """Beyond, a file is refused: rules that hold everywhere are kept once for each part and state."""
+
+MOST_RULES = 500
+MOST_CASES = 1_000
+MOST_CLAIMS = 200
+"""Beyond, a file is refused: a protocol has a few dozen, and checking takes time for each pair of them."""
 
 
 @frozen
@@ -225,6 +232,10 @@ def outline_of(file: syntax.File, glossary: Glossary) -> Outline:
     glossary.course = bool(out.courses or out.states or out.events)
     _size(glossary, "parts", out.parts, MOST_PARTS)
     _size(glossary, "states", out.states, MOST_STATES)
+    rules = [statement for statement in file.statements if isinstance(statement, syntax.Rule)]
+    _most(glossary, "rules", rules, MOST_RULES)
+    _most(glossary, "cases of rules", [case for rule in rules for case in rule.cases], MOST_CASES)
+    _most(glossary, "claims", out.claims, MOST_CLAIMS)
     return out
 
 
@@ -233,3 +244,9 @@ def _size(glossary: Glossary, what: str, sections: list[Section], most: int) -> 
         header = sections[most].header
         message = f"The file has {len(sections)} {what}; at most {most} are read."
         glossary.report.add("DL704", message, header.span if header else sections[most].rules[0].span)
+
+
+def _most(glossary: Glossary, what: str, nodes: Sequence[syntax.Rule | syntax.Case | syntax.Claim], most: int) -> None:
+    if len(nodes) > most:
+        message = f"The file has {len(nodes):,} {what}; at most {most:,} are read."
+        glossary.report.add("DL704", message, nodes[most].span, help="Keep one protocol in a file.")

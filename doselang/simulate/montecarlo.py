@@ -11,12 +11,12 @@ from attrs import define, evolve, field, frozen
 from numpy.random import Generator, SeedSequence, default_rng
 
 from doselang.diagnostics import trouble
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, pack
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import Group
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual, Situations, pack
+from doselang.machine.situations import Accrual, Situations
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats, kinds_of
 from doselang.protocol.model import Protocol, Scenario

@@ -14,26 +14,12 @@ from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
 from doselang.syntax.tables import END
-from doselang.syntax.wording import ENDINGS, FRIENDLY, SENTENCES, expectation, groups, model, quoted
+from doselang.syntax.wording import ENDINGS, FRIENDLY, NEW_STATEMENT, SENTENCES, expectation, groups, model, quoted
 
-NOISE = frozenset(
-    {
-        *(
-            "STATE",
-            "PART",
-            "BODY",
-            "EVENT",
-            "TOXICITY",
-            "VERDICT",
-            "COMPONENT",
-            "LEVEL",
-            "PATIENT",
-            "PATIENTS",
-            "COHORT",
-        ),
-        *("WHEN", "THEN", "AND", "OF", "AT", "IS", "TO", "IN", "COMMA", "RPAR"),
-    }
-)
+NOISE = frozenset((
+    "STATE", "PART", "BODY", "EVENT", "TOXICITY", "VERDICT", "COMPONENT", "LEVEL", "PATIENT", "PATIENTS", "COHORT",
+    "WHEN", "THEN", "AND", "OF", "AT", "IS", "TO", "IN", "COMMA", "RPAR",
+))  # fmt: skip
 """Words that may be left out where they cannot stand; others probably mean something."""
 
 
@@ -215,12 +201,18 @@ def missing(scene: Scene) -> Fault | None:
         return scene.fault(f"It is not said how {quoted(scene.found)} is compared.", help)
     if literal == ["PERCENT"] and scene.last == "NUMBER":
         number = scene.seen[-1]
+        if re.compile(r"\d+,\d+(?!\d*[.,]\d)").match(scene.text, number.start_pos or 0):
+            span = where(number, scene.ahead[0])
+            help = f"Write `{number}.{scene.ahead[0]}%`, or put a space after a comma between two rates."
+            return scene.fault(f"`{number},{scene.ahead[0]}` is not one number.", help, span)
         value = Fraction(str(number)) * 100 if "." in number and Fraction(str(number)) < 1 else Fraction(str(number))
         help = f"Write `{float(value):g}%`."
         return scene.fault("Rates are written as percentages.", help, where(number))
     spelled = [scene.grammar.spelled[kind] for kind in literal]
     if not spelled:
-        names = groups(scene)[0] or [FRIENDLY[kind] for kind in kinds]
+        names = [name for name in groups(scene)[0] if name != NEW_STATEMENT] or [
+            FRIENDLY[kind] for kind in kinds if kind in FRIENDLY
+        ]
         what = names[0][0].upper() + names[0][1:]
         return scene.fault(f"{what} is missing before {quoted(scene.found)}.", None)
     what = " or ".join(f"`{word}`" for word in spelled)

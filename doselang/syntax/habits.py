@@ -108,6 +108,8 @@ def glued_unit(scene: Scene) -> Fault | None:
         time = TIMES.get(glued[2][:1].lower())
         if time and "DAYS" in scene.grammar.accepts(scene.grammar.walk([t.type for t in scene.seen] + ["NUMBER"])):
             return scene.fault("A number and its unit of time are two words.", f"Write `{glued[1]} {time}`.")
+        if scene.head != "LEVEL":
+            return None
         help = f"Write `{glued[1]}`; a unit is declared once, such as `component ibrutinib in mg`."
         return scene.fault("A dose is written without its unit.", help)
     if scene.found.lower() == "per" and scene.last == "UNIT" and scene.ahead:
@@ -133,7 +135,7 @@ def capital_article(scene: Scene) -> Fault | None:
 
 def count_after_noun(scene: Scene) -> Fault | None:
     """`DLT at least 2`, `33% of patients`."""
-    if scene.found.type == "PERCENT" and "OF" in scene.expected:
+    if scene.found.type == "PERCENT" and "OF" in scene.expected and scene.last == "NUMBER":
         span = where(scene.seen[-1], scene.found)
         return scene.fault("A percentage is said of a rate.", "Write for example `the DLT rate is at least 33%`.", span)
     words = [scene.found, *scene.ahead]
@@ -153,7 +155,8 @@ def count_after_noun(scene: Scene) -> Fault | None:
 
 def choice(scene: Scene) -> Fault | None:
     """`then escalate or stay`."""
-    if scene.found.type != "OR" or "COMMA" not in scene.expected or scene.head not in ("RULE", "EXAMPLE"):
+    done = any(token.type == "THEN" for token in scene.seen)
+    if scene.found.type != "OR" or not done or "COMMA" not in scene.expected:
         return None
     help = "Write who chooses: `ask BODY to choose escalate or stay`."
     return scene.fault("Moves are made together; a choice between moves is somebody's.", help)

@@ -28,6 +28,9 @@ MOST_WORDS = 300_000
 LONGEST_NUMBER = 20
 """A number or label may have so many characters."""
 
+LONGEST_NAME = 100
+"""A name or unit may have so many characters."""
+
 DIGITS = {
     word: number
     for number, word in enumerate(
@@ -106,6 +109,8 @@ class Lexer(LarkLexer):
                 unit = in_context["UNIT"].match(text, start, end)
                 if unit is not None:
                     kind, stop = "UNIT", unit.end()
+            if stop - start > LONGEST_NAME and kind in ("NAME", "UNIT"):
+                kind = TOO_LONG
             most -= 1
             if most < 0:
                 kind = TOO_MANY

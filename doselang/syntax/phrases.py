@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from attrs import frozen
@@ -51,7 +51,8 @@ def about_sign(sign: str) -> tuple[str, str]:
         message, help = SIGNS[sign]
         return message.format(sign), help
     if sign.isprintable() and not sign.isspace():
-        return f"`{sign}` is not a sign of the language.", "Leave it out, or say it in words."
+        few = sign if len(sign) <= 20 else f"{sign[:19]}…"
+        return f"`{few}` is not a sign of the language.", "Leave it out, or say it in words."
     name = unicodedata.name(sign, "").lower()
     known = f"U+{ord(sign):04X}, {name}" if name else f"U+{ord(sign):04X}"
     return f"A sign that cannot be seen stands here ({known}).", "Delete it; between words write an ordinary space."
@@ -188,7 +189,13 @@ def near(word: str, known: Iterable[str]) -> list[str]:
     word = word.lower()
     if not 2 <= len(word) <= 30:
         return []
-    allowed: Callable[[str], int] = lambda other: 1 if min(len(word), len(other)) < 5 else 2  # noqa: E731
-    close = [other for other in known if other != word and abs(len(other) - len(word)) <= allowed(other)]
+    close = [other for other in known if other != word and abs(len(other) - len(word)) <= _slips(word, other)]
     ranked = sorted((distance(word, other), other) for other in close)
-    return [other for steps, other in ranked if steps <= allowed(other)]
+    return [other for steps, other in ranked if steps <= _slips(word, other)]
+
+
+def _slips(word: str, other: str) -> int:
+    """How many slips of the pen may lie between two words: of two letters only their order may be wrong."""
+    if len(word) == 2:
+        return int(sorted(word) == sorted(other))
+    return 1 if min(len(word), len(other)) < 5 else 2

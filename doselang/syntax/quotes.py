@@ -9,6 +9,7 @@ from attrs import evolve
 from doselang.source import Span
 from doselang.syntax.lexer import (
     DEEPEST,
+    LONGEST_NAME,
     LONGEST_NUMBER,
     MOST_WORDS,
     SIGN,
@@ -31,7 +32,8 @@ def too_much(scene: Scene) -> Fault | None:
         help = "Write several shorter conditions, each with its own `when … then …`."
         return scene.fault(f"This condition is nested more than {DEEPEST} deep.", help, code="DL704")
     if scene.found.type == TOO_LONG:
-        message = f"A number or label has at most {LONGEST_NUMBER} characters; this one has {len(scene.found)}."
+        what, most = ("name", LONGEST_NAME) if scene.found[0].isalpha() else ("number or label", LONGEST_NUMBER)
+        message = f"A {what} has at most {most} characters; this one has {len(scene.found):,}."
         return scene.fault(message, "Write a shorter one.", code="DL704")
     if scene.found.type == TOO_MANY:
         message = f"Reading stopped here: a file has at most {MOST_WORDS:,} words, numbers and signs."

@@ -13,8 +13,10 @@ FRIENDLY = {
 }  # fmt: skip
 """What kinds of words are called; keywords and signs are called what they are."""
 
+NEW_STATEMENT = "a new statement"
+
 GROUPS = (
-    ("a new statement", ()),
+    (NEW_STATEMENT, ()),
     ("a condition such as `none of 3 patients has a DLT`", ("SILENT", "STRING", "WHEN")),
     ("a move such as `escalate` or `enrol 3`", ("RULE", "STRING", "WHEN", "NAME", "THEN")),
     ("a level such as `this level` or `level 2`", ("RULE", "STRING", "WHEN", "NAME", "THEN", "CLOSE")),
@@ -81,13 +83,15 @@ def groups(scene: Scene) -> tuple[list[str], set[str]]:
 
 
 def expectation(scene: Scene) -> str:
-    """What could stand there, in a few words."""
+    """What can come there, in a few words."""
     names, left = groups(scene)
     left -= {"LEVELS", "COHORTS", "MAY", "ASK", "PATIENTS", END} | ({"NAME", "LABEL"} if names else set())
-    kinds = [FRIENDLY[kind] for kind in sorted(left) if kind in FRIENDLY]
+    names = [FRIENDLY[kind] for kind in sorted(left) if kind in FRIENDLY] + names
     literal = sorted(f"`{scene.grammar.spelled[kind]}`" for kind in left if kind in scene.grammar.spelled)
-    items = (literal + kinds + names if len(literal) < MOST_EXPECTED else names + kinds + literal)[:MOST_EXPECTED]
-    return items[0] if len(items) < 2 else f"{', '.join(items[:-1])} or {items[-1]}"
+    room = max(MOST_EXPECTED - len(names), 0)
+    items = literal[:room] + names
+    lead = "among others " if len(literal) > room else ""
+    return lead + (items[0] if len(items) < 2 else f"{', '.join(items[:-1])} or {items[-1]}")
 
 
 def quoted(token: Token) -> str:
@@ -97,6 +101,5 @@ def quoted(token: Token) -> str:
 
 def model(scene: Scene) -> str | None:
     """How a statement of the kind is written; what a rule or a condition says cannot be foreseen."""
-    return (
-        None if scene.head in ("RULE", "") or "NOT" in scene.expected else f"Write for example `{MODELS[scene.head]}`."
-    )
+    inside = {"WHEN", "NEVER", "ALWAYS", "EVENTUALLY", "REQUIRES", "THEN"} & {token.type for token in scene.seen}
+    return None if inside or scene.head in ("RULE", "") else f"Write for example `{MODELS[scene.head]}`."
