@@ -35,10 +35,3 @@ def present(numbers: NDArray[np.int32]) -> list[int]:
     """The numbers, from 0, that occur, in order: by counting, which is faster than sorting or hashing."""
     found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()
     return found
-
-
-def distinct(numbers: NDArray[np.int64]) -> list[int]:
-    """The different numbers, in order: by sorting, which is faster here than numpy's hashing."""
-    ordered = np.sort(numbers)
-    found: list[int] = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])].tolist()
-    return found

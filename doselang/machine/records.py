@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray, distinct
+from doselang.machine.arrays import NDArray
 
 Ints = NDArray[np.int32]
 
@@ -107,16 +107,17 @@ class Records:
 
     def apply(self, changes: Ints | int, codes: Ints) -> Ints:
         """The codes after the changes, element by element."""
-        after = self._after[changes, codes]
-        if (missing := after < 0).any():
-            self._learn(np.broadcast_to(changes, codes.shape)[missing], codes[missing])
+        after: Ints = self._after[changes][codes] if isinstance(changes, int) else self._after[changes, codes]
+        if after.size and after.min() < 0:
+            self._learn(changes, codes)
             after = self._after[changes, codes]
         return after
 
-    def _learn(self, changes: Ints, codes: Ints) -> None:
+    def _learn(self, changes: Ints | int, codes: Ints) -> None:
         kinds = list(self._changes)
-        for pair in distinct(changes.astype(np.int64) << 32 | codes):
-            number, code = pair >> 32, pair & 0xFFFFFFFF
+        asked = np.zeros(self._after.shape, np.bool_)
+        asked[changes, codes] = True
+        for number, code in np.argwhere(asked & (self._after < 0)).tolist():
             self._after[number, code] = self._intern(self._changed(self.table[code], kinds[number]))
 
     def _changed(self, record: Ints, change: Change) -> Ints:

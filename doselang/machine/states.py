@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import distinct, present
+from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Closes, Ended, Opened
@@ -113,10 +113,11 @@ class Frames:
 
     def after(self, frames: Ints, branches: Ints) -> Ints:
         """The frames after the branches, element by element."""
-        after = self._after[frames, branches]
-        if (missing := after < 0).any():
-            for pair in distinct(frames[missing].astype(np.int64) << 32 | branches[missing]):
-                frame, branch = pair >> 32, pair & 0xFFFFFFFF
+        after: Ints = self._after[frames, branches]
+        if after.size and after.min() < 0:
+            asked = np.zeros(self._after.shape, np.bool_)
+            asked[frames, branches] = True
+            for frame, branch in np.argwhere(asked & (self._after < 0)).tolist():
                 number = self.frame(self._follow(self.frames[frame], branch))
                 self._after[frame, branch] = number
             after = self._after[frames, branches]
