@@ -20,6 +20,7 @@ LAYERS = (
     {"report"},
     {"conduct", "simulate", "check"},
     {"machine"},
+    {"loading"},
     {"resolve"},
     {"protocol", "syntax"},
     {"diagnostics", "codes", "resources"},

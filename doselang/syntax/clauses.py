@@ -1,0 +1,366 @@
+"""The parts of statements as they were written: words, values, places, conditions, moves.
+
+Every node is frozen and has a span, which does not count for equality: two files that differ only in layout, letter
+case of keywords, articles or comments have equal trees. Names are as written; nothing is looked up here.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, Union
+
+from attrs import field, frozen
+
+from doselang.source import NOWHERE, Span, described
+
+__all__ = [
+    "AllOf", "Amount", "AnyOf", "AnyVerdict", "Ask", "Begin", "Between", "Bound", "BoundWord", "Close", "Compared",
+    "Continue", "Declare", "DeclaredBefore", "Duration", "Enrol", "Enter", "Fact", "Group", "Grouped", "Guard",
+    "Happened", "HasStatus", "Label", "Mark", "May", "Move", "Name", "Negated", "Node", "Number", "Option",
+    "Parameter", "Percent", "Place", "PlaceIs", "PlainMove", "Quantifier", "Rate", "Scope", "Share", "Standing",
+    "Status", "Step", "Stop", "Tally", "Text",
+]  # fmt: skip
+
+
+@frozen(kw_only=True, repr=False)
+class Node:
+    """What every node has."""
+
+    span: Span = field(default=NOWHERE, eq=False)
+
+    def __repr__(self) -> str:
+        return described(self)
+
+
+# ---- words and values ----
+
+
+@frozen(repr=False)
+class Name(Node):
+    """A bare word: a toxicity, part, state, body, verdict, component or parameter. Compared without case."""
+
+    text: str = field(eq=str.lower)
+
+
+@frozen(repr=False)
+class Text(Node):
+    """A sentence in quotes, without the quotes."""
+
+    value: str
+
+
+@frozen(repr=False)
+class Number(Node):
+    """A number as written (`3`, `33.30`), and its exact value."""
+
+    value: Fraction
+    text: str = field(eq=False)
+
+
+@frozen(repr=False)
+class Parameter(Node):
+    """The use of a parameter where a number may stand."""
+
+    name: Name
+
+
+Amount = Union[Number, Parameter]
+
+
+@frozen(repr=False)
+class Percent(Node):
+    """`33%`: the number before the sign."""
+
+    amount: Amount
+
+
+@frozen(repr=False)
+class Duration(Node):
+    amount: Amount
+    unit: Literal["hours", "days", "weeks", "cycles", "months"]
+
+
+@frozen(repr=False)
+class Label(Node):
+    """A level's label, as written (`1`, `-1`, `2A`)."""
+
+    text: str = field(eq=str.lower)
+
+
+# ---- places ----
+
+
+@frozen(repr=False)
+class Place(Node):
+    """A level, by relation or by name.
+
+    `kind` is one of this, next higher, next lower, next lower that remains, lowest, highest, start, assigned; or
+    `level` with a label; or `verdict` with a name.
+    """
+
+    kind: Literal[
+        "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned",
+        "level", "verdict",
+    ]  # fmt: skip
+    label: Label | None = None
+    name: Name | None = None
+
+
+# ---- conditions ----
+
+BoundWord = Literal["at least", "at most", "more than", "fewer than", "exactly"]
+Status = Literal["open", "closed", "tried", "untried"]
+
+
+@frozen(repr=False)
+class Bound(Node):
+    """`at least 2`; the amount may be a percentage in a rate."""
+
+    word: BoundWord
+    amount: Amount | Percent
+
+
+@frozen(repr=False)
+class Quantifier(Node):
+    """`none` (written `none` or `no`), `any`, `all`."""
+
+    word: Literal["none", "any", "all"]
+
+
+@frozen(repr=False)
+class Between(Node):
+    low: Amount
+    high: Amount
+
+
+@frozen(repr=False)
+class Group(Node):
+    """`of 3`, `of the first 3`, `of the added 3`."""
+
+    kind: Literal["all", "first", "added"]
+    size: Amount
+
+
+@frozen(repr=False)
+class Scope(Node):
+    """`in the trial`, `in the part`, `in the cohort`, or `in` a named part."""
+
+    kind: Literal["trial", "part", "cohort", "named"]
+    name: Name | None = None
+
+
+@frozen(repr=False)
+class Share(Node):
+    """`at least 2 of the first 3 patients have a DLT at the next lower level`.
+
+    `count` is a Bound, a Quantifier, or an Amount (`1 of 3`: exactly).
+    """
+
+    count: Bound | Quantifier | Amount
+    group: Group
+    toxicity: Name
+    place: Place | None
+
+
+@frozen(repr=False)
+class Tally(Node):
+    """`fewer than 6 evaluable at the next lower level`, `any DLT in the trial`, `at least 6 cycles`.
+
+    `count` is a Bound, a Between, a Quantifier (none, any) or an Amount (a bare number, which the resolver refuses);
+    `what` is `evaluable`, `cycles` or a toxicity's name.
+    """
+
+    count: Bound | Between | Quantifier | Amount
+    what: Literal["evaluable", "cycles"] | Name
+    place: Place | None
+    scope: Scope | None
+
+
+@frozen(repr=False)
+class Rate(Node):
+    """`the DLT rate at level 2 is at most 33%`."""
+
+    toxicity: Name
+    place: Place | None
+    scope: Scope | None
+    bound: Bound
+
+
+@frozen(repr=False)
+class HasStatus(Node):
+    """The predicate `closed as too toxic`, `open`, `tried`, `untried`; `too_toxic` tells a bare `closed` apart."""
+
+    status: Status
+    too_toxic: bool = False
+
+
+@frozen(repr=False)
+class Compared(Node):
+    """The predicate `above PLACE`, `below PLACE`, or just `PLACE`."""
+
+    relation: Literal["above", "below", "same"]
+    place: Place
+
+
+@frozen(repr=False)
+class Mark(Node):
+    """The predicate `declared` or `entered`."""
+
+    word: Literal["declared", "entered"]
+
+
+@frozen(repr=False)
+class PlaceIs(Node):
+    """`the next lower level is not closed as too toxic`, `the MTD is declared`, `re-treatment is entered`.
+
+    A bare name stands as a Place of kind `verdict`; with `entered` it names a state.
+    """
+
+    place: Place
+    inverse: bool
+    predicate: HasStatus | Compared | Mark
+
+
+@frozen(repr=False)
+class DeclaredBefore(Node):
+    """`the MTD has been declared`."""
+
+    name: Name
+
+
+@frozen(repr=False)
+class AnyVerdict(Node):
+    """`a verdict is declared`, `no verdict is declared`."""
+
+    none: bool
+
+
+@frozen(repr=False)
+class Standing(Node):
+    """`a higher level remains`, `no lower level exists`, `a lower level is closed as too toxic`.
+
+    `standing` is None where it was left out (`a higher level`), which the resolver refuses.
+    """
+
+    none: bool
+    direction: Literal["higher", "lower"]
+    standing: Literal["exists", "remains"] | HasStatus | None
+
+
+@frozen(repr=False)
+class Happened(Node):
+    """An event's name, alone."""
+
+    name: Name
+
+
+@frozen(repr=False)
+class Fact(Node):
+    """`no event`, `the cohort is complete`, `the trial is stopped`."""
+
+    word: Literal["no event", "cohort complete", "trial stopped"]
+
+
+@frozen(repr=False)
+class Grouped(Node):
+    """A condition in parentheses."""
+
+    guard: Guard
+
+
+@frozen(repr=False)
+class Negated(Node):
+    guard: Guard
+
+
+@frozen(repr=False)
+class AllOf(Node):
+    guards: tuple[Guard, ...]
+
+
+@frozen(repr=False)
+class AnyOf(Node):
+    guards: tuple[Guard, ...]
+
+
+Guard = Union[
+    Share, Tally, Rate, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened, Fact, Grouped, Negated, AllOf, AnyOf
+]
+
+
+# ---- moves ----
+
+
+@frozen(repr=False)
+class Step(Node):
+    """`escalate`, `de-escalate`, `stay`."""
+
+    word: Literal["escalate", "de-escalate", "stay"]
+
+
+@frozen(repr=False)
+class Enrol(Node):
+    size: Amount
+    more: bool
+    place: Place | None
+
+
+@frozen(repr=False)
+class Close(Node):
+    place: Place
+    all_above: bool
+    too_toxic: bool
+
+
+@frozen(repr=False)
+class Declare(Node):
+    """`declare this level as MTD`; `place` is None for `declare no MTD`."""
+
+    place: Place | None
+    verdict: Name
+
+
+@frozen(repr=False)
+class Begin(Node):
+    part: Name
+    place: Place | None
+
+
+@frozen(repr=False)
+class Stop(Node):
+    reason: Text | None
+
+
+@frozen(repr=False)
+class Continue(Node):
+    place: Place | None
+
+
+@frozen(repr=False)
+class Enter(Node):
+    state: Name
+    place: Place | None
+
+
+PlainMove = Union[Step, Enrol, Close, Declare, Begin, Stop, Continue, Enter]
+
+
+@frozen(repr=False)
+class May(Node):
+    moves: tuple[PlainMove, ...]
+    body: Name
+    otherwise: tuple[PlainMove, ...]
+
+
+@frozen(repr=False)
+class Option(Node):
+    moves: tuple[PlainMove, ...]
+
+
+@frozen(repr=False)
+class Ask(Node):
+    body: Name
+    options: tuple[Option, ...]
+
+
+Move = Union[PlainMove, May, Ask]
