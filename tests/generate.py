@@ -291,25 +291,32 @@ def wander(draw: Draw, setting: Setting, last: bool, prefix: str = "") -> list[R
 
     A level closes, or a verdict is given, on the way; one of the rules depends on what follows from it.
     """
-    most = draw(st.integers(0, 4))
+    most = draw(st.sampled_from([4, 3, 2])) + 2 * (setting.parts == 1)
     few, enough = Tally(Range(0, most), -1, "part"), Tally(Range(most + 1, None), -1, "part")
     clear, toxic = (Tally(count, 0, "cohort") for count in (Range(0, 0), Range(1, None)))
     up, down = draw(st.one_of(st.just(NEXT_HIGHER), places(setting))), draw(places(setting))
-    rules = [
-        plain_rule("clear", All((CohortComplete(), clear, few)), Enrol(up)),
-        plain_rule("toxic", All((toxic, few)), Enrol(down), any_time=draw(st.booleans())),
-    ]
     follows = Stop("enough is known") if last else Begin(1, draw(st.sampled_from([THIS, THIS, MTD, down])))
-    rules.append(plain_rule("enough", All((CohortComplete(), enough)), follows))
-    aside, split = draw(asides(setting)), draw(st.integers(0, 2))
-    when, condition = draw(st.sampled_from([clear, toxic, few, enough])), draw(consequences(setting, aside))
-    rule, guard = rules[split], rules[split].cases[0].guard
-    rules += [
-        plain_rule("aside", when, aside),
-        plain_rule("otherwise", All((guard, Not(condition))), draw(nexts(setting)), any_time=rule.at_any_time),
+    aside, when = draw(asides(setting)), draw(st.sampled_from([clear, toxic, few, enough]))
+    if aside.place is not None and draw(st.sampled_from([True, True, False])):
+        when = All((when, possible(aside.place), HasStatus(aside.place, "tried")))
+    condition = draw(consequences(setting, aside))
+    rules = [
+        plain_rule("clear", All((CohortComplete(), clear, few, possible(up))), Enrol(up)),
+        plain_rule("toxic", All((toxic, few, possible(down))), Enrol(down), any_time=draw(st.booleans())),
+        plain_rule("enough", All((CohortComplete(), enough)), follows),
     ]
+    split = draw(st.integers(0, 2))
+    rule, guard = rules[split], rules[split].cases[0].guard
     rules[split] = evolve(rule, cases=(Case(All((guard, condition)), rule.cases[0].moves),))
-    return [evolve(rule, name=prefix + rule.name) for rule in rules]
+    other = plain_rule("otherwise", All((guard, Not(condition))), draw(nexts(setting)), any_time=rule.at_any_time)
+    stuck = plain_rule("stuck", CohortComplete(), Enrol(draw(st.sampled_from([THIS, Place("lowest"), Place("highest")]))))
+    rules = [evolve(rule, overrides=(prefix + "stuck",)) for rule in [*rules, other]]
+    return [evolve(rule, name=prefix + rule.name) for rule in [*rules, plain_rule("aside", when, aside), stuck]]
+
+
+def possible(place: Place) -> Guard:
+    """A cohort can be enrolled at a place: there is such a level, and it is not closed."""
+    return Not(HasStatus(place, "closed"))
 
 
 # ---- mutations ----
@@ -387,16 +394,13 @@ def questions(rule: Rule) -> list[int]:
 def with_overrides(draw: Draw, rules: list[Rule]) -> list[Rule]:
     """In another order, and a few legal overrides: without a circle, and never of a rule that is asked earlier."""
     rules = draw(st.permutations(rules))
-    legal = [
-        (a, b)
-        for a in range(len(rules))
-        for b in range(a + 1, len(rules))
-        if max(questions(rules[a])) <= min(questions(rules[b]))
-    ]
-    pairs = draw(st.lists(st.sampled_from(legal), max_size=4, unique=True)) if legal else []
+    names = [rule.name for rule in rules]
+    written = [(a, names.index(name)) for a, rule in enumerate(rules) for name in rule.overrides if name in names]
+    ordered = [(a, b) for a in range(len(rules)) for b in range(a + 1, len(rules))]
+    legal = [(a, b) for a, b in written or ordered if max(questions(rules[a])) <= min(questions(rules[b]))]
+    pairs = draw(st.lists(st.sampled_from(legal), max_size=4, unique=True)) if legal and not written else legal
     return [
-        evolve(rule, overrides=tuple(rules[b].name for a, b in pairs if a == position))
-        for position, rule in enumerate(rules)
+        evolve(rule, overrides=tuple(names[b] for a, b in pairs if a == position)) for position, rule in enumerate(rules)
     ]
 
 
@@ -420,17 +424,19 @@ def limits(draw: Draw, setting: Setting, cap: int) -> tuple[Limit, ...]:
 def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[Rule, ...]) -> Part:
     """A part: the skeleton of an escalation, or in a later part mostly of an expansion, with up to five changes."""
     n, last = setting.cohort, position == setting.parts - 1
-    if draw(st.integers(0, 2)) == 0:
+    wandering = draw(st.sampled_from([True, False]))
+    if wandering:
         rules = draw(wander(setting, last, "later " if position else ""))
     elif position == 0:
         rules = escalation(n, last)
     else:
         rules = expansion(n) if draw(st.integers(0, 2)) else escalation(n, last, "later ")
-    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4, 5]))):
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4, 5] if not wandering else [0, 0, 0, 1, 1, 2]))):
         rules = draw(mutated(setting, rules))
     rules = draw(with_overrides([*common, *rules]))
     name = ("escalation", "expansion")[position]
-    return Part(name, n, tuple(rules), draw(limits(setting, cap)))
+    bounded = not wandering or draw(st.sampled_from([False, False, False, True]))
+    return Part(name, n, tuple(rules), draw(limits(setting, cap)) if bounded else (Limit("trial", None, cap),))
 
 
 @st.composite
@@ -448,9 +454,9 @@ def protocols(draw: Draw) -> Protocol:
     Overrides are legal and names are unique in a part; all else may happen: gaps, conflicts, moves that cannot be
     carried out, limits that break.
     """
-    levels, count = draw(st.integers(1, 4)), draw(st.sampled_from([1, 1, 2]))
+    levels, count = draw(st.sampled_from([3, 2, 4, 3, 1])), draw(st.sampled_from([1, 1, 2]))
     classes = draw(st.sampled_from([1, 1, 1, 2]))
-    cohorts = [draw(st.sampled_from([3, 2, 3, 1, 2, 4])) for _ in range(count)]
+    cohorts = [draw(st.sampled_from([2, 3, 1, 1, 2, 3, 4])) for _ in range(count)]
     cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
     verdicts = draw(st.sampled_from([(Verdict("MTD"),), (Verdict("MTD"),), (Verdict("MTD"), Verdict("tentative"))]))
     settings = [Setting(levels, classes, count, len(verdicts), cohort) for cohort in cohorts]

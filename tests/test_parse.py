@@ -674,6 +674,7 @@ FAULTS = [
     (RULE.format("level 2 closed"), "DL101", "closed", "`is` is missing", "`is closed`"),
     ('rule "r" no event then stay', "DL101", "no", "`when` is missing before `no`", "`when no`"),
     ('rule "r" when no event stay', "DL101", "stay", "`then` is missing before `stay`", "`then stay`"),
+    (RULE.format("(no event and"), "DL101", "then", "after `and` can come a condition", ""),
     (MOVE.format("begin part expansion at the MTD"), "DL101", "part", "cannot stand here", "Leave `part` out"),
     (MOVE.format("then stay"), "DL101", "then", "cannot stand here", "Leave `then` out"),
     (MOVE.format("enrol more"), "DL101", "more", "A number is missing", ""),
@@ -684,7 +685,7 @@ FAULTS = [
     ("component x mg", "DL101", "mg", "`in` is missing", "`in mg`"),
     ('scenario "s" DLT 10, 20', "DL101", "10", "percentages", "`10%`"),
     ('scenario "s" DLT 0.15, 0.2', "DL101", "0.15", "percentages", "`15%`"),
-    ('claim "c" no event', "DL101", "no", "can come `always`", "`never`, `always` or `eventually`"),
+    ('claim "c" no event', "DL101", "no", "can come among others `always`", "`never`, `always` or `eventually`"),
     ("cycle length is 28 days", "DL101", "length", "after `cycle` can come `is`", "`cycle is 28 days`"),
     # statements unfinished, or none
     ('rule "r" when no event', "DL101", "event", "The `rule` statement is not finished", "Add `then` and a move"),
@@ -705,8 +706,9 @@ FAULTS = [
     ),
     ('"x"', "DL101", '"x"', "No statement begins with a sentence", "such as `level`"),
     # limits
+    ("part " + "x" * 101, "DL704", "x" * 101, "A name has at most 100 characters", "shorter"),
     ("level " + "9" * 21, "DL704", "9" * 21, "at most 20 characters", "shorter"),
-    ("cycle is " + "9" * 10_000 + " days", "DL704", "9" * 10_000, "this one has 10000", "shorter"),
+    ("cycle is " + "9" * 10_000 + " days", "DL704", "9" * 10_000, "this one has 10,000", "shorter"),
     (RULE.format("(" * 41 + "no event" + ")" * 41), "DL704", "(", "more than 40 deep", "shorter conditions"),
     (RULE.format("not " * 41 + "no event"), "DL704", "not", "more than 40 deep", "shorter conditions"),
 ]

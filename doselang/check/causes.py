@@ -91,7 +91,8 @@ def _rules(exploration: Exploration, part: int, lines: tuple[int, ...]) -> tuple
 
 
 def _gathered(exploration: Exploration) -> dict[object, Met]:
-    situations, met = exploration.situations, {}
+    situations = exploration.situations
+    met: dict[object, Met] = {}
     kinds: dict[int, CohortKind] = {}
     for patients, source, exit, leads_to in undecided_steps(exploration):
         bucket, state = exploration.state(source)

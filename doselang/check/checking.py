@@ -19,6 +19,7 @@ from doselang.machine.course import compile_course, environments, explore_course
 from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
 from doselang.machine.notation import history_of
 from doselang.machine.replay import replay
+from doselang.machine.situations import Accrual
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol
 
@@ -120,7 +121,7 @@ def _replayed(machine: Machine, facts: list[Fact]) -> None:
         for name in ("history", "fewer", "more", "early"):
             history = getattr(fact, name, None)
             if history:
-                accrual = getattr(fact, "accrual", None) or "one-at-a-time"
+                accrual: Accrual = getattr(fact, "accrual", None) or "one-at-a-time"
                 replay(machine, history, accrual)
 
 

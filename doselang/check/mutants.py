@@ -19,12 +19,13 @@ from doselang.protocol.guards import (
     HasStatus,
     Not,
     Place,
+    PlaceKind,
     Range,
     Share,
     Standing,
     Tally,
 )
-from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule
+from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule, Stop
 
 
 FIRST_SWAPPED = 4
@@ -38,7 +39,7 @@ class Mutant:
     protocol: Protocol
 
 
-_OTHER_WAY = {
+_OTHER_WAY: dict[str, PlaceKind] = {
     "next higher": "next lower", "next lower": "next higher", "next lower that remains": "next higher",
     "lowest": "highest", "highest": "lowest", "this": "next higher",
 }  # fmt: skip
@@ -183,14 +184,14 @@ def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:
 
 
 def _turned(move: Move) -> Iterator[Move]:
-    place = getattr(move, "place", None)
-    if isinstance(place, Place) and place.kind in _OTHER_WAY:
-        yield evolve(move, place=Place(_OTHER_WAY[place.kind]))  # type: ignore[arg-type, call-arg]
-        if place.kind == "next lower that remains":
-            yield evolve(move, place=Place("next lower"))  # type: ignore[call-arg]
-            yield evolve(move, place=Place("lowest"))  # type: ignore[call-arg]
-    elif isinstance(move, Enter) and place is None:
+    if isinstance(move, Enter) and move.place is None:
         yield evolve(move, place=Place("next higher"))
+    if isinstance(move, Stop) or move.place is None or move.place.kind not in _OTHER_WAY:
+        return
+    yield evolve(move, place=Place(_OTHER_WAY[move.place.kind]))
+    if move.place.kind == "next lower that remains":
+        yield evolve(move, place=Place("next lower"))
+        yield evolve(move, place=Place("lowest"))
 
 
 def _guard_changed(case: Case, change) -> Iterator[tuple[Case, str]]:  # type: ignore[no-untyped-def]
@@ -229,12 +230,12 @@ def _moved_threshold(atom: Guard) -> Iterator[tuple[Guard, str]]:
 def _turned_atom(atom: Guard) -> Iterator[tuple[Guard, str]]:
     match atom:
         case Standing(direction, standing):
-            turned = "lower" if direction == "higher" else "higher"
-            yield evolve(atom, direction=turned), "higher and lower exchanged"
+            turned = evolve(atom, direction="lower") if direction == "higher" else evolve(atom, direction="higher")
+            yield turned, "higher and lower exchanged"
             if standing == "remains":
                 yield evolve(atom, standing="exists"), "`exists` for `remains`"
         case HasStatus(place) | Tally(place=place) | Share(place=place) if place.kind in ("next lower", "next higher"):
-            yield evolve(atom, place=Place(_OTHER_WAY[place.kind])), "higher and lower exchanged"  # type: ignore[arg-type]
+            yield evolve(atom, place=Place(_OTHER_WAY[place.kind])), "higher and lower exchanged"
         case Compare(_, relation) if relation != "same":
             yield evolve(atom, relation="above" if relation == "below" else "below"), "above and below exchanged"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.columns import View, truth
+from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.exploring import Exploration
 from doselang.machine.looking import ask
@@ -82,7 +82,7 @@ def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], i
     for position, e in enumerate(exits):
         for gate, option in exploration.frames.branches[exploration.situations.branch[e]].choices:
             choice[position, gate] = option
-    holds: dict[int, Ints] = {}
+    holds: dict[int, Bools] = {}
 
     def observe(question: int, seen: View) -> None:
         for number, line in enumerate(part.lines):

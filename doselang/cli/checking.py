@@ -6,7 +6,7 @@ import click
 from attrs import frozen
 
 from doselang import __version__
-from doselang.loading import Loaded
+from doselang.loading import Loaded, load
 from doselang.check.checking import Checked, check
 from doselang.cli.output import (
     Console,
@@ -14,7 +14,6 @@ from doselang.cli.output import (
     expanded,
     files_argument,
     format_option,
-    load,
     parameters,
     quiet_option,
     set_option,

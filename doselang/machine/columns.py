@@ -82,7 +82,7 @@ class View:
 
     def take(self, rows: AnyType) -> View:
         """A copy of some of the rows."""
-        columns = {
+        columns: dict[str, AnyType] = {
             name: None if (column := getattr(self, name)) is None else column[rows].copy() for name in _ROW_COLUMNS
         }
         return View(self.records, self.start, self.result, part=self.part, **columns)
@@ -98,7 +98,8 @@ class View:
 
     def closed(self) -> Bools:
         """Which levels are closed as too toxic, [rows, levels]."""
-        return self.records.column(CLOSED)[self.codes] != 0
+        closed: Bools = self.records.column(CLOSED)[self.codes] != 0
+        return closed
 
     def place(self, place: Place) -> tuple[Ints, Bools]:
         """The level a place is in each row, and whether there is such a level (where not, the level is 0)."""
@@ -252,7 +253,8 @@ def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
     part = None
     if guard.scope == "part":
         part = view.part if guard.part is None else guard.part
-    return view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32)
+    total: Ints = view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32)
+    return total
 
 
 def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
@@ -276,11 +278,11 @@ def _standing(guard: Standing, view: View) -> Bools:
     side = level > view.here[:, None] if higher else level < view.here[:, None]
     match guard.standing:
         case "exists":
-            return side.any(axis=1)
+            return _any(side)
         case "remains":
             if higher:
                 side = level == view.here[:, None] + 1
-            return (side & ~view.closed()).any(axis=1)
+            return _any(side & ~view.closed())
         case "closed":
             there = view.closed()
         case "open":
@@ -288,7 +290,13 @@ def _standing(guard: Standing, view: View) -> Bools:
         case "tried" | "untried":
             tried = view.records.column(FIRST_SIZE)[view.codes] > 0
             there = tried if guard.standing == "tried" else ~tried
-    return (side & there).any(axis=1)
+    return _any(side & there)
+
+
+def _any(levels: Bools) -> Bools:
+    """By row: whether any level is marked."""
+    found: Bools = np.any(levels, axis=1)
+    return found
 
 
 def _fact(guard: Guard, view: View) -> Bools:
@@ -297,17 +305,19 @@ def _fact(guard: Guard, view: View) -> Bools:
             named = view.verdicts[:, verdict] >= 0
             return named if ever else named & view.declared[:, verdict]
         case ResultDeclared():
-            return view.verdicts[:, view.result] != NO_LEVEL
+            reached: Bools = view.verdicts[:, view.result] != NO_LEVEL
+            return reached
         case CohortComplete():
             return view.complete
         case TrialStopped():
             return view.stopped
         case Happened(event):
             assert view.events is not None
-            return ~view.events.any(axis=1) if event < 0 else view.events[:, event]
+            return ~_any(view.events) if event < 0 else view.events[:, event]
         case Entered(state):
             assert view.entered is not None
-            return view.entered == state
+            entered: Bools = view.entered == state
+            return entered
         case Cycles(count):
             assert view.cycle is not None
             return _within(view.cycle, count)

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.columns import View, truth
+from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import Gated, compile_lines
 from doselang.machine.decisions import Undecided
 from doselang.machine.exploring import Exploration, TooManyStates
@@ -198,28 +198,28 @@ def _branches(
         gates = sorted({gate[0] for i in acted if (gate := state.lines[i].gate) is not None})
         choices = tuple((gate, int(choice[row, gate])) for gate in gates)
         found.append([CourseBranch(choices, _decide(machine, number, asked, row, acted))])
-    for gate in range(fixed, len(state.gates)):
-        again = [row for row, branches in enumerate(found) if any(g == gate for g, _ in branches[0].choices)]
-        for option in range(1, state.gates[gate].options if again else 0):
+    for asked_gate in range(fixed, len(state.gates)):
+        again = [row for row, branches in enumerate(found) if any(g == asked_gate for g, _ in branches[0].choices)]
+        for option in range(1, state.gates[asked_gate].options if again else 0):
             other = choice[again].copy()
-            other[:, gate] = option
-            more = _branches(machine, number, view, rows[again], other, gate + 1)
+            other[:, asked_gate] = option
+            more = _branches(machine, number, view, rows[again], other, asked_gate + 1)
             for row, branches in zip(again, more, strict=True):
                 found[row].extend(branches)
     return [tuple(branches) for branches in found]
 
 
-def _active(state: StateMachine, view: View, choice: Ints) -> Ints:
+def _active(state: StateMachine, view: View, choice: Ints) -> Bools:
     """Which lines act in each row, after what overrides what."""
     active = np.zeros((len(view), len(state.lines)), np.bool_)
-    by_rule: dict[int, Ints] = {}
+    by_rule: dict[int, Bools] = {}
     for i, line in enumerate(state.lines):
         holds = truth(line.guard, view) == 1
         if line.gate is not None:
             holds = holds & (choice[:, line.gate[0]] == line.gate[1])
         active[:, i] = holds
         by_rule[line.rule] = by_rule[line.rule] | holds if line.rule in by_rule else holds
-    silenced: dict[int, Ints] = {}
+    silenced: dict[int, Bools] = {}
     for rule, targets in state.overrides:
         acts = by_rule[rule] & ~silenced.get(rule, np.zeros(len(view), np.bool_))
         for target in targets:

@@ -160,7 +160,7 @@ def _merge(
     came_by = np.concatenate([chunk.came_by for chunk in chunks])
     letters = None
     if chunks[0].letters is not None:
-        letters = np.concatenate([chunk.letters for chunk in chunks])  # type: ignore[misc]
+        letters = np.concatenate([chunk.letters for chunk in chunks])
         order = np.argsort(letters, kind="stable")
         number, codes, letters = number[order], codes[order], letters[order]
         came_from, came_by = came_from[order], came_by[order]

@@ -136,7 +136,7 @@ def _composed(asked: Asked) -> list[Branch]:
     rows = len(asked.view)
     if rows < FEW:
         return [Branch((), _compose(asked, row)) for row in range(rows)]
-    answered = asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]].any(axis=1)
+    answered: Bools = np.any(asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]], axis=1)
     _, first, group = np.unique(pack(_made_of(asked)), return_index=True, return_inverse=True)
     shared: dict[int, Branch] = {}
     found = []

@@ -13,7 +13,8 @@ import numpy as np
 from attrs import define, field, frozen
 from doselang.machine.arrays import NDArray
 
-Ints = NDArray[np.int32]
+Ints = NDArray[np.signedinteger[Any]]
+"""Whole numbers of any width."""
 
 CLOSED, FIRST_SIZE, ADDED_SIZE, FIRST_N = 0, 1, 2, 3
 
@@ -163,4 +164,5 @@ class Records:
         layout = self.layout
         parts = range(layout.parts) if part is None else (part,)
         columns = [layout.part_n(p) + 1 + what for p in parts]
-        return self.table[:, columns].sum(axis=1, dtype=np.int32)
+        tally: Ints = self.table[:, columns].sum(axis=1, dtype=np.int32)
+        return tally

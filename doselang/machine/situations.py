@@ -101,7 +101,7 @@ class Situations:
         features = np.column_stack(self._features(self.machine.parts[part], frames, codes))
         key = pack(features)
         _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
-        numbers, new = np.empty(len(index), np.int32), []
+        numbers, new = np.empty(len(index), np.int32), list[int]()
         for position, row in enumerate(index):
             label = np.int32(part).tobytes() + features[row].tobytes()
             number = self._numbers.get(label)
@@ -169,7 +169,7 @@ class Situations:
         ]
 
 
-def _joined(old: Ints, new: Sequence[int] | NDArray[np.int64]) -> Ints:
+def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:
     return np.concatenate([old, np.asarray(new, np.int32)])
 
 
@@ -223,8 +223,8 @@ def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int,
         for c, n in enumerate(node):
             before = (*node[:c], n - 1, *node[c + 1 :])
             if n and before in open_paths:
-                ways, path = open_paths[before]
-                orders += ways
+                before_orders, path = open_paths[before]
+                orders += before_orders
                 letters = min(letters or path + str(c), path + str(c))
         if letters is None:
             continue

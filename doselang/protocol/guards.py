@@ -24,14 +24,17 @@ class Clause:
         return described(self)
 
 
+PlaceKind = Literal[
+    "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned", "level",
+    "verdict",
+]  # fmt: skip
+
+
 @frozen
 class Place:
     """A level, by relation to the level of the look (`kind`), by position (`level`), or as a verdict (`verdict`)."""
 
-    kind: Literal[
-        "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned",
-        "level", "verdict",
-    ]  # fmt: skip
+    kind: PlaceKind
     index: int = -1
     """The position of the level (kind `level`) or of the verdict (kind `verdict`); -1 otherwise."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import attrs
 import numpy as np
@@ -25,9 +26,10 @@ def tree(value: object, *, indent: int = 0, name: str = "") -> str:
 
 def _tree(value: object, indent: int, name: str) -> Iterator[str]:
     lead = " " * indent + (f"{name}: " if name else "")
-    if attrs.has(type(value)):
+    made: Any = type(value)
+    if attrs.has(made):
         yield f"{lead}{type(value).__name__}"
-        for field in attrs.fields(type(value)):
+        for field in attrs.fields(made):
             inner = getattr(value, field.name)
             if not isinstance(inner, Span) and inner not in (None, (), {}, False):
                 yield from _tree(inner, indent + 2, field.name.lstrip("_"))

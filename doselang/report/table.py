@@ -20,6 +20,10 @@ class Column:
     side: Literal["left", "right"] = "left"
 
 
+def _columns(columns: Iterable[Column]) -> tuple[Column, ...]:
+    return tuple(columns)
+
+
 def _rows(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(row) for row in rows)
 
@@ -28,7 +32,7 @@ def _rows(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
 class Table:
     """Columns and rows of cells; every row has a cell a column. Raises ValueError where one has not."""
 
-    columns: tuple[Column, ...] = field(converter=tuple)
+    columns: tuple[Column, ...] = field(converter=_columns)
     rows: tuple[tuple[str, ...], ...] = field(converter=_rows)
 
     def __attrs_post_init__(self) -> None:

@@ -39,7 +39,8 @@ def courses(protocol: Protocol, flow: Flow, chance: Floats, scenario: Scenario) 
         return None
     assigned = _assigned(flow, chance)
     everybody = sum(assigned.values())
-    re_treated, cycles, reasons, endless = 0.0, 0.0, {}, False
+    re_treated, cycles, endless = 0.0, 0.0, False
+    reasons: dict[str, float] = {}
     for (level, environment), patients in assigned.items():
         one = _Chain(machine, scenario, Standpoint(0, level, level, 0, environment)).solve()
         re_treated += patients * one.re_treated
@@ -129,7 +130,7 @@ class _Chain:
         first = [number for (_, again), number in self._numbers.items() if not again]
         visits = np.linalg.solve(matrix[np.ix_(first, first)].T, np.eye(len(first))[0])
         at = dict(zip(first, visits.tolist(), strict=True))
-        return sum(at[s] * chance for s, t, chance in self._moves if s in at and t not in at)
+        return float(sum(at[s] * chance for s, t, chance in self._moves if s in at and t not in at))
 
     def _explore(self) -> None:
         self._numbers[self.start, False] = 0

@@ -97,6 +97,8 @@ def reserved_word(scene: Scene) -> Fault | None:
     """A word of the language where a name stands."""
     if not scene.is_word or scene.found.type == "NAME" or "NAME" not in scene.expected or scene.at_end:
         return None
+    if "NOT" in scene.expected and scene.found.type in ("THEN", "WHEN", "AND", "OR"):
+        return None  # these join conditions, and nobody would call something so
     gain = scene.reach("NAME", skip=1)
     others = [scene.reach(kind) for kind in inserted(scene)]
     if gain < 1 or gain < max([scene.reach(skip=1), *others]):
