@@ -63,7 +63,6 @@ CODES = _register(
     (310, "level-never-reached", "warning"),
     (311, "depends-on-accrual", "warning"),
     (312, "declared-silence", "info"),
-    (313, "assumption-without-effect", "info"),
     # safety
     (401, "limit-broken", "error"),
     (402, "level-skipped", "warning"),

@@ -188,7 +188,8 @@ def test_monte_carlo_agrees_within_four_standard_errors(levels: int, seed: int, 
     (exact,) = simulate(protocol, assumed, accrual)  # type: ignore[arg-type]
     (drawn,) = monte_carlo(protocol, assumed, accrual, trials=40_000, seed=seed)  # type: ignore[arg-type]
     for true, seen in zip((*exact.mtd, exact.no_mtd), (*drawn.mtd, drawn.no_mtd), strict=True):
-        assert abs(true - seen) <= 4.5 * np.sqrt(max(true * (1 - true), 1e-9) / 40_000) + 1e-12
+        # where few trials are expected their number is no normal one: six more or fewer are allowed
+        assert abs(true - seen) <= 4 * np.sqrt(true * (1 - true) / 40_000) + 6 / 40_000
 
 
 # ---- the classical design ----

@@ -58,7 +58,10 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     except TooManyStates as many:
         assert many.found is not None
         return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states)
-    facts: list[Fact] = [*_causes(found, machine, max_states), *coverage(found), *safety(found, safe)]
+    whole = explore(machine, "whole-cohort", histories=True, max_states=max_states)
+    causes = list(_causes(found, whole))
+    unfinished = {cause.part for cause in causes if cause.undecided.why != "silence"}
+    facts: list[Fact] = [*causes, *coverage(found, whole, unfinished), *safety(found, safe)]
     outcomes = list(checked_claims(found, watches, mutate=mutate))
     course = compile_course(protocol)
     if course is not None:
@@ -85,10 +88,9 @@ def _endless(endless: Endless, protocol: Protocol) -> Checked:
     return Checked(protocol, (fact, *_met(found)), found.states, found.max_patients, complete=False)
 
 
-def _causes(found: Exploration, machine: Machine, max_states: int) -> Iterator[Fact]:
+def _causes(found: Exploration, whole: Exploration) -> Iterator[Cause]:
     """The causes under both ways of entering, each with the probability of meeting it in every scenario."""
     one_by_one = find_causes(found)
-    whole = explore(machine, "whole-cohort", histories=True, max_states=max_states)
     known = {_same(cause) for cause, _ in one_by_one}
     only_whole = [
         (evolve(cause, accrual="whole-cohort"), steps)
@@ -96,7 +98,8 @@ def _causes(found: Exploration, machine: Machine, max_states: int) -> Iterator[F
         if _same(cause) not in known
     ]
     for found_by, causes in ((found, one_by_one), (whole, only_whole)):
-        weights = weighed(found_by, machine.protocol.scenarios) if causes and machine.protocol.scenarios else None
+        scenarios = found.machine.protocol.scenarios
+        weights = weighed(found_by, scenarios) if causes and scenarios else None
         for cause, steps in causes:
             yield cause if weights is None else evolve(cause, probability=weights.of(steps))
 

@@ -60,7 +60,7 @@ def _unsafe(explored: CourseExploration) -> Iterator[Fact]:
         kinds = []
         if went.level > step.point.level:
             kinds.append("escalated")
-        if moved and step.point.environment.closed[went.level]:
+        elif moved and step.point.environment.closed[went.level]:
             kinds.append("closed")
         for kind in kinds:
             if (kind, step.point.state, rule) not in seen:

@@ -27,24 +27,38 @@ from doselang.machine.situations import Exit, after_outcomes, outcomes_of
 from doselang.protocol.model import Close, Declare, Move
 
 
-def coverage(exploration: Exploration) -> Iterator[Fact]:
-    """Facts about coverage, from an exploration with histories and one patient at a time."""
+def coverage(exploration: Exploration, whole: Exploration, unfinished: set[int]) -> Iterator[Fact]:
+    """Facts about coverage, from an exploration with histories, one patient at a time, and one of whole cohorts.
+
+    In `unfinished` parts something is undecided: what does not vary there may vary when that is settled.
+    """
+    with_whole = _acting(whole)
     for part in survey(exploration):
         if part.looks:
-            yield from _idle_rules(part)
-            yield from _constant_conditions(part)
+            yield from (idle for idle in _idle_rules(part) if (idle.part, idle.rule) not in with_whole)
+            if part.part.number not in unfinished:
+                yield from _constant_conditions(part)
             yield from _idle_overrides(part)
     yield from _redundant_rules(exploration)
     yield from _mute_silences(exploration)
-    yield from _unreached_levels(exploration)
+    if not unfinished:
+        yield from _unreached_levels(exploration)
     yield from _accrual(exploration)
+
+
+def _acting(exploration: Exploration) -> set[tuple[int, int]]:
+    """Every (part, rule) that acts somewhere."""
+    return {
+        (part.number, part.lines[i].rule)
+        for part in exploration.machine.parts for decision in _decisions(exploration, part) for i in decision.lines
+    }  # fmt: skip
 
 
 def _rule_acts(part: PartSurvey, rule: int) -> bool:
     return any(part.acted.get(i) for i, line in enumerate(part.part.lines) if line.rule == rule)
 
 
-def _idle_rules(part: PartSurvey) -> Iterator[Fact]:
+def _idle_rules(part: PartSurvey) -> Iterator[RuleIdle]:
     for rule in range(len(part.part.part.rules)):
         if not _rule_acts(part, rule):
             never = [

@@ -189,6 +189,8 @@ def _turned(move: Move) -> Iterator[Move]:
     if isinstance(move, Stop) or move.place is None or move.place.kind not in _OTHER_WAY:
         return
     yield evolve(move, place=Place(_OTHER_WAY[move.place.kind]))
+    if move.place.kind == "next higher":
+        yield evolve(move, place=Place("this"))
     if move.place.kind == "next lower that remains":
         yield evolve(move, place=Place("next lower"))
         yield evolve(move, place=Place("lowest"))

@@ -18,7 +18,7 @@ from doselang.machine.decisions import Undecided
 from doselang.machine.exploring import Exploration, TooManyStates
 from doselang.machine.reading import Line
 from doselang.machine.records import CLOSED, FIRST_SIZE, Closing, Ints, Layout, Opening, Records
-from doselang.protocol.guards import Cycles, Guard, Range, Standing, atoms
+from doselang.protocol.guards import Cycles, Range, atoms
 from doselang.protocol.model import Course, Enter, Move, Protocol, Silence
 
 MAX_SITUATIONS = 2_000_000
@@ -134,20 +134,6 @@ def environments(exploration: Exploration) -> tuple[Environment, ...]:
             rows = table[codes]
             found.add(Environment(tuple((rows[:, FIRST_SIZE] > 0).tolist()), tuple((rows[:, CLOSED] > 0).tolist())))
     return tuple(sorted(found))
-
-
-def relevant(machine: CourseMachine, found: tuple[Environment, ...]) -> tuple[Environment, ...]:
-    """Environments told apart only by what the course reads: untried levels count as tried unless that is asked."""
-    claims = [g for c in machine.protocol.claims if c.in_course for g in (c.guard, c.when) if g is not None]
-    rules = [line.guard for state in machine.states for line in state.lines]
-    if any(_reads_tried(atom) for guard in (*claims, *rules) for atom in atoms(guard)):
-        return found
-    everywhere = (True,) * len(machine.protocol.levels)
-    return tuple(sorted({Environment(everywhere, environment.closed) for environment in found}))
-
-
-def _reads_tried(atom: Guard) -> bool:
-    return getattr(atom, "status", None) == "tried" or (isinstance(atom, Standing) and "tried" in atom.standing)
 
 
 # ---- one cycle, for many patients at once ----
@@ -297,7 +283,6 @@ def explore_course(machine: CourseMachine, found: tuple[Environment, ...]) -> Co
 
     A patient's level is not closed when he or she enters. Raises TooManyStates.
     """
-    found = relevant(machine, found)
     later = {one: [other for other in found if one.becomes(other)] for one in found}
     explored = CourseExploration(machine)
     for environment in found:

@@ -6,7 +6,9 @@ be merged, and reaches every state by its shortest history first.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 
 import numpy as np
 from attrs import define, field, frozen
@@ -99,10 +101,8 @@ class Exploration:
 
     def state(self, number: int) -> tuple[Bucket, int]:
         """Bucket and position of a state by its number."""
-        for bucket in self.buckets:
-            if number < bucket.start + len(bucket):
-                return bucket, number - bucket.start
-        raise IndexError(number)
+        bucket = self.buckets[bisect_right(self.buckets, number, key=attrgetter("start")) - 1]
+        return bucket, number - bucket.start
 
 
 @define

@@ -7,7 +7,7 @@ from doselang.diagnostics import Diagnostic, Label
 from doselang.machine.compiling import compile_lines
 from doselang.machine.notation import write_history
 from doselang.machine.reading import Line
-from doselang.protocol.model import Limit, Protocol, Rule
+from doselang.protocol.model import Close, Limit, Protocol, Rule
 from doselang.protocol.words import guard_words, move_words, moves_words, with_article
 from doselang.report.phrases import cited, counted, listed, quoted, ranged
 from doselang.source import NOWHERE
@@ -53,12 +53,12 @@ def cohort_words(cause: Cause, protocol: Protocol) -> str:
 
 def outcome_words(cause: Cause, protocol: Protocol) -> str:
     """`whatever they show`, `with 2 or 3 DLTs in 3`."""
-    if cause.every:
+    if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
     name = protocol.toxicities[0].name
     sizes = sorted({known for known, _ in cause.outcomes})
     toxic = sorted({t for _, t in cause.outcomes})
-    plural = "" if toxic == [1] else "s"
+    plural = "" if toxic in ([0], [1]) else "s"
     return f"with {'no' if toxic == [0] else ranged(toxic)} {name}{plural} in {ranged(sizes)}"
 
 
@@ -111,7 +111,7 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
             return "DL303", message, help
         case "closed level":
             message = f"{subject}: {names} says `{move}`, at a level that is closed as too toxic."
-            return "DL407", message, "Add `and a higher level remains`, or name a level that is not closed; say what happens else."
+            return "DL407", message, "Add `and a higher level remains`, or name a level that is not closed; say what happens otherwise."
         case "untried level":
             message = f"{subject}: {names} says `{move}`, at a level where nobody was treated."
             return "DL303", message, "Write a rule that treats patients there first, or declare another level."
@@ -122,6 +122,8 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
             assert undecided.limit is not None
             limit = _limits(protocol)[undecided.limit]
             message = f"{subject}: {names} says `{move}`, which would break the limit of {limit_words(limit)}."
+            if limit.low is not None and (not move.startswith("enrol") or limit.high is None):
+                message = f"{subject}: {names} says `{move}`, which leaves the level with fewer than {limit.low} patients."
             return "DL401", message, "Correct the limit, or write what happens when it is reached."
 
 
@@ -172,10 +174,11 @@ def _paste(cause: Cause, protocol: Protocol) -> str:
 
 def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     """What the missing rule should ask."""
+    part = protocol.parts[cause.part]
     if cause.acted:
         missed = _missed_condition(cause, protocol)
-        lowest = " and no lower level exists" if not cause.level else ""
-        return [f"this level is closed as too toxic{lowest or missed}"]
+        closed = any(isinstance(move, Close) for r in cause.acted for c in part.rules[r].cases for move in c.moves)
+        return [("this level is closed as too toxic" if closed else "…") + missed]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
     toxicity = with_article(protocol.toxicities[0].name)
@@ -184,6 +187,8 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     toxic = sorted({t for _, t in cause.outcomes})
     if toxic == [0]:
         return [f"none of {of} patients has {toxicity}"]
+    if toxic[0] == 1 and toxic[-1] == cause.size > 1:
+        return [f"any of {of} patients has {toxicity}"]
     if len(toxic) == 1 and toxic[0] < cause.size:
         return [f"{toxic[0]} of {of} patients {'has' if toxic[0] == 1 else 'have'} {toxicity}"]
     return [f"at least {toxic[0]} of {of} patients have {toxicity}"]
@@ -196,6 +201,9 @@ def _missed_condition(cause: Cause, protocol: Protocol) -> str:
             clause = lines[line].conjuncts[position]
             if value < 0:
                 return f" and not ({guard_words(protocol, clause)})"
+            for side in ("lower", "higher"):
+                if side in guard_words(protocol, clause):
+                    return f" and no {side} level exists"
     return ""
 
 

@@ -169,7 +169,10 @@ def _one_history(
                 f'"{rule.name}" goes from {level_words(protocol, level)} to {level_words(protocol, to)} '
                 "over a level at which nobody was treated."
             )
-            return Diagnostic("DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule))
+            return Diagnostic(
+                "DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
+                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.",
+            )  # fmt: skip
         case AgainstDefinition(part, verdict, level, number, history):
             rule, made = _rule(protocol, part, number), protocol.verdicts[verdict]
             assert made.requires is not None
@@ -220,7 +223,8 @@ def _claim(fact: ClaimChecked, protocol: Protocol) -> Iterator[Diagnostic]:
                 history = course_words(fact.course, protocol)
             why = ": the history ends undecided" if fact.undecided else ""
             message = f"The claim “{claim.name}” does not hold{why}."
-            yield Diagnostic("DL503", message, claim.span, history=history, cites=cites)
+            help = "Correct the rule that decides at the end of this history, or the claim."
+            yield Diagnostic("DL503", message, claim.span, history=history, cites=cites, help=help)
         case "empty":
             message = f"The claim “{claim.name}” is about no moment of any trial: it says nothing."
             help = "Correct what follows `when`."
@@ -243,7 +247,8 @@ def _course(fact: CourseUnsafe | CourseRule, protocol: Protocol) -> Diagnostic:
     history = course_words(fact.course, protocol)
     if fact.kind == "escalated":
         message = f'"{rule.name}" moves a patient to a higher level.'
-        return Diagnostic("DL405", message, rule.span, history=history, cites=cited(rule))
+        help = "Write `continue`, or a lower level: the dose of a patient is not escalated."
+        return Diagnostic("DL405", message, rule.span, history=history, cites=cited(rule), help=help)
     message = f'"{rule.name}" treats a patient at a level that is closed as too toxic.'
     help = "Write `the next lower level that remains`, with `and a lower level remains` in the condition."
     return Diagnostic("DL406", message, rule.span, history=history, cites=cited(rule), help=help)
