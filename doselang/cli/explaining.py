@@ -39,8 +39,7 @@ def command(
         )
     loaded = load(what, parameters(settings))
     if loaded.protocol is None:
-        need_protocol(loaded)
-        return 1
+        return need_protocol(loaded)
     click.echo(_patient(loaded, history) if patient else _trial(loaded, history, accrual, form), nl=False)
     return 0
 

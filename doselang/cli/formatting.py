@@ -29,12 +29,12 @@ def command(paths: tuple[str, ...], only_check: bool, quiet: bool) -> int:
         if text is None:
             click.echo(render_text(report, source), err=True)
             click.echo(f"{path}: {count_words(report)}; the file is left as it is.", err=True)
-            status = 1
+            status = max(status, 2 if any(item.code == "DL704" for item in report) else 1)
         elif path == "-":
             click.echo(text, nl=False)
         elif text != source.text:
             if only_check:
-                status = 1
+                status = max(status, 1)
             else:
                 replace_file(Path(path), text)
             if not quiet:

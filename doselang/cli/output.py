@@ -96,12 +96,14 @@ def loaded_files(paths: tuple[str, ...], settings: tuple[str, ...]) -> Iterator[
         yield load(path, values)
 
 
-def need_protocol(loaded: Loaded) -> None:
-    """Print the faults of a file that a command needs whole; its protocol may then be used only if there were none."""
+def need_protocol(loaded: Loaded) -> int:
+    """Print the faults of a file that a command needs whole; the exit status, 0 where its protocol may be used."""
     if loaded.protocol is None:
         errors = [item for item in loaded.diagnostics if item.severity == "error"]
         click.echo(render_text(errors, loaded.source), err=True)
         click.echo(f"{loaded.source.path}: {count_words(errors)}; nothing was done with it.", err=True)
+        return 2 if any(item.code == "DL704" for item in errors) else 1
+    return 0
 
 
 def concise(diagnostics: tuple[Diagnostic, ...], loaded: Loaded) -> str:

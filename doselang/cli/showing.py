@@ -30,8 +30,7 @@ def command(paths: tuple[str, ...], form: str, graph_form: str, settings: tuple[
         if form in ("rules", "syntax") and not any(item.code.startswith("DL1") for item in loaded.diagnostics):
             click.echo(rules_view(loaded.file) if form == "rules" else tree(loaded.file), nl=False)
         elif loaded.protocol is None:
-            need_protocol(loaded)
-            status = 1
+            status = max(status, need_protocol(loaded))
         else:
             click.echo(_machine_form(loaded, form, graph_form, max_states), nl=False)
     return status

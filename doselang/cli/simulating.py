@@ -60,8 +60,7 @@ def command(
     for path in expanded(paths):
         loaded = load(path, values)
         if loaded.protocol is None:
-            need_protocol(loaded)
-            status = 1
+            status = max(status, need_protocol(loaded))
             continue
         scenarios = _scenarios(loaded.protocol, rates, names, table)
         if method == "exact":

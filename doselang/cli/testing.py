@@ -45,11 +45,10 @@ def command(
     for path in expanded(paths):
         loaded = load(path, values)
         if loaded.protocol is None:
-            need_protocol(loaded)
-            status = 1
+            status = max(status, need_protocol(loaded))
             continue
         tested = run(loaded, accrual)
-        status |= int(tested.failed > 0)
+        status = max(status, int(tested.failed > 0))
         if form == "json":
             records.append(tested_record(tested))
         else:

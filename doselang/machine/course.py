@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import Gated, compile_lines
@@ -24,7 +24,7 @@ from doselang.protocol.model import Course, Enter, Move, Protocol, Silence
 MAX_SITUATIONS = 2_000_000
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class Environment:
     """The status of the levels: which have had a cohort, and which are closed as too toxic."""
 
@@ -36,7 +36,7 @@ class Environment:
         return all(a <= b for a, b in zip(self.tried + self.closed, other.tried + other.closed, strict=True))
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class Standpoint:
     """Where a patient stands at the beginning of a cycle. `cycles` counts those begun before, up to what is read."""
 
@@ -95,6 +95,13 @@ class CourseMachine:
     def __attrs_post_init__(self) -> None:
         layout = Layout(1, 1)
         self.records = Records(layout, np.array([1, 1] + [0] * (layout.width - 2), np.int32))
+
+    @property
+    def reads_tried(self) -> bool:
+        """Whether a rule asks which levels have had a cohort."""
+        asked = [atom for state in self.states for line in state.lines for atom in atoms(line.guard)]
+        asked += [atom for _, silence in self.silences if silence.when is not None for atom in atoms(silence.when)]
+        return any("tried" in (getattr(atom, "status", ""), getattr(atom, "standing", "")[-5:]) for atom in asked)
 
     @property
     def silences(self) -> tuple[tuple[int, Silence], ...]:
@@ -316,15 +323,26 @@ def _evolved(point: Standpoint, later: dict[Environment, list[Environment]]) -> 
 
 
 def _steps(machine: CourseMachine, seen: dict[Standpoint, Standpoint]) -> Iterator[CourseStep]:
-    by_state: dict[int, list[Standpoint]] = {}
+    """Every cycle from some standpoints; those that differ only in which levels are tried are asked once."""
+    reads_tried = machine.reads_tried
+    alike: dict[Standpoint, list[Standpoint]] = {}
     for point in seen:
+        asked = point if reads_tried else evolve(point, environment=_all_tried(point.environment))
+        alike.setdefault(asked, []).append(point)
+    by_state: dict[int, list[Standpoint]] = {}
+    for point in alike:
         by_state.setdefault(point.state, []).append(point)
     for points in by_state.values():
         rows = [(point, chosen) for chosen in machine.events for point in points]
         outcomes = cycle(machine, [point for point, _ in rows], [chosen for _, chosen in rows])
-        for (point, chosen), branches in zip(rows, outcomes, strict=True):
-            for branch in branches:
-                yield CourseStep(seen[point], point, chosen, branch, leads_to(machine, point, branch.decision))
+        for (asked, chosen), branches in zip(rows, outcomes, strict=True):
+            for point in alike[asked]:
+                for branch in branches:
+                    yield CourseStep(seen[point], point, chosen, branch, leads_to(machine, point, branch.decision))
+
+
+def _all_tried(environment: Environment) -> Environment:
+    return Environment((True,) * len(environment.tried), environment.closed)
 
 
 def leads_to(machine: CourseMachine, point: Standpoint, decision: CourseDecision) -> Standpoint | None:

@@ -20,6 +20,9 @@ _NUMBER = re.compile(r"-?[0-9]+")
 _CHOICES = re.compile(r"(?:\[[0-9]{1,4}\])+$")
 _SIGN = re.compile(r"\.|[A-Za-z]|\([A-Za-z]*\)")
 
+LONGEST = 10_000
+"""A history may have so many characters."""
+
 WITHOUT_TOXICITY = {"N": "no toxicity", ".": "pending", "n": "pending and clear so far", "x": "inevaluable"}
 
 
@@ -53,6 +56,10 @@ class Fault:
 
 def report_history(report: Report, spelling: Spelling, history: syntax.Text, of_patient: bool) -> None:
     """Report the first fault of each group of a history."""
+    if len(history.value) > LONGEST:
+        message = f"A history has at most {LONGEST:,} characters; this one has {len(history.value):,}."
+        report.add("DL704", message, history.span, help="Write a shorter one.")
+        return
     inner = history.span.start + 1
     exact = history.span.end - history.span.start == len(history.value) + 2
     for fault in (_patient if of_patient else _trial)(spelling, history.value):

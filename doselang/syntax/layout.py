@@ -91,6 +91,9 @@ def reformat(source: Source, parse: Callable[[Source, Report], File], report: Re
     text = layout(file, source)
     again = Report()
     read = parse(Source(source.path, text), again)
+    if any(item.code == "DL704" for item in again):
+        message = f"{source.path} would be too large once it is laid out; it is left as it is."
+        raise trouble("DL704", message, help="Keep one protocol in a file.", path=source.path)
     if again.has_errors or read != file or _comments(read) != _comments(file):
         lost = "a comment would be lost" if read == file and not again.has_errors else "it would read otherwise"
         raise trouble(
