@@ -12,6 +12,8 @@ from doselang.syntax import nodes as syntax
 
 MOST_PARTS = 20
 MOST_STATES = 50
+MOST_TOXICITIES = 9
+MOST_EVENTS = 8
 """Beyond, a file is refused: rules that hold everywhere are kept once for each part and state."""
 
 MOST_RULES = 500
@@ -232,6 +234,8 @@ def outline_of(file: syntax.File, glossary: Glossary) -> Outline:
     glossary.course = bool(out.courses or out.states or out.events)
     _size(glossary, "parts", out.parts, MOST_PARTS)
     _size(glossary, "states", out.states, MOST_STATES)
+    _most(glossary, "toxicities", out.toxicities, MOST_TOXICITIES)
+    _most(glossary, "events", out.events, MOST_EVENTS)
     rules = [statement for statement in file.statements if isinstance(statement, syntax.Rule)]
     _most(glossary, "rules", rules, MOST_RULES)
     _most(glossary, "cases of rules", [case for rule in rules for case in rule.cases], MOST_CASES)
@@ -246,7 +250,7 @@ def _size(glossary: Glossary, what: str, sections: list[Section], most: int) -> 
         glossary.report.add("DL704", message, header.span if header else sections[most].rules[0].span)
 
 
-def _most(glossary: Glossary, what: str, nodes: Sequence[syntax.Rule | syntax.Case | syntax.Claim], most: int) -> None:
+def _most(glossary: Glossary, what: str, nodes: Sequence[syntax.Node], most: int) -> None:
     if len(nodes) > most:
         message = f"The file has {len(nodes):,} {what}; at most {most:,} are read."
         glossary.report.add("DL704", message, nodes[most].span, help="Keep one protocol in a file.")
