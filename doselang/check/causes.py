@@ -134,6 +134,8 @@ def _joined(met: dict[object, Met], decided: set[tuple[int, CohortKind]]) -> lis
         into = joined.setdefault(key, Met(one.part, one.kind, one.undecided, one.acted, one.size))
         into.steps += one.steps
         into.outcomes |= one.outcomes
+        if one.acted != into.acted:
+            into.acted = ()
         if one.fewest < into.fewest:
             into.fewest, into.shortest = one.fewest, list(one.shortest)
         elif one.fewest == into.fewest:
@@ -151,7 +153,7 @@ def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
     return Cause(
         decision.undecided, met.part, met.kind, tuple(sorted(met.outcomes)), met.size,
         every and met.undecided.why == "no answer",
-        _rules(exploration, met.part, decision.lines), int(exploration.frames.level[bucket.frames[position]]),
+        met.acted, int(exploration.frames.level[bucket.frames[position]]),
         history, len(met.steps), _opener(exploration, bucket, position),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attrs import evolve, field, frozen
 
 from doselang.check.causes import find_causes
-from doselang.check.claims import checked_claims, trial_watches
+from doselang.check.claims import Watched, checked_claims, trial_watches
 from doselang.check.courses import check_course, course_claims
 from doselang.check.coverage import coverage
 from doselang.check.facts import Cause, ClaimChecked, EndlessHistory, Fact, NotMonotone
@@ -44,35 +44,56 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     too many outcomes to be told apart.
     """
     machine = compile_protocol(protocol, for_claims=True)
-    watches = trial_watches(protocol)
-    claims, safe = Watcher(list(watches.values())), SafetyWatch()
-
-    def watch(steps: Steps, frames: Frames) -> None:
-        claims(steps, frames)
-        safe(steps, frames)
-
     try:
-        found = explore(machine, histories=True, max_states=max_states, watch=watch)
+        found = _watched(machine, "one-at-a-time", max_states)
+        whole = _watched(machine, "whole-cohort", max_states)
     except Endless as endless:
         return _endless(endless, protocol)
     except TooManyStates as many:
         assert many.found is not None
         return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states)
-    whole = explore(machine, "whole-cohort", histories=True, max_states=max_states)
-    causes = list(_causes(found, whole))
+    causes = list(_causes(found.exploration, whole.exploration))
     unfinished = {cause.part for cause in causes if cause.undecided.why != "silence"}
-    facts: list[Fact] = [*causes, *coverage(found, whole, unfinished), *safety(found, safe)]
-    outcomes = list(checked_claims(found, watches, mutate=mutate))
+    facts: list[Fact] = [*causes, *coverage(found.exploration, whole.exploration, unfinished), *_safety(found, whole)]
+    outcomes = list(checked_claims(found, whole, mutate=mutate))
     course = compile_course(protocol)
     if course is not None:
-        seen = environments(found)
+        seen = environments(found.exploration)
         explored = explore_course(course, seen)
         facts += check_course(explored)
         outcomes += course_claims(protocol, explored, seen, mutate=mutate)
     outcomes.sort(key=lambda outcome: outcome.claim)
     facts += [*outcomes, *_not_monotone(protocol)]
     _replayed(machine, facts)
-    return Checked(protocol, tuple(facts), found.states, found.max_patients, claims=tuple(outcomes))
+    states, patients = found.exploration.states, found.exploration.max_patients
+    return Checked(protocol, tuple(facts), states, patients, claims=tuple(outcomes))
+
+
+def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
+    """An exploration, with what was seen of claims and safety on the way."""
+    watches = trial_watches(machine.protocol)
+    claims, safe = Watcher(list(watches.values())), SafetyWatch()
+
+    def watch(steps: Steps, frames: Frames) -> None:
+        claims(steps, frames)
+        safe(steps, frames)
+
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch)
+    return Watched(found, watches, safe)
+
+
+def _safety(found: Watched, whole: Watched) -> Iterator[Fact]:
+    """Facts about safety; those that only whole cohorts show are marked."""
+    one_by_one = list(safety(found.exploration, found.safe))
+    yield from one_by_one
+    known = {_kind(fact) for fact in one_by_one}
+    for fact in safety(whole.exploration, whole.safe):
+        if _kind(fact) not in known:
+            yield evolve(fact, accrual="whole-cohort")
+
+
+def _kind(fact: Fact) -> object:
+    return type(fact), getattr(fact, "part", None), getattr(fact, "rule", None)
 
 
 def _met(found: Exploration) -> tuple[Fact, ...]:

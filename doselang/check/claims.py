@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
+from attrs import frozen
+
 from doselang.check.facts import ClaimChecked
 from doselang.check.mutants import Mutant, mutants
+from doselang.check.safety import SafetyWatch
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import Exploration, TooManyStates, explore
@@ -25,20 +28,41 @@ def trial_watches(protocol: Protocol) -> dict[int, ClaimWatch]:
     return {n: ClaimWatch(claim) for n, claim in enumerate(protocol.claims) if not claim.in_course}
 
 
-def checked_claims(exploration: Exploration, watches: dict[int, ClaimWatch], *, mutate: bool) -> Iterator[ClaimChecked]:
-    """The outcome of each claim, in order. Without `mutate` a claim that holds is proved whatever breaks it."""
-    held = {n: watch for n, watch in watches.items() if watch.failed is None and watch.moments}
-    broken = _broken_by(exploration.machine.protocol, set(held)) if mutate and held else {}
-    for number, watch in watches.items():
-        if watch.failed is not None:
-            history = history_of_sighting(exploration, watch.failed)
-            yield ClaimChecked(number, "refuted", history, undecided=watch.failed.undecided)
+@frozen(eq=False)
+class Watched:
+    """An exploration, and what was seen on the way: of each claim by its position, and of safety."""
+
+    exploration: Exploration
+    claims: dict[int, ClaimWatch]
+    safe: SafetyWatch
+
+
+def checked_claims(found: Watched, whole: Watched, *, mutate: bool) -> Iterator[ClaimChecked]:
+    """The outcome of each claim, in order: it must hold whether patients enter one at a time or in whole cohorts.
+
+    Without `mutate` a claim that holds is proved whatever breaks it.
+    """
+    protocol = found.exploration.machine.protocol
+    failed = {n for seen in (found, whole) for n, watch in seen.claims.items() if watch.failed is not None}
+    held = {n for n, watch in found.claims.items() if n not in failed and watch.moments}
+    broken = _broken_by(protocol, held) if mutate and held else {}
+    for number, watch in found.claims.items():
+        if number in failed:
+            yield _refuted(number, found if watch.failed is not None else whole, only_whole=watch.failed is None)
         elif not watch.moments:
             yield ClaimChecked(number, "empty")
         elif mutate and number not in broken:
             yield ClaimChecked(number, "unbreakable")
         else:
             yield ClaimChecked(number, "proved", mutant=broken.get(number))
+
+
+def _refuted(number: int, seen: Watched, *, only_whole: bool) -> ClaimChecked:
+    sighting = seen.claims[number].failed
+    assert sighting is not None
+    history = history_of_sighting(seen.exploration, sighting)
+    accrual: Accrual | None = "whole-cohort" if only_whole else None
+    return ClaimChecked(number, "refuted", history, undecided=sighting.undecided, accrual=accrual)
 
 
 def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[Group, ...]:

@@ -1,6 +1,6 @@
 """What checking finds, as facts; `report.findings` puts them into words.
 
-Rules, levels, parts, silences and claims are positions in the protocol's tuples; `rule` with a part is a position in
+`accrual` is set where only one way of entering patients shows the fact. Rules, levels, parts, silences and claims are positions in the protocol's tuples; `rule` with a part is a position in
 that part's rules. Histories are groups of the notation; a history of a fact has been replayed before it is shown.
 """
 
@@ -118,6 +118,7 @@ class LevelSkipped:
     history: History
     level: int
     to: int
+    accrual: Accrual | None = None
 
 
 @frozen
@@ -130,6 +131,7 @@ class Incoherent:
     fewer_decision: Decision
     more: History
     more_decision: Decision
+    accrual: Accrual | None = None
 
 
 @frozen
@@ -141,6 +143,7 @@ class AgainstDefinition:
     level: int
     rule: int
     history: History
+    accrual: Accrual | None = None
 
 
 @frozen
@@ -156,6 +159,7 @@ class EndWithoutVerdict:
     part: int
     rule: int
     history: History
+    accrual: Accrual | None = None
 
 
 @frozen
@@ -168,6 +172,7 @@ class ClaimChecked:
     course: tuple[CourseStep, ...] | None = None
     undecided: bool = False
     mutant: str | None = None
+    accrual: Accrual | None = None
 
 
 @frozen

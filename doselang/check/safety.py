@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import define, field
 
-from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Fact, Incoherent, LevelSkipped
+from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
 from doselang.check.watching import Sighting, view_of_looks
 from doselang.machine.columns import NO_LEVEL, truth
 from doselang.machine.decisions import Branch, Ended, Opened
@@ -16,6 +16,9 @@ from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.records import FIRST_SIZE
 from doselang.machine.situations import Exit
 from doselang.machine.states import Frames
+
+
+SafetyFact = LevelSkipped | AgainstDefinition | EndWithoutVerdict | Incoherent
 
 
 @define
@@ -72,7 +75,7 @@ def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def
             into[key] = Sighting(patients, steps.bucket.start + int(steps.state[row]), int(steps.exit[row]))
 
 
-def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[Fact]:
+def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]:
     """Facts about safety; one a rule."""
     frames, parts = exploration.frames, exploration.machine.parts
 
@@ -112,7 +115,7 @@ def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[Fact]:
     yield from _incoherent(exploration)
 
 
-def _incoherent(exploration: Exploration) -> Iterator[Fact]:
+def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:
     """Complete cohorts that differ in one patient, without and with a DLT, where the DLT leads to a bolder move."""
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     result = exploration.machine.protocol.result

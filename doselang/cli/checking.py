@@ -19,12 +19,13 @@ from doselang.cli.output import (
     set_option,
 )
 from doselang.diagnostics import Diagnostic, Trouble
-from doselang.machine.exploring import MAX_STATES
+from doselang.machine.exploring import MAX_STATES, TooManyStates
 from doselang.report.checked import check_record, check_summary
 from doselang.report.concise import render_concise
 from doselang.report.diagnostics_json import severity_counts, write_json
 from doselang.report.findings import findings
 from doselang.report.github import render_github
+from doselang.source import NOWHERE
 
 
 @frozen
@@ -83,6 +84,12 @@ def checked_file(loaded: Loaded, max_states: int = MAX_STATES) -> Outcome:
     except OverflowError as error:
         message = f"{str(error)[:1].upper()}{str(error)[1:]}."
         item = Diagnostic("DL704", message, loaded.protocol.parts[0].span, help="Write smaller cohorts.")
+        return Outcome(loaded, None, (*loaded.diagnostics, item))
+    except TooManyStates as error:
+        course = loaded.protocol.course
+        message = f"A patient's course can meet more than {error.states:,} situations, and is not followed further."
+        help = "Count fewer cycles, or write fewer states and events."
+        item = Diagnostic("DL702", message, course.states[0].span if course else NOWHERE, help=help)
         return Outcome(loaded, None, (*loaded.diagnostics, item))
     items = (*loaded.diagnostics, *findings(checked, max_states=max_states))
     return Outcome(loaded, checked, tuple(sorted(items, key=lambda item: (item.span, item.code))))

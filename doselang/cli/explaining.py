@@ -64,7 +64,10 @@ def _trial(loaded: Loaded, history: str, accrual: Accrual, form: str) -> str:
     try:
         told = explain(protocol, compile_protocol(protocol), parse_history(history, protocol), accrual)
     except HistoryError as error:
-        raise trouble("DL904", error.message) from None
+        signs = history.split()[1:]
+        of_patient = signs and all(sign in (".", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ") or sign[0] == "(" for sign in signs)
+        help = "For a patient's course add `--patient`." if of_patient else None
+        raise trouble("DL904", error.message, help=help) from None
     return write_json(explanation_record(told)) if form == "json" else render_explanation(told)
 
 

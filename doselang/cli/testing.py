@@ -16,16 +16,21 @@ from doselang.cli.output import (
     need_protocol,
     parameters,
     quiet_option,
+    say_trouble,
     set_option,
 )
 from doselang.conduct.accounts import ExampleResult
 from doselang.conduct.examples import coverage, run_examples
 from doselang.conduct.patients import patient_examples
+from doselang.diagnostics import Diagnostic, Trouble
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.course import compile_course
+from doselang.machine.exploring import MAX_STATES
 from doselang.machine.situations import Accrual
+from doselang.protocol.model import Protocol
 from doselang.report.diagnostics_json import write_json
 from doselang.report.tested import Tested, render_tested, tested_record
+from doselang.simulate.exact import limits_as_trouble
 
 
 @click.command("test")
@@ -49,6 +54,8 @@ def command(
             continue
         tested = run(loaded, accrual)
         status = max(status, int(tested.failed > 0))
+        if tested.unproved is not None:
+            status = say_trouble(Trouble(tested.unproved, loaded.source.path))
         if form == "json":
             records.append(tested_record(tested))
         else:
@@ -64,6 +71,21 @@ def run(loaded: Loaded, accrual: Accrual = "one-at-a-time") -> Tested:
     assert protocol is not None
     course = compile_course(protocol)
     patient = None if course is None else patient_examples(course)
-    results: tuple[ExampleResult, ...] = run_examples(protocol, compile_protocol(protocol), patient, accrual)
-    claims: tuple[ClaimChecked, ...] = check(protocol, mutate=False).claims if protocol.claims else ()
-    return Tested(loaded.source, protocol, results, claims, coverage(protocol, results))
+    with limits_as_trouble():
+        results: tuple[ExampleResult, ...] = run_examples(protocol, compile_protocol(protocol), patient, accrual)
+    claims, unproved = _claims(loaded.source.path, protocol) if protocol.claims else ((), None)
+    return Tested(loaded.source, protocol, results, claims, coverage(protocol, results), unproved)
+
+
+def _claims(path: str, protocol: Protocol) -> tuple[tuple[ClaimChecked, ...], Diagnostic | None]:
+    """The claims checked, or why they cannot be."""
+    try:
+        with limits_as_trouble():
+            checked = check(protocol, mutate=False)
+    except Trouble as error:
+        return (), error.diagnostic
+    if checked.complete:
+        return checked.claims, None
+    code = "DL701" if checked.too_many is None else "DL702"
+    why = "the trial need not end" if checked.too_many is None else f"it has more than {MAX_STATES:,} states"
+    return (), Diagnostic(code, f"The claims of {path} cannot be proved: {why}.", help=f"See `doselang check {path}`.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attrs import evolve, frozen
 
@@ -11,7 +11,7 @@ from doselang.conduct.accounts import ExampleResult
 from doselang.machine.course import CourseBranch, CourseMachine, Environment, Standpoint, Went, cycle, leads_to
 from doselang.machine.notation import HistoryError
 from doselang.protocol.guards import Place
-from doselang.protocol.model import Continue, Enter, Example, Move, Protocol
+from doselang.protocol.model import Continue, Enter, Example, Gate, Move, Protocol
 from doselang.protocol.words import gate_words, moves_words
 
 _SIGN = re.compile(r"\.|[A-Z]|\([A-Z]+\)")
@@ -159,12 +159,13 @@ def _went(machine: CourseMachine, point: Standpoint, moves: tuple[Move, ...]) ->
     return None
 
 
-def _gates(machine: CourseMachine, last: Cycle):  # type: ignore[no-untyped-def]
+def _gates(machine: CourseMachine, last: Cycle) -> Iterator[Gate]:
     lines = machine.states[last.point.state].lines
     for branch in last.branches:
         for line in branch.decision.acted:
-            if lines[line].case.gate is not None:
-                yield lines[line].case.gate
+            gate = lines[line].case.gate
+            if gate is not None:
+                yield gate
 
 
 def _written(protocol: Protocol, example: Example) -> str:
@@ -176,7 +177,14 @@ def _written(protocol: Protocol, example: Example) -> str:
 
 def cycle_words(machine: CourseMachine, one: Cycle) -> str:
     """What a cycle comes to, in words, with what people choose among."""
-    return " or ".join(_branch_words(machine, one.point, branch) for branch in one.branches)
+    words = [_branch_words(machine, one.point, branch) for branch in one.branches]
+    gate = next(_gates(machine, one), None)
+    if gate is None:
+        return " or ".join(words)
+    body = machine.protocol.bodies[gate.body].name
+    if gate.kind == "may" and len(words) == 2:
+        return f"may {words[0]} if the {body} agrees, otherwise {words[1]}"
+    return f"ask the {body} to choose {' or '.join(words)}"
 
 
 def _branch_words(machine: CourseMachine, point: Standpoint, branch: CourseBranch) -> str:

@@ -39,8 +39,8 @@ Truth = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 TRUE, OPEN, FALSE = np.int8(1), np.int8(0), np.int8(-1)
 
-NO_LEVEL, NONE_DECLARED = -1, -2
-"""Values of a verdict besides a level: nothing declared yet; declared that there is none."""
+NO_LEVEL, NONE_DECLARED, NONE_ANY_MORE = -1, -2, -3
+"""Values of a verdict besides a level: nothing declared yet; declared that there is none, and that after a level."""
 
 
 @define
@@ -48,7 +48,7 @@ class View:
     """Situations of a trial (or of patients' courses), one row each.
 
     `codes[s, l]` is the record code of level l; `here[s]` the level of the look; `part` the part all rows are in;
-    `verdicts[s, v]` a level, NO_LEVEL or NONE_DECLARED; `declared[s, v]` whether this look said so; `complete[s]`
+    `verdicts[s, v]` a level, NO_LEVEL, NONE_DECLARED or NONE_ANY_MORE; `declared[s, v]` whether this look said so; `complete[s]`
     whether the look is at the end of a cohort; `cohort[s]` the cohort's evaluable patients, then those of each toxicity;
     `open_at[s]` the level being enrolled at (-1 none); `stopped[s]` whether a rule has ended the trial.
     The last four are of patients' courses: the assigned level, events of the cycle, cycle number, state just entered.
@@ -302,8 +302,11 @@ def _any(levels: Bools) -> Bools:
 def _fact(guard: Guard, view: View) -> Bools:
     match guard:
         case Declared(verdict, ever):
-            named = view.verdicts[:, verdict] >= 0
-            return named if ever else named & view.declared[:, verdict]
+            value = view.verdicts[:, verdict]
+            if ever:
+                ever_named: Bools = (value >= 0) | (value == NONE_ANY_MORE)
+                return ever_named
+            return (value >= 0) & view.declared[:, verdict]
         case ResultDeclared():
             reached: Bools = view.verdicts[:, view.result] != NO_LEVEL
             return reached

@@ -9,7 +9,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.arrays import pack
-from doselang.machine.columns import NONE_DECLARED, Bools, View, truth
+from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, Bools, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import (
     Answers,
@@ -236,7 +236,9 @@ def _show_verdict(asked: Asked, line: int, move: Declare, verdicts: Ints) -> Non
     acts = asked.active[:, line]
     asked.view.declared[acts, move.verdict] = True
     if move.place is None:
-        verdicts[acts, move.verdict] = NONE_DECLARED
+        before = asked.view.verdicts[acts, move.verdict]
+        none_yet = (before == NO_LEVEL) | (before == NONE_DECLARED)
+        verdicts[acts, move.verdict] = np.where(none_yet, NONE_DECLARED, NONE_ANY_MORE)
     else:
         index, exists = asked.places[2, move.place]
         verdicts[acts & exists, move.verdict] = index[acts & exists]

@@ -17,7 +17,7 @@ import numpy as np
 from attrs import define, field, frozen
 from doselang.machine.arrays import NDArray, pack
 
-from doselang.machine.columns import View, truth
+from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Outcome
 from doselang.machine.looking import decide
@@ -128,7 +128,7 @@ class Situations:
         columns += [records.tally(what)[codes].sum(axis=1, dtype=np.int32) for what in reads.trial]
         columns += [records.tally(what, p)[codes].sum(axis=1, dtype=np.int32) for p, what in reads.parts]
         columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
-        columns += [view.verdicts[:, verdict] + 2 for verdict in reads.verdicts]
+        columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns

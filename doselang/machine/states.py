@@ -6,7 +6,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from doselang.machine.arrays import present
-from doselang.machine.columns import NO_LEVEL, NONE_DECLARED, View
+from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Closes, Ended, Opened
 from doselang.machine.records import Closing, Ints, Opening
@@ -26,7 +26,7 @@ class Frame:
 
     `orders` are the cohorts under way (the designs so far have one; none when the history has ended, and then `level`
     is the level of the last look); `begun` the parts begun, as bits; `verdicts` one a verdict (a level, NO_LEVEL,
-    NONE_DECLARED); `end` the number of the branch that ended the history, -1 while it goes on.
+    NONE_DECLARED, NONE_ANY_MORE); `end` the number of the branch that ended the history, -1 while it goes on.
     """
 
     part: int
@@ -128,7 +128,9 @@ class Frames:
         here, answers = frame.orders[0].level, branch.decision.answers
         verdicts = list(frame.verdicts)
         for declares in answers.declares:
-            verdicts[declares.verdict] = NONE_DECLARED if declares.offset is None else here + declares.offset
+            before = verdicts[declares.verdict]
+            none = NONE_DECLARED if before in (NO_LEVEL, NONE_DECLARED) else NONE_ANY_MORE
+            verdicts[declares.verdict] = none if declares.offset is None else here + declares.offset
         if branch.decision.undecided is not None or isinstance(answers.next, Ended):
             return Frame(frame.part, here, (), frame.begun, tuple(verdicts), number)
         assert isinstance(answers.next, Opened)

@@ -7,9 +7,10 @@ from doselang.diagnostics import Diagnostic, Label
 from doselang.machine.compiling import compile_lines
 from doselang.machine.notation import write_history
 from doselang.machine.reading import Line
+from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, Guard
 from doselang.protocol.model import Close, Limit, Protocol, Rule
 from doselang.protocol.words import guard_words, move_words, moves_words, with_article
-from doselang.report.phrases import cited, counted, listed, quoted, ranged
+from doselang.report.phrases import accrual_notes, cited, counted, listed, quoted, ranged
 from doselang.source import NOWHERE
 
 
@@ -70,18 +71,25 @@ def cause_title(cause: Cause, protocol: Protocol) -> str:
     }  # fmt: skip
     what = kinds.get(cause.undecided.why, "a move cannot be carried out")
     after = "" if not cause.acted else f", after {quoted([protocol.parts[cause.part].rules[r].name for r in cause.acted])}"
-    while_ = "".join(f", while {clause}" for clause in _held(cause, protocol)[:1])
-    return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}{while_}: {what}"
+    where = "".join(f", where {clause}" for clause in _held(cause, protocol)[:1])
+    return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}{where}: {what}"
 
 
 def _held(cause: Cause, protocol: Protocol) -> list[str]:
-    """What held back the rules that came near: "`fewer than 6 evaluable at the next lower level` is false"."""
+    """What held back the rules that came near: "there is no next lower level", "`exactly 6 evaluable` is false"."""
     lines = compile_lines(protocol.parts[cause.part].rules)[0]
     return [
-        f"`{guard_words(protocol, lines[line].conjuncts[position])}` is {'false' if value < 0 else 'open'}"
+        _held_words(protocol, lines[line].conjuncts[position], value)
         for line, held in cause.undecided.missed
         for position, value in held
     ]
+
+
+def _held_words(protocol: Protocol, clause: Guard, value: int) -> str:
+    place = getattr(clause, "place", None)
+    if value == 0 and place in (NEXT_LOWER, NEXT_HIGHER):
+        return f"there is no {place.kind} level"
+    return f"`{guard_words(protocol, clause)}` is {'false' if value < 0 else 'open'}"
 
 
 def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[str, str, str]:
@@ -95,7 +103,8 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
         return "DL312", message, "A declared silence: write a rule with an assumption when it is settled."
     if undecided.why == "no answer":
         acted = quoted([rules[r].name for r in cause.acted])
-        message = f"{subject}: {f'{acted} acts, and ' if acted else ''}no rule says what comes next."
+        where = "".join(f", where {clause}" for clause in _held(cause, protocol)[:1])
+        message = f"{subject}: {f'{acted} acts{where}, and ' if acted else ''}no rule says what comes next."
         return "DL301", message, _paste(cause, protocol)
     names = quoted(dict.fromkeys(rules[lines[i].rule].name for i in undecided.lines))
     if undecided.why == "conflict":
@@ -212,13 +221,10 @@ def _notes(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[s
     rules = protocol.parts[cause.part].rules
     notes = []
     for line, held in cause.undecided.missed:
-        clauses = [
-            f"`{guard_words(protocol, lines[line].conjuncts[position])}` is {'false' if value < 0 else 'open'}"
-            for position, value in held
-        ]
-        notes.append(f'"{rules[lines[line].rule].name}" would have answered, but {listed(clauses)} here.')
-    if cause.accrual == "whole-cohort":
-        notes.append("Met only when whole cohorts enter together (`--accrual whole-cohort`).")
+        clauses = [_held_words(protocol, lines[line].conjuncts[position], value) for position, value in held]
+        notes.append(f'"{rules[lines[line].rule].name}" would have answered, but {listed(clauses)}.')
+    notes += accrual_notes(cause.accrual)
     shared = f"{counted(cause.steps, 'reachable situation')} share{'s' if cause.steps == 1 else ''} this cause"
-    notes.append(f"{shared}.")
+    if cause.steps > 1:
+        notes.append(f"{shared}.")
     return tuple(notes)

@@ -54,7 +54,7 @@ def check_summary(
     """The lines below the findings: what is assumed, silent, proved, and how much was explored."""
     lines: list[str] = []
     if protocol is not None:
-        lines += _listed("Assumptions", [(one.span, f"{one.reading}; because {one.because}") for one in protocol.assumptions], source)
+        lines += _listed("Assumptions", [(one.span, f"{one.reading}\nbecause {one.because}") for one in protocol.assumptions], source)
         lines += _listed("Silences", [(one.span, one.text) for one in protocol.silences], source)
     if protocol is not None and checked is not None:
         proved = [protocol.claims[one.claim] for one in checked.claims if one.outcome == "proved"]
@@ -79,5 +79,7 @@ def _listed(heading: str, items: list, source: Source) -> Iterator[str]:  # type
     if items:
         yield f"{heading} ({len(items)})"
         for span, words in items:
-            yield f"  line {source.place(span.start)[0]:>3}  {printable(words)}"
+            first, *more = words.split("\n")
+            yield f"  line {source.place(span.start)[0]:>3}  {printable(first)}"
+            yield from (f"            {printable(line)}" for line in more)
         yield ""

@@ -35,7 +35,7 @@ from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
 from doselang.report.courses import course_cause, course_words
-from doselang.report.phrases import cited, quoted
+from doselang.report.phrases import accrual_notes, cited, quoted
 from doselang.source import NOWHERE
 
 
@@ -147,7 +147,7 @@ def _two_histories(fact: AccrualDependent | Incoherent, protocol: Protocol) -> D
         other = decision_words(protocol, fact.more_decision, fact.level)
         message = f"One more DLT leads to a bolder move: after `{fewer}` {one}; after `{more}` {other}."
         help = "Correct the rule whose bound is wrong; if it is meant, say so in an assumption."
-        return Diagnostic("DL403", message, part.span, history=more, help=help)
+        return Diagnostic("DL403", message, part.span, history=more, help=help, notes=accrual_notes(fact.accrual))
     early, complete = write_history(fact.early, protocol), write_history(fact.complete, protocol)
     one = decision_words(protocol, fact.early_decision, fact.level)
     other = decision_words(protocol, fact.complete_decision, fact.level)
@@ -163,7 +163,7 @@ def _one_history(
     fact: LevelSkipped | AgainstDefinition | EndWithoutVerdict | EndlessHistory | NotMonotone, protocol: Protocol
 ) -> Diagnostic:
     match fact:
-        case LevelSkipped(part, number, history, level, to):
+        case LevelSkipped(part, number, history, level, to, accrual):
             rule = _rule(protocol, part, number)
             message = (
                 f'"{rule.name}" goes from {level_words(protocol, level)} to {level_words(protocol, to)} '
@@ -171,9 +171,9 @@ def _one_history(
             )
             return Diagnostic(
                 "DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.",
+                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.", notes=accrual_notes(accrual),
             )  # fmt: skip
-        case AgainstDefinition(part, verdict, level, number, history):
+        case AgainstDefinition(part, verdict, level, number, history, accrual):
             rule, made = _rule(protocol, part, number), protocol.verdicts[verdict]
             assert made.requires is not None
             message = (
@@ -182,15 +182,15 @@ def _one_history(
             )
             return Diagnostic(
                 "DL404", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help="Correct the rule, or the definition after `requires`.",
+                help="Correct the rule, or the definition after `requires`.", notes=accrual_notes(accrual),
             )  # fmt: skip
-        case EndWithoutVerdict(part, number, history):
+        case EndWithoutVerdict(part, number, history, accrual):
             rule = _rule(protocol, part, number)
             name = protocol.verdicts[protocol.result].name
             message = f'"{rule.name}" stops the trial, and no verdict has been declared.'
             return Diagnostic(
                 "DL502", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help=f"Add to its moves: declare no {name}",
+                help=f"Add to its moves: declare no {name}", notes=accrual_notes(accrual),
             )  # fmt: skip
         case EndlessHistory(history, again):
             begun = write_history(history, protocol) or "the beginning"
@@ -224,7 +224,9 @@ def _claim(fact: ClaimChecked, protocol: Protocol) -> Iterator[Diagnostic]:
             why = ": the history ends undecided" if fact.undecided else ""
             message = f"The claim “{claim.name}” does not hold{why}."
             help = "Correct the rule that decides at the end of this history, or the claim."
-            yield Diagnostic("DL503", message, claim.span, history=history, cites=cites, help=help)
+            yield Diagnostic(
+                "DL503", message, claim.span, history=history, cites=cites, help=help, notes=accrual_notes(fact.accrual)
+            )
         case "empty":
             message = f"The claim “{claim.name}” is about no moment of any trial: it says nothing."
             help = "Correct what follows `when`."

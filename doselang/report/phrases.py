@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from doselang.machine.situations import Accrual
 from doselang.protocol.model import Rule
 
 
@@ -20,6 +21,13 @@ def listed(words: Sequence[str], joint: str = "and") -> str:
 def quoted(names: Iterable[str], joint: str = "and") -> str:
     """Names of rules, each in quotes, as a list in words."""
     return listed([f'"{name}"' for name in names], joint)
+
+
+def accrual_notes(accrual: Accrual | None) -> tuple[str, ...]:
+    """A note where a finding is met only when whole cohorts enter together."""
+    if accrual is None:
+        return ()
+    return ("Met only when whole cohorts enter together (`--accrual whole-cohort`).",)
 
 
 def counted(number: int, noun: str) -> str:

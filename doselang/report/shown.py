@@ -13,6 +13,7 @@ from doselang.check.causes import kinds_of
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
+from doselang.machine.records import FIRST_SIZE
 from doselang.machine.situations import Exit
 from doselang.protocol.words import level_words, moves_words
 from doselang.report.table import Column, Table, text_table
@@ -64,7 +65,8 @@ def situations_table(found: Exploration) -> str:
         before = write_history(history_of(found, state), protocol) or "-"
         part = protocol.parts[row.part]
         for e in row.exits:
-            for words, rules in _decided(found, row.part, level, e):
+            tried = set(np.flatnonzero(found.machine.records.column(FIRST_SIZE)[bucket.codes[position]]).tolist())
+            for words, rules in _decided(found, row.part, level, e, tried):
                 rows.append((str(number + 1), before, part.name, f"{_outcome(found, e)} of {row.size}", words, rules))
     headings = ("situation", "after", "part", "cohort", "decision", "rules")
     return text_table(Table(tuple(Column(heading) for heading in headings), rows))
@@ -75,11 +77,13 @@ def _outcome(found: Exploration, leaving: Exit) -> str:
     return "".join(letters[c] * n for c, n in enumerate(leaving.counts))
 
 
-def _decided(found: Exploration, part: int, level: int, leaving: Exit) -> Iterator[tuple[str, str]]:
+def _decided(
+    found: Exploration, part: int, level: int, leaving: Exit, tried: set[int]
+) -> Iterator[tuple[str, str]]:
     protocol, lines = found.machine.protocol, found.machine.parts[part].lines
     for branch in leaving.outcome:
         decision = branch.decision
-        words = moves_words(protocol, moves_of(decision.answers, level))
+        words = moves_words(protocol, moves_of(decision.answers, level), tried)
         if decision.undecided is not None:
             words = f"{words}, {decision.undecided.why}" if words else decision.undecided.why
         names = dict.fromkeys(protocol.parts[part].rules[lines[i].rule].name for i in decision.lines)
@@ -119,7 +123,7 @@ def _collapsed(found: Exploration) -> tuple[dict[str, str], dict[tuple[str, str]
                     continue
                 source = names[_label(found, int(bucket.came_from[step]))]
                 digits = found.situations.letters[bucket.came_by[step]]
-                words = f"{digits.count('1')} {toxicity} in {len(digits)}"
+                words = f"{digits.count('1') or 'no'} {toxicity} in {len(digits)}"
                 edges.setdefault((source, leads_to), set()).add(words)
     return names, edges
 
@@ -136,6 +140,7 @@ def _label(found: Exploration, number: int) -> str:
         return f"{name}: {level_words(protocol, verdict)}" if verdict >= 0 else f"no {name}"
     kind = kinds_of(found, bucket, np.array([state], np.int32))[0]
     words = {"first": "first cohort", "reopened": "reopened", "added": "more patients"}[kind.kind]
-    after = "" if kind.toxicities is None else f" after {kind.toxicities} {protocol.toxicities[0].name}"
-    part = "" if frame.part == 0 else f"{protocol.parts[frame.part].name}, "
-    return f"{part}{level_words(protocol, frame.orders[0].level)}, {words}{after if kind.kind == 'added' else ''}"
+    after = "" if kind.toxicities is None else f" after {kind.toxicities or 'no'} {protocol.toxicities[0].name}"
+    if frame.part:
+        return f"{protocol.parts[frame.part].name}, {level_words(protocol, frame.orders[0].level)}"
+    return f"{level_words(protocol, frame.orders[0].level)}, {words}{after if kind.kind == 'added' else ''}"

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from doselang.check.facts import ClaimChecked
 from doselang.conduct.accounts import Coverage, ExampleResult
+from doselang.diagnostics import Diagnostic
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol
 from doselang.report.courses import course_words
@@ -18,13 +19,14 @@ from doselang.source import Source
 
 @frozen
 class Tested:
-    """The results of one file."""
+    """The results of one file; `unproved` says why its claims could not be checked, if they could not."""
 
     source: Source
     protocol: Protocol
     examples: tuple[ExampleResult, ...]
     claims: tuple[ClaimChecked, ...]
     coverage: Coverage
+    unproved: Diagnostic | None = None
 
     @property
     def failed(self) -> int:

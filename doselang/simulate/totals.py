@@ -65,7 +65,7 @@ class Results:
     def _verdict(self, verdicts: tuple[int, ...]) -> tuple[str, int]:
         protocol = self.frames.machine.protocol
         said = verdicts[protocol.result]
-        if said == NONE_DECLARED:
+        if said <= NONE_DECLARED:
             return "no mtd", -1
         if said != NO_LEVEL:
             return "mtd", said

@@ -1,0 +1,1 @@
+"""The syntax: text to tree, tree to the one layout."""
