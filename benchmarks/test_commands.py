@@ -37,7 +37,8 @@ def test_check_the_reference_as_a_process(benchmark: Any) -> None:
 
 def test_read_a_long_file(benchmark: Any) -> None:
     rules = "".join(
-        f'rule "rule {number}"\n  when {number % 4} of 3 patients has a DLT and a higher level remains\n  then enrol 3 more\n'
+        f'rule "rule {number}"\n'
+        f"  when {number % 4} of 3 patients has a DLT and a higher level remains\n  then enrol 3 more\n"
         for number in range(RULES)
     )
     source = Source("long.dose", f'protocol "long"\n{rules}')

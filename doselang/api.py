@@ -1,6 +1,6 @@
 """The front door: the whole pipeline, from a path to what can be asked of a protocol.
 
-    text ─parse─▶ syntax.File ─resolve─▶ Protocol ─compile─▶ Machine ─▶ check, simulate, conduct, report
+text ─parse─▶ syntax.File ─resolve─▶ Protocol ─compile─▶ Machine ─▶ check, simulate, conduct, report
 """
 
 from __future__ import annotations

@@ -129,7 +129,9 @@ def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> 
     name = statement.path.value
     help = "Put the text beside the script, and name it without a folder."
     if not name.strip() or Path(name).name != name or "\\" in name or name in (".", ".."):
-        report.add("DL604", f"The text “{name}” is not a file in the folder of this script.", statement.path.span, help=help)
+        report.add(
+            "DL604", f"The text “{name}” is not a file in the folder of this script.", statement.path.span, help=help
+        )
         return None
     if folder is None:
         report.add("DL604", f"The text “{name}” cannot be read here.", statement.path.span)

@@ -58,5 +58,7 @@ def described(record: object) -> str:
     """
     fields = getattr(type(record), "__attrs_attrs__", ())
     shown = ((one.name, getattr(record, one.name)) for one in fields)
-    inner = ", ".join(f"{name}={value!r}" for name, value in shown if not isinstance(value, Span) and value not in (None, ()))
+    inner = ", ".join(
+        f"{name}={value!r}" for name, value in shown if not isinstance(value, Span) and value not in (None, ())
+    )
     return f"{type(record).__name__}({inner})"

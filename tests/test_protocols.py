@@ -36,8 +36,9 @@ SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.dose"))
 SILENCES = {1: "1NTT", 2: "1NNT 1T", 3: "1NNT 1NNN 2NNT 2T", 4: "1NNN 2NNN 3NNN 3NNN", 5: "1NNN 2NNT 2T 1NNN"}
 """The five open situations of the reference trial, each with the shortest trial that runs into it.
 
-By hand: fewest patients, and among these no DLT before a DLT. (1) two DLTs among the first three; (2) the lowest level
-closes; (3) the level below a closed one has six; (4) the confirming three at the top; (5) the three at a reopened level.
+By hand: fewest patients, and among these no DLT before a DLT. (1) two DLTs among the first three; (2) the lowest
+level closes; (3) the level below a closed one has six; (4) the three that confirm at the top; (5) the three at a
+reopened level.
 """
 
 
@@ -61,7 +62,9 @@ def changed(path: Path, *changes: tuple[str, str]) -> Loaded:
 
 def with_levels(path: Path, levels: int, start: int = 1) -> Protocol:
     """The reference trial with another number of levels and another start."""
-    last = next(line for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"level\s+3|levels 1 to", line))
+    last = next(
+        line for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"level\s+3|levels 1 to", line)
+    )
     ladder = f"levels 1 to {levels}"
     if last.startswith("level "):
         ladder = "\n".join([last, *(f"level {number}" for number in range(4, levels + 1))])
@@ -147,7 +150,9 @@ def test_the_highest_start_makes_the_assumption_about_closed_levels_matter() -> 
     told = explain(protocol, compile_protocol(protocol), parse_history("2TT 1NNN", protocol))
     (way,) = told.ways
     assert [account.rule.name for account in way.acted] == ["first three clear, nothing higher"]
-    without = changed(SETTLED, ("start at level 1", "start at level 2"), ("higher level remains", "higher level exists"))
+    without = changed(
+        SETTLED, ("start at level 1", "start at level 2"), ("higher level remains", "higher level exists")
+    )
     assert without.protocol is not None
     causes = [fact for fact in check(without.protocol, mutate=False).facts if type(fact).__name__ == "Cause"]
     assert "2TT 1NNN" in {write_history(cause.history, without.protocol) for cause in causes}  # type: ignore[union-attr]

@@ -176,4 +176,3 @@ def _canonical(history, protocol) -> tuple[str, str]:  # type: ignore[no-untyped
     order = {"N": "0"} | {t.letter: str(i + 1) for i, t in enumerate(protocol.toxicities)}
     letters = "".join(order.get(letter, "9") for group in history for letter in group.letters)
     return letters, write_history(history, protocol)
-

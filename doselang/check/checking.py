@@ -147,5 +147,3 @@ def _replayed(machine: Machine, facts: list[Fact]) -> None:
             if history:
                 accrual: Accrual = getattr(fact, "accrual", None) or "one-at-a-time"
                 replay(machine, history, accrual)
-
-

@@ -139,7 +139,10 @@ def _after(machine: CourseMachine, steps: list[CourseStep]):  # type: ignore[no-
         point = step.point
         points.append(Standpoint(went.state, went.level, point.assigned, point.cycles, point.environment))
     view = view_of_patients(machine, points, [step.events for step in steps])
-    entered = [p.state if p.state != s.point.state or p.level != s.point.level else -1 for p, s in zip(points, steps, strict=True)]
+    entered = [
+        p.state if p.state != s.point.state or p.level != s.point.level else -1
+        for p, s in zip(points, steps, strict=True)
+    ]
     view.entered = np.array(entered, np.int32)
     return view
 

@@ -1,4 +1,4 @@
-"""Coverage: rules, conditions, silences, overrides and levels that change nothing, and decisions that depend on accrual."""
+"""Coverage: rules, conditions, silences, overrides, levels that change nothing; decisions that depend on accrual."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ def _same_question(one: Move, other: Move) -> bool:
 
 
 def _mute_silences(exploration: Exploration) -> Iterator[Fact]:
-    spoken = {
-        branch.decision.undecided.silence for branch in exploration.frames.branches if branch.decision.undecided
-    }
+    spoken = {branch.decision.undecided.silence for branch in exploration.frames.branches if branch.decision.undecided}
     for number, silence in enumerate(exploration.machine.protocol.silences):
         if silence.when is not None and not silence.in_course and number not in spoken:
             yield SilenceMute(number)

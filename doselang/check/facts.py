@@ -1,7 +1,8 @@
 """What checking finds, as facts; `report.findings` puts them into words.
 
-`accrual` is set where only one way of entering patients shows the fact. Rules, levels, parts, silences and claims are positions in the protocol's tuples; `rule` with a part is a position in
-that part's rules. Histories are groups of the notation; a history of a fact has been replayed before it is shown.
+Rules, levels, parts, silences and claims are positions in the protocol's tuples; `rule` with a part is a position in
+that part's rules. Histories are groups of the notation, replayed before they are shown. `accrual` is set where only one
+way of entering patients shows the fact.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ History = tuple[Group, ...]
 
 @frozen
 class CohortKind:
-    """What kind of cohort a look ends: the level's first; one at a level whose next higher level is closed as too toxic;
-    or one added when `toxicities` patients of the level had a dose-limiting toxicity (None: not kept)."""
+    """What kind of cohort a look ends.
+
+    It is the level's first, or one at a level whose next higher level is closed as too toxic, or one added when
+    `toxicities` patients of the level had a dose-limiting toxicity (None: not kept).
+    """
 
     kind: Literal["first", "reopened", "added"]
     toxicities: int | None = None

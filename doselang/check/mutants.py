@@ -27,7 +27,6 @@ from doselang.protocol.guards import (
 )
 from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule, Stop
 
-
 FIRST_SWAPPED = 4
 
 
@@ -240,5 +239,3 @@ def _turned_atom(atom: Guard) -> Iterator[tuple[Guard, str]]:
             yield evolve(atom, place=Place(_OTHER_WAY[place.kind])), "higher and lower exchanged"
         case Compare(_, relation) if relation != "same":
             yield evolve(atom, relation="above" if relation == "below" else "below"), "above and below exchanged"
-
-

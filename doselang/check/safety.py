@@ -1,4 +1,4 @@
-"""Safety: levels skipped, bolder moves after more toxicity, verdicts against their definition, ends without a verdict."""
+"""Safety: levels skipped, bolder moves after more toxicity, verdicts against their definition, ends without one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.records import FIRST_SIZE
 from doselang.machine.situations import Exit
 from doselang.machine.states import Frames
-
 
 SafetyFact = LevelSkipped | AgainstDefinition | EndWithoutVerdict | Incoherent
 

@@ -6,7 +6,6 @@ import click
 from attrs import frozen
 
 from doselang import __version__
-from doselang.loading import Loaded, load
 from doselang.check.checking import Checked, check
 from doselang.cli.output import (
     Console,
@@ -19,6 +18,7 @@ from doselang.cli.output import (
     set_option,
 )
 from doselang.diagnostics import Diagnostic, Trouble
+from doselang.loading import Loaded, load
 from doselang.machine.exploring import MAX_STATES, TooManyStates
 from doselang.report.checked import check_record, check_summary
 from doselang.report.concise import render_concise
@@ -43,7 +43,9 @@ class Outcome:
 @quiet_option
 @color_option
 @set_option
-@click.option("--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore.")
+@click.option(
+    "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore."
+)
 def command(
     paths: tuple[str, ...], form: str, quiet: bool, no_color: bool, settings: tuple[str, ...], max_states: int
 ) -> int:
@@ -105,5 +107,3 @@ def _print(outcome: Outcome, form: str, console: Console) -> None:
         console.findings(outcome.diagnostics, outcome.loaded)
         if not console.quiet:
             click.echo(check_summary(source, outcome.diagnostics, outcome.loaded.protocol, outcome.checked), nl=False)
-
-

@@ -22,7 +22,9 @@ def command(name: str, design: str) -> int:
     """
     stem = name.removesuffix(".dose")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
-        raise trouble("DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial.")
+        raise trouble(
+            "DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial."
+        )
     available = designs()
     if design not in available:
         raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")

@@ -35,7 +35,9 @@ def command(
         return 0
     if history is None:
         raise trouble(
-            "DL903", "After which history?", help=f'For example: doselang explain {what} "1NNN 2TT"; or a code: doselang explain DL301'
+            "DL903",
+            "After which history?",
+            help=f'For example: doselang explain {what} "1NNN 2TT"; or a code: doselang explain DL301',
         )
     loaded = load(what, parameters(settings))
     if loaded.protocol is None:

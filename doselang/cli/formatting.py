@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from doselang.loading import read_source
 from doselang.cli.output import expanded, files_argument, quiet_option
 from doselang.diagnostics import Report, trouble
+from doselang.loading import read_source
 from doselang.report.text import count_words, render_text
 from doselang.syntax.layout import reformat
 from doselang.syntax.parse import parse

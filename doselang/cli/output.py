@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 
-from doselang.loading import Loaded, load
 from doselang.diagnostics import Diagnostic, Trouble, trouble
+from doselang.loading import Loaded, load
 from doselang.report.concise import render_concise
 from doselang.report.text import count_words, render_text
 
@@ -83,7 +83,9 @@ def parameters(settings: tuple[str, ...]) -> dict[str, Fraction]:
     for setting in settings:
         name, _, value = setting.partition("=")
         if not re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?%?", value.strip()) or not name.strip():
-            raise trouble("DL903", f"`--set {setting}` is not NAME=VALUE with a number.", help="For example: --set levels=4")
+            raise trouble(
+                "DL903", f"`--set {setting}` is not NAME=VALUE with a number.", help="For example: --set levels=4"
+            )
         number = Fraction(value.strip().removesuffix("%"))
         found[name.strip()] = number / 100 if value.strip().endswith("%") else number
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from doselang.loading import Loaded, load
 from doselang.cli.output import expanded, files_argument, need_protocol, parameters, set_option
+from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import MAX_STATES, explore
 from doselang.report.shown import graph, situations_table, tree
@@ -17,11 +17,13 @@ from doselang.syntax.layout import rules_view
 @files_argument
 @click.option(
     "--as", "form", type=click.Choice(["rules", "syntax", "protocol", "machine", "graph"]), default="rules",
-    show_default=True, help="What to show: the rules alone, the syntax tree, the protocol as it is meant, the situations, the graph.",
+    show_default=True, help="What to show: the rules alone, the syntax, the meaning, the situations, the graph.",
 )  # fmt: skip
 @click.option("--graph", "graph_form", type=click.Choice(["mermaid", "dot"]), default="mermaid", show_default=True)
 @set_option
-@click.option("--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore.")
+@click.option(
+    "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore."
+)
 def command(paths: tuple[str, ...], form: str, graph_form: str, settings: tuple[str, ...], max_states: int) -> int:
     """Print a protocol as its rules alone, its syntax, its meaning, its machine, or a graph."""
     values, status = parameters(settings), 0

@@ -7,7 +7,6 @@ import secrets
 import click
 
 from doselang.api import load, simulate
-from doselang.loading import read_text
 from doselang.cli.output import (
     accrual_option,
     color_option,
@@ -20,6 +19,7 @@ from doselang.cli.output import (
     set_option,
 )
 from doselang.diagnostics import trouble
+from doselang.loading import read_text
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol, Scenario
@@ -38,12 +38,16 @@ TRIALS = 100_000
 @click.option("--method", type=click.Choice(["exact", "montecarlo"]), default="exact", show_default=True)
 @click.option("--trials", type=int, default=None, help=f"How many trials to simulate.  [default: {TRIALS}]")
 @click.option("--seed", type=int, default=None, help="The seed of the simulation; printed when not given.")
-@click.option("--dlt", "rates", default=None, metavar="RATES", help="One true rate a level: 10%,20%,30% or 0.1,0.2,0.3.")
+@click.option(
+    "--dlt", "rates", default=None, metavar="RATES", help="One true rate a level: 10%,20%,30% or 0.1,0.2,0.3."
+)
 @click.option("--scenario", "names", multiple=True, metavar="NAME", help="A scenario of the file (may be repeated).")
 @click.option("--scenarios", "table", default=None, metavar="FILE.csv", help="Scenarios from a table.")
 @accrual_option
 @set_option
-@click.option("--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore.")
+@click.option(
+    "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore."
+)
 @quiet_option
 @color_option
 def command(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from doselang.loading import Loaded, load
 from doselang.check.checking import check
 from doselang.check.facts import ClaimChecked
 from doselang.cli.output import (
@@ -23,6 +22,7 @@ from doselang.conduct.accounts import ExampleResult
 from doselang.conduct.examples import coverage, run_examples
 from doselang.conduct.patients import patient_examples
 from doselang.diagnostics import Diagnostic, Trouble
+from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.course import compile_course
 from doselang.machine.exploring import MAX_STATES

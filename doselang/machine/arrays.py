@@ -1,4 +1,4 @@
-"""Arrays: their type (numpy's own typing module takes long to import), rows as numbers, and what small numbers occur."""
+"""Arrays: their type (numpy's own typing module takes long to import), rows as numbers, what small numbers occur."""
 
 from __future__ import annotations
 

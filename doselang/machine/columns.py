@@ -10,8 +10,8 @@ from typing import Any as AnyType
 
 import numpy as np
 from attrs import define, field
-from doselang.machine.arrays import NDArray
 
+from doselang.machine.arrays import NDArray
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.protocol.guards import (
     All,
@@ -48,8 +48,8 @@ class View:
     """Situations of a trial (or of patients' courses), one row each.
 
     `codes[s, l]` is the record code of level l; `here[s]` the level of the look; `part` the part all rows are in;
-    `verdicts[s, v]` a level, NO_LEVEL, NONE_DECLARED or NONE_ANY_MORE; `declared[s, v]` whether this look said so; `complete[s]`
-    whether the look is at the end of a cohort; `cohort[s]` the cohort's evaluable patients, then those of each toxicity;
+    `verdicts[s, v]` a level, NO_LEVEL, NONE_DECLARED or NONE_ANY_MORE; `declared[s, v]` whether this look said so;
+    `complete[s]` whether the look is at the end of a cohort; `cohort[s]` its evaluable patients, then by toxicity;
     `open_at[s]` the level being enrolled at (-1 none); `stopped[s]` whether a rule has ended the trial.
     The last four are of patients' courses: the assigned level, events of the cycle, cycle number, state just entered.
     """
@@ -260,7 +260,10 @@ def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
 def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
     """Fractions are compared by cross-multiplication of whole numbers; open while nobody is evaluable."""
     n, t = evaluable.astype(np.int64), toxic.astype(np.int64)
-    low, high = t * guard.low.denominator - n * guard.low.numerator, t * guard.high.denominator - n * guard.high.numerator
+    low, high = (
+        t * guard.low.denominator - n * guard.low.numerator,
+        t * guard.high.denominator - n * guard.high.numerator,
+    )
     above = low >= 0 if guard.low_included else low > 0
     below = high <= 0 if guard.high_included else high < 0
     return _known(above & below, evaluable > 0)

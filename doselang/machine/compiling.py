@@ -70,7 +70,7 @@ class PartMachine:
     reads: Reads
     any_time: tuple[int, ...]
     """The lines of rules marked `at any time`."""
-    fading: Fading = Fading(())
+    fading: Fading = field(factory=lambda: Fading(()))
     """What may be forgotten of every level when the part begins."""
 
 

@@ -83,7 +83,7 @@ class StateMachine:
 
 @define
 class CourseMachine:
-    """A patient's course, compiled. `events` are all sets of events, the empty one first, smaller ones before larger."""
+    """A patient's course, compiled. `events` are all sets of events, the empty one first, smaller before larger."""
 
     protocol: Protocol
     course: Course
@@ -259,7 +259,7 @@ def _where(view: View, row: int, move: Move) -> int | None:
 class CourseStep:
     """A cycle of a patient: where from, with which events, by which branch, and where that leads (None: an end).
 
-    `began` is where the patient stood when the cycle began; `point` the same at its end, when the trial may have gone on.
+    `began` is where the patient stood when the cycle began; `point` the same at its end: the trial may have gone on.
     """
 
     began: Standpoint

@@ -67,8 +67,9 @@ class Undecided:
     """Why a look has no answer.
 
     `lines` are the rule lines it is about (the clashing ones; the one whose move cannot be carried out, its move at
-    position `move`); `limit` the limit that would break (a position in `Machine.limits`); `silence` the position of the silence that speaks; `missed`
-    the lines that would have answered but for conditions about other levels: (line, ((conjunct, truth), …)).
+    position `move`); `limit` the limit that would break (a position in `Machine.limits`); `silence` the position of
+    the silence that speaks; `missed` the lines that would have answered but for conditions about other levels: (line,
+    ((conjunct, truth), …)).
     """
 
     why: Why

@@ -12,8 +12,8 @@ from operator import attrgetter
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray, pack, present
 
+from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.records import Ints, only_status
@@ -124,7 +124,8 @@ def explore(
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. Raises TooManyStates, Endless where histories without end are found, and OverflowError where a cohort has too many outcomes.
+    `watch` sees every step. Raises TooManyStates, Endless where histories without end are found, and OverflowError
+    where a cohort has too many outcomes.
     """
     frames = Frames(machine)
     found = Exploration(machine, frames, Situations(machine, frames, accrual, known_gates))
@@ -151,9 +152,7 @@ def explore(
     return found
 
 
-def _merge(
-    chunks: list[_Chunk], frames: Frames, patients: int, start: int
-) -> tuple[Bucket, NDArray[np.bytes_] | None]:
+def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> tuple[Bucket, NDArray[np.bytes_] | None]:
     number = np.concatenate([chunk.frames for chunk in chunks])
     codes = np.concatenate([chunk.codes for chunk in chunks])
     came_from = np.concatenate([chunk.came_from for chunk in chunks])

@@ -38,7 +38,6 @@ from doselang.protocol.guards import (
 )
 from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
 
-
 FEW = 64
 """Of fewer rows each is decided by itself."""
 
@@ -421,4 +420,3 @@ def _about_this_level(guard: Guard) -> bool:
         if not local:
             return False
     return True
-

@@ -6,6 +6,7 @@ The local situation is the unit of the machine: rules are evaluated once for eac
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 import numpy as np
 from attrs import define, field, frozen
 

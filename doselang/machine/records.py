@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
+
 from doselang.machine.arrays import NDArray
 
 Ints = NDArray[np.signedinteger[Any]]

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 from attrs import define, field, frozen
-from doselang.machine.arrays import NDArray, pack
 
+from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Outcome
@@ -164,9 +164,7 @@ class Situations:
         begun = np.repeat(self.frames.begun[frames], len(nodes))
         known = None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part.number)
         decided = decide(self.machine, part, view, begun, known)
-        return [
-            _row(nodes, decided[s * len(nodes) : (s + 1) * len(nodes)], size, early) for s in range(len(frames))
-        ]
+        return [_row(nodes, decided[s * len(nodes) : (s + 1) * len(nodes)], size, early) for s in range(len(frames))]
 
 
 def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:

@@ -21,8 +21,6 @@ class Element:
         return described(self)
 
 
-
-
 @frozen(repr=False)
 class Citation(Element):
     """Words of the protocol text; `sentence` is the position of the (first) sentence they stand in, -1 if not found."""
@@ -166,7 +164,7 @@ Move = Union[Enrol, Close, Declare, Begin, Stop, Continue, Enter]
 
 @frozen(repr=False)
 class Gate(Element):
-    """A human decision. Kind `ask`: `body` chooses one of the options; `may`: the first if it agrees, else the second."""
+    """A human decision. `ask`: `body` chooses an option; `may`: the first if it agrees, else the second."""
 
     kind: Literal["ask", "may"]
     body: int

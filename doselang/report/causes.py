@@ -32,13 +32,13 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
     cites = tuple(dict.fromkeys(words for rule in sources for words in cited(rule)))
     notes = _notes(cause, protocol, lines)
     return Diagnostic(
-        code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes, help=help,
-        cause=cause_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
+        code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes,
+        help=help, cause=cause_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
     )  # fmt: skip
 
 
 def cohort_words(cause: Cause, protocol: Protocol) -> str:
-    """`the first cohort at a level`, `the cohort added after 1 DLT at the level`, …, with the part where there are several."""
+    """`the first cohort at a level`, `the cohort added at a level after 1 DLT`, `the cohort of part expansion`."""
     name = protocol.toxicities[0].name
     match cause.kind.kind:
         case "first":
@@ -70,7 +70,9 @@ def cause_title(cause: Cause, protocol: Protocol) -> str:
         "limit": "a limit would break", "choice": "a decision is not known",
     }  # fmt: skip
     what = kinds.get(cause.undecided.why, "a move cannot be carried out")
-    after = "" if not cause.acted else f", after {quoted([protocol.parts[cause.part].rules[r].name for r in cause.acted])}"
+    after = (
+        "" if not cause.acted else f", after {quoted([protocol.parts[cause.part].rules[r].name for r in cause.acted])}"
+    )
     where = "".join(f", where {clause}" for clause in _held(cause, protocol)[:1])
     return f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}{after}{where}: {what}"
 
@@ -116,11 +118,17 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
         case "no level":
             side = "higher" if "higher" in move or move == "escalate" else "lower"
             message = f"{subject}: {names} says `{move}`, and there is no such level."
-            help = f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
+            help = (
+                f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
+            )
             return "DL303", message, help
         case "closed level":
             message = f"{subject}: {names} says `{move}`, at a level that is closed as too toxic."
-            return "DL407", message, "Add `and a higher level remains`, or name a level that is not closed; say what happens otherwise."
+            return (
+                "DL407",
+                message,
+                "Add `and a higher level remains`, or name a level that is not closed; say what happens otherwise.",
+            )
         case "untried level":
             message = f"{subject}: {names} says `{move}`, at a level where nobody was treated."
             return "DL303", message, "Write a rule that treats patients there first, or declare another level."
@@ -132,7 +140,9 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
             limit = _limits(protocol)[undecided.limit]
             message = f"{subject}: {names} says `{move}`, which would break the limit of {limit_words(limit)}."
             if limit.low is not None and (not move.startswith("enrol") or limit.high is None):
-                message = f"{subject}: {names} says `{move}`, which leaves the level with fewer than {limit.low} patients."
+                message = (
+                    f"{subject}: {names} says `{move}`, which leaves the level with fewer than {limit.low} patients."
+                )
             return "DL401", message, "Correct the limit, or write what happens when it is reached."
 
 

@@ -54,7 +54,9 @@ def check_summary(
     """The lines below the findings: what is assumed, silent, proved, and how much was explored."""
     lines: list[str] = []
     if protocol is not None:
-        lines += _listed("Assumptions", [(one.span, f"{one.reading}\nbecause {one.because}") for one in protocol.assumptions], source)
+        lines += _listed(
+            "Assumptions", [(one.span, f"{one.reading}\nbecause {one.because}") for one in protocol.assumptions], source
+        )
         lines += _listed("Silences", [(one.span, one.text) for one in protocol.silences], source)
     if protocol is not None and checked is not None:
         proved = [protocol.claims[one.claim] for one in checked.claims if one.outcome == "proved"]

@@ -29,7 +29,8 @@ def events_words(protocol: Protocol, events: tuple[tuple[int, ...], ...]) -> str
     """Sets of events in words: `no event, or progression and refusal together`."""
     assert protocol.course is not None
     names = [
-        "no event" if not chosen else " and ".join(protocol.course.events[event].name for event in chosen) for chosen in events
+        "no event" if not chosen else " and ".join(protocol.course.events[event].name for event in chosen)
+        for chosen in events
     ]
     return listed(names, "or")
 
@@ -55,7 +56,7 @@ def course_cause(cause: CourseCause, protocol: Protocol) -> Diagnostic:
                 "DL302", f"{when}: {names} disagree on what follows.", span, history=history, cites=cites, help=help
             )
         case "no answer":
-            help = f'Write a rule in state {state.name}: when {_condition(cause, protocol)} then …'
+            help = f"Write a rule in state {state.name}: when {_condition(cause, protocol)} then …"
             return Diagnostic("DL301", f"{when}: no rule says what follows.", span, history=history, help=help)
         case _:
             move = ""

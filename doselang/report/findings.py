@@ -29,8 +29,8 @@ from doselang.check.facts import (
 from doselang.diagnostics import Diagnostic
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import write_history
 from doselang.machine.moves import moves_of
+from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
@@ -89,7 +89,11 @@ def _idle(
         case RuleIdle(part, number, why):
             rule = _rule(protocol, part, number)
             where = f" in part {protocol.parts[part].name}" if _in_many_parts(protocol, rule) else ""
-            notes = () if why is None else (f"Its condition `{guard_words(protocol, why)}` is never true when it is asked.",)
+            notes = (
+                ()
+                if why is None
+                else (f"Its condition `{guard_words(protocol, why)}` is never true when it is asked.",)
+            )
             message = f'The rule "{rule.name}" never acts{where}: no reachable situation meets its conditions.'
             help = "Correct the condition, or take the rule out; a rule that never acts hides what the text means."
             return Diagnostic("DL304", message, rule.span, notes=notes, cites=cited(rule), help=help)
@@ -97,7 +101,9 @@ def _idle(
             rule = _rule(protocol, part, number)
             names = quoted([_rule(protocol, part, other).name for other in others])
             message = f'The rule "{rule.name}" adds nothing: wherever it acts, {names} says the same.'
-            return Diagnostic("DL305", message, rule.span, cites=cited(rule), help="Take one of them out, or join them.")
+            return Diagnostic(
+                "DL305", message, rule.span, cites=cited(rule), help="Take one of them out, or join them."
+            )
         case ConditionConstant(part, number, condition, value):
             rule = _rule(protocol, part, number)
             words = guard_words(protocol, condition)
@@ -112,11 +118,15 @@ def _idle(
         case SilenceMute(number):
             silence = protocol.silences[number]
             message = f"The silence “{silence.text}” never speaks: a rule decides wherever its condition holds."
-            return Diagnostic("DL308", message, silence.span, help="Take out its `when`, or the rule that decides there.")
+            return Diagnostic(
+                "DL308", message, silence.span, help="Take out its `when`, or the rule that decides there."
+            )
         case LevelUnreached(number):
             level = protocol.levels[number]
             message = f"No patient is ever treated at {level_words(protocol, number)}."
-            return Diagnostic("DL310", message, level.span, help="Take the level out, or write the rule that leads there.")
+            return Diagnostic(
+                "DL310", message, level.span, help="Take the level out, or write the rule that leads there."
+            )
 
 
 def _in_many_parts(protocol: Protocol, rule: Rule) -> bool:
@@ -171,7 +181,8 @@ def _one_history(
             )
             return Diagnostic(
                 "DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.", notes=accrual_notes(accrual),
+                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.",
+                notes=accrual_notes(accrual),
             )  # fmt: skip
         case AgainstDefinition(part, verdict, level, number, history, accrual):
             rule, made = _rule(protocol, part, number), protocol.verdicts[verdict]
@@ -198,8 +209,9 @@ def _one_history(
                 f"The trial need not end: after {begun}, `{write_history(again, protocol)}` can follow again and again."
             )
             return Diagnostic(
-                "DL501", message, protocol.parts[again[0].part].span, history=write_history((*history, *again), protocol),
-                help="Bound the trial, for example: accrue at most 30 in the trial, with a rule that says what follows then.",
+                "DL501", message, protocol.parts[again[0].part].span,
+                history=write_history((*history, *again), protocol),
+                help="Bound the trial, for example: accrue at most 30 in the trial, and say what follows then.",
             )  # fmt: skip
         case NotMonotone(number, toxicity, level):
             scenario = protocol.scenarios[number]
@@ -254,5 +266,3 @@ def _course(fact: CourseUnsafe | CourseRule, protocol: Protocol) -> Diagnostic:
     message = f'"{rule.name}" treats a patient at a level that is closed as too toxic.'
     help = "Write `the next lower level that remains`, with `and a lower level remains` in the condition."
     return Diagnostic("DL406", message, rule.span, history=history, cites=cited(rule), help=help)
-
-

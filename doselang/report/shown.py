@@ -21,7 +21,7 @@ from doselang.source import Span
 
 
 def tree(value: object, *, indent: int = 0, name: str = "") -> str:
-    """Records nested as they are: a line each, fields below their record; empty fields and places in the text left out."""
+    """Records as they are nested: a line each, fields below their record; without empty fields and spans."""
     return "\n".join(_tree(value, indent, name)) + "\n"
 
 
@@ -77,9 +77,7 @@ def _outcome(found: Exploration, leaving: Exit) -> str:
     return "".join(letters[c] * n for c, n in enumerate(leaving.counts))
 
 
-def _decided(
-    found: Exploration, part: int, level: int, leaving: Exit, tried: set[int]
-) -> Iterator[tuple[str, str]]:
+def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: set[int]) -> Iterator[tuple[str, str]]:
     protocol, lines = found.machine.protocol, found.machine.parts[part].lines
     for branch in leaving.outcome:
         decision = branch.decision
@@ -98,7 +96,9 @@ def graph(found: Exploration, form: str) -> str:
     names, edges = _collapsed(found)
     if form == "dot":
         nodes = "".join(f'  {key} [label="{_escaped(label)}"];\n' for label, key in names.items())
-        arrows = "".join(f'  {a} -> {b} [label="{_escaped(", ".join(sorted(words)))}"];\n' for (a, b), words in edges.items())
+        arrows = "".join(
+            f'  {a} -> {b} [label="{_escaped(", ".join(sorted(words)))}"];\n' for (a, b), words in edges.items()
+        )
         return f"digraph trial {{\n  node [shape=box];\n{nodes}{arrows}}}\n"
     nodes = "".join(f'  {key}["{_escaped(label)}"]\n' for label, key in names.items())
     arrows = "".join(f'  {a} -->|"{_escaped(", ".join(sorted(words)))}"| {b}\n' for (a, b), words in edges.items())
@@ -110,7 +110,7 @@ def _escaped(text: str) -> str:
 
 
 def _collapsed(found: Exploration) -> tuple[dict[str, str], dict[tuple[str, str], set[str]]]:
-    """The nodes by label, with a key each, and between two nodes the numbers of DLTs that lead from one to the other."""
+    """The nodes by label, with a key each, and between two the numbers of DLTs that lead from one to the other."""
     names: dict[str, str] = {}
     edges: dict[tuple[str, str], set[str]] = {}
     toxicity = found.machine.protocol.toxicities[0].name

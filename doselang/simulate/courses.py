@@ -48,7 +48,9 @@ def courses(protocol: Protocol, flow: Flow, chance: Floats, scenario: Scenario) 
         cycles += patients * (one.cycles or 0.0)
         for reason, share in one.reasons.items():
             reasons[reason] = reasons.get(reason, 0.0) + patients * share
-    shares = {reason: share / everybody for reason, share in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))}
+    shares = {
+        reason: share / everybody for reason, share in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    }
     return Courses(re_treated / everybody, None if endless else cycles / everybody, shares)
 
 
@@ -159,7 +161,7 @@ class _Chain:
         return float(np.prod([rate if event in chosen else 1 - rate for event, rate in enumerate(rates)]))
 
     def _shares(self, state: int, branches: tuple[CourseBranch, ...]) -> list[tuple[CourseBranch, float]]:
-        """The branches of people's decisions with their chances; those that the scenario does not tell are undecided."""
+        """The branches of people's decisions with their chances; those that the scenario does not tell: undecided."""
         if len(branches) == 1 and not branches[0].choices:
             return [(branches[0], 1.0)]
         found = []

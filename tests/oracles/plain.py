@@ -148,7 +148,7 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
         case Standing(direction, standing):
             return stands(direction, standing, protocol, trial)
         case Declared(verdict, ever):
-            return verdict in trial.fresh or (ever and trial.verdicts.get(verdict) is not None)
+            return verdict in trial.fresh or (ever and verdict in trial.named)
         case ResultDeclared():
             return protocol.result in trial.verdicts
         case CohortComplete():
