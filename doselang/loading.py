@@ -12,8 +12,9 @@ from attrs import field, frozen
 from doselang.diagnostics import Diagnostic, Report, Trouble, trouble
 from doselang.protocol.model import Protocol, ProtocolText
 from doselang.resolve import resolve, split_text
+from doselang.resolve.names import nearest
 from doselang.source import Source
-from doselang.syntax.nodes import File, TextFile
+from doselang.syntax.nodes import File, ParameterDecl, TextFile
 from doselang.syntax.parse import parse
 
 MAX_BYTES = 4 << 20
@@ -48,6 +49,7 @@ def load_source(source: Source, folder: Path | None, settings: Mapping[str, Frac
     """Parse and resolve a text; `folder` is where the text that it names is looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
+    _know_settings(file, settings or {})
     text = None
     for statement in file.statements:
         if isinstance(statement, TextFile) and text is None:
@@ -66,6 +68,16 @@ def _told(report: Report) -> tuple[Diagnostic, ...]:
     rest = Diagnostic("DL704", message, errors[MOST_ERRORS].span, help="Correct the first ones, then check again.")
     others = (item for item in found if item.severity != "error")
     return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
+
+
+def _know_settings(file: File, settings: Mapping[str, Fraction]) -> None:
+    """Trouble for a parameter that is to be set and that the file does not have."""
+    names = [statement.name.text for statement in file.statements if isinstance(statement, ParameterDecl)]
+    for name in settings:
+        if name.lower() not in (known.lower() for known in names):
+            near = nearest(name, names)
+            help = f"Did you mean `{near}`?" if near else f"Its parameters are {', '.join(names)}." if names else None
+            raise trouble("DL903", f"`--set {name}=…`: the file has no parameter `{name}`.", help=help)
 
 
 def read_source(path: str) -> Source:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
 from attrs import define, evolve, field, frozen
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from doselang.check.causes import find_causes
-from doselang.machine import compiling, looking, situations
+from doselang.machine import compiling, looking, reading, situations
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
-from doselang.machine.decisions import Decision
-from doselang.machine.exploring import Exploration, explore
+from doselang.machine.decisions import Decision, Outcome
+from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import parse_history, write_history
 from doselang.machine.replay import replay
+from doselang.machine.situations import Exit
 from doselang.machine.weights import Floats, Flow, carry, flow_of
-from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.guards import Guard
+from doselang.protocol.model import Claim, Protocol
 from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import monte_carlo
-from tests.oracles.plain import Accrual, End
+from tests.oracles.plain import MOST_PATIENTS, Accrual, End
+from tests.test_exact import scenario
 from tests.test_generated import ACCRUALS, Case, cases
 from tests.test_montecarlo import agrees
 
@@ -33,6 +36,7 @@ KINDS = {
     "closed level": "infeasible", "untried level": "infeasible", "part begun": "infeasible",
 }  # fmt: skip
 CLOSE = 1e-12
+FEW = settings().max_examples // 4
 
 
 @frozen
@@ -89,7 +93,7 @@ class Explored:
 
     def __attrs_post_init__(self) -> None:
         machine = compile_protocol(self.case.protocol, for_claims=self.for_claims)
-        self.found = explore(machine, self.accrual, histories=True)
+        self.found = explore(machine, self.accrual, histories=True, max_patients=MOST_PATIENTS)
         self.flow = flow_of(self.found)
         rates = np.array([self.case.rates], float)
         shares = [float(self.share(*option)) for option in self.flow.kinds.options]
@@ -172,9 +176,7 @@ def check_counts(explored: Explored, ends: list[End]) -> None:
 
 def check_exact(case: Case, accrual: Accrual, ends: list[End]) -> None:
     """The operating characteristics, with choices without a chance undecided; the sizes of the first part."""
-    rates = tuple(tuple(map(float, row)) for row in case.rates)
-    chances = {name: tuple(map(float, values)) for name, values in case.chances.items()}
-    (found,) = exact(case.protocol, [Scenario("a scenario", rates, chances=chances)], accrual)
+    (found,) = exact(case.protocol, [scenario(*case.rates, chances=case.chances)], accrual)
     told = [end for end in ends if not end.untold]
     ruled = [end for end in told if end.kind == "verdict"]
     assert near(found.undecided, 1 - sum(end.probability for end in ruled))
@@ -182,8 +184,8 @@ def check_exact(case: Case, accrual: Accrual, ends: list[End]) -> None:
         assert near(probability, sum(end.probability for end in ruled if end.result == level))
     name = case.protocol.verdicts[case.protocol.result].name
     assert near(found.no_mtd, sum(e.probability for e in ruled if e.result is None and name in e.verdicts))
-    rules = {rule for cause in found.undecided_causes if "no chance" in cause.cause for rule in (cause.cause,)}
-    assert bool(rules) == any(end.untold and end.probability for end in ends)
+    untold = sum(cause.probability for cause in found.undecided_causes if "has no chance" in cause.cause)
+    assert near(untold, sum(end.probability for end in ends if end.untold))
     if len(told) == len(ends):
         sizes: Counter[int] = Counter()
         for end in ends:
@@ -264,3 +266,77 @@ def check_all(case: Case, accrual: Accrual) -> None:
 @given(cases(), st.sampled_from(ACCRUALS))
 def test_the_machine_agrees_with_the_plain_interpreter(case: Case, accrual: Accrual) -> None:
     check_all(case, accrual)
+
+
+# ---- what changes nothing ----
+
+
+def without_order(endings: dict[Ending, float]) -> dict[Ending, float]:
+    return {evolve(ending, rules=tuple(sorted(ending.rules))): chance for ending, chance in endings.items()}
+
+
+@settings(max_examples=FEW)
+@given(cases(), st.sampled_from(ACCRUALS), st.randoms())
+def test_the_order_of_rules_means_nothing(case: Case, accrual: Accrual, random: Random) -> None:
+    shuffled = [evolve(part, rules=tuple(random.sample(part.rules, len(part.rules)))) for part in case.protocol.parts]
+    other = evolve(case, protocol=evolve(case.protocol, parts=tuple(shuffled)))
+    left, right = (without_order(Explored(one, accrual).endings()) for one in (case, other))
+    assert left.keys() == right.keys()
+    assert all(near(chance, right[ending]) for ending, chance in left.items())
+
+
+@settings(max_examples=FEW)
+@given(cases(), st.sampled_from(ACCRUALS))
+def test_what_is_kept_for_claims_changes_no_end(case: Case, accrual: Accrual) -> None:
+    claims = [Claim(str(number), "never", condition) for number, condition in enumerate(conditions(case.protocol))]
+    claiming = evolve(case, protocol=evolve(case.protocol, claims=tuple(claims)))
+    plainly, kept = Explored(case, accrual), Explored(claiming, accrual, for_claims=True)
+    assert kept.found.states >= plainly.found.states
+    check_situations(kept.found)
+    left, right = plainly.endings(), kept.endings()
+    assert left.keys() == right.keys()
+    assert all(near(chance, right[ending]) for ending, chance in left.items())
+
+
+def conditions(protocol: Protocol) -> list[Guard]:
+    """The conditions of the rules, which hold in any part when they stand in a claim."""
+    return [case.guard for part in protocol.parts for rule in part.rules for case in rule.cases]
+
+
+@settings(max_examples=8, derandomize=True)
+@given(cases(), st.sampled_from(ACCRUALS))
+def test_simulation_agrees_with_the_exact_figures(case: Case, accrual: Accrual) -> None:
+    one = scenario(*case.rates, chances=case.chances)
+    (found,), (right,) = monte_carlo(case.protocol, [one], accrual, trials=20_000, seed=7), exact(case.protocol, [one], accrual)
+    assert agrees(found, right)
+
+
+# ---- a machine that is wrong does not agree ----
+
+
+def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size: int, early: bool) -> tuple[Exit, ...]:
+    return tuple(evolve(one, orders=1.0) for one in row_of(nodes, outcomes, size, early))
+
+
+row_of = situations._row
+MUTANTS: dict[str, tuple[object, str, object]] = {
+    "every outcome of a cohort can come in one order": (situations, "_row", no_orders),
+    "overrides silence nobody": (compiling, "_overrides", lambda rules: ()),
+    "limits are not kept": (looking, "_limit_broken", lambda asked, row, answer: None),
+    "closed levels are used": (looking, "_usable", lambda asked, row, line, move, level: None),
+    "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
+    "a level's patients are forgotten when a part begins": (reading, "parts_after", lambda protocol: [set()] * 2),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_machine_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTANTS[name])
+
+    @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False)
+    @given(cases(), st.sampled_from(ACCRUALS))
+    def agree(case: Case, accrual: Accrual) -> None:
+        check_ends(Explored(case, accrual), case.ends(accrual))
+
+    with pytest.raises((AssertionError, TooManyStates)):
+        agree()

@@ -99,10 +99,11 @@ def checked_file(loaded: Loaded, max_states: int = MAX_STATES) -> Outcome:
 
 def _print(outcome: Outcome, form: str, console: Console) -> None:
     source = outcome.loaded.source
+    shown = [item for item in outcome.diagnostics if not console.quiet or item.severity == "error"]
     if form == "concise":
-        click.echo(render_concise(outcome.diagnostics, source), nl=False)
+        click.echo(render_concise(shown, source), nl=False)
     elif form == "github":
-        click.echo(render_github(outcome.diagnostics, source), nl=False)
+        click.echo(render_github(shown, source), nl=False)
     else:
         console.findings(outcome.diagnostics, outcome.loaded)
         if not console.quiet:

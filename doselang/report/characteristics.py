@@ -79,6 +79,8 @@ def _shown(one: Characteristics) -> Lines:
         yield f"{percent(courses.re_treated)} of patients are re-treated; {cycles}"
         rows = [(reason, percent(share)) for reason, share in courses.reasons_off.items()]
         yield _table([Column("treatment ends by"), Column("patients", "right")], rows)
+    elif one.method == "montecarlo" and one.scenario.hazards is not None:
+        yield "the courses of patients are not simulated; `--method exact` gives them"
 
 
 def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:
