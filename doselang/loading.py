@@ -61,12 +61,12 @@ def load_source(source: Source, folder: Path | None, settings: Mapping[str, Frac
 def _told(report: Report) -> tuple[Diagnostic, ...]:
     """All that was found; of very many errors the first, and how many more there are."""
     found = report.sorted()
-    errors = [item for item in found if item.severity == "error"]
+    errors = [item for item in found if item.severity == "error" and item.code != "DL704"]
     if len(errors) <= MOST_ERRORS:
         return found
     message = f"{len(errors) - MOST_ERRORS:,} further errors are not told."
     rest = Diagnostic("DL704", message, errors[MOST_ERRORS].span, help="Correct the first ones, then check again.")
-    others = (item for item in found if item.severity != "error")
+    others = (item for item in found if item.severity != "error" or item.code == "DL704")
     return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
 
 
@@ -157,6 +157,6 @@ def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> 
         return split_text(name, read_text(str(path)))
     except Trouble as error:
         report.add("DL604", error.diagnostic.message, statement.path.span, help=error.diagnostic.help)
-    except (OSError, ValueError):
+    except (OSError, RuntimeError, ValueError):  # a link that leads back to itself is a RuntimeError before 3.13
         report.add("DL604", f"The text “{name}” cannot be read.", statement.path.span, help=help)
     return None

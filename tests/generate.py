@@ -309,7 +309,8 @@ def wander(draw: Draw, setting: Setting, last: bool, prefix: str = "") -> list[R
     rule, guard = rules[split], rules[split].cases[0].guard
     rules[split] = evolve(rule, cases=(Case(All((guard, condition)), rule.cases[0].moves),))
     other = plain_rule("otherwise", All((guard, Not(condition))), draw(nexts(setting)), any_time=rule.at_any_time)
-    stuck = plain_rule("stuck", CohortComplete(), Enrol(draw(st.sampled_from([THIS, Place("lowest"), Place("highest")]))))
+    stay = Enrol(draw(st.sampled_from([THIS, Place("lowest"), Place("highest")])))
+    stuck = plain_rule("stuck", CohortComplete(), stay)
     rules = [evolve(rule, overrides=(prefix + "stuck",)) for rule in [*rules, other]]
     return [evolve(rule, name=prefix + rule.name) for rule in [*rules, plain_rule("aside", when, aside), stuck]]
 
@@ -352,8 +353,8 @@ def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     rule, others = rules[position], rules[:position] + rules[position + 1 :]
     which = draw(st.integers(0, len(rule.cases) - 1))
     case = rule.cases[which]
-    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "add", "case", "guard", "also", "sequel", "sequel"]
-    match draw(st.sampled_from(changes)):
+    changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "case", "guard", "also", "sequel"]
+    match draw(st.sampled_from([*changes, "add", "sequel"])):
         case "drop":
             return others or rules
         case "time":
@@ -399,9 +400,8 @@ def with_overrides(draw: Draw, rules: list[Rule]) -> list[Rule]:
     ordered = [(a, b) for a in range(len(rules)) for b in range(a + 1, len(rules))]
     legal = [(a, b) for a, b in written or ordered if max(questions(rules[a])) <= min(questions(rules[b]))]
     pairs = draw(st.lists(st.sampled_from(legal), max_size=4, unique=True)) if legal and not written else legal
-    return [
-        evolve(rule, overrides=tuple(names[b] for a, b in pairs if a == position)) for position, rule in enumerate(rules)
-    ]
+    overridden = [tuple(names[b] for a, b in pairs if a == position) for position in range(len(rules))]
+    return [evolve(rule, overrides=names) for rule, names in zip(rules, overridden, strict=True)]
 
 
 # ---- protocols ----

@@ -48,7 +48,7 @@ FINDINGS = (
     ("full-stop", 1, "DL103:3", "full stop"),
     ("colon", 1, "DL103:4", "colon"),
     ("reserved-name", 1, "DL104:8", "`stop` is a word of the language"),
-    ("any-time-late", 1, "DL101:18", '`rule "toxic"  at any time`'),
+    ("any-time-late", 1, "DL101:18", "belongs after the rule's name"),
     ("unclosed-parenthesis", 1, "DL101:13", "`)` is missing"),
     ("decimal-comma", 1, "DL101:21", "Write `0.1%`"),
     ("no-title", 1, "DL201:1", 'protocol "'),
@@ -303,7 +303,8 @@ def test_encodings(content: bytes, status: int, words: str, tmp_path: Path, caps
 
 def test_a_name_that_would_obey_a_terminal_is_made_visible(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "trial.dose"
-    path.write_text(SMALL.replace('"toxic"', '"\u202e\x1b[31mtoxic"').replace("at least 1", "exactly 1"), encoding="utf-8")
+    text = SMALL.replace('"toxic"', '"\u202e\x1b[31mtoxic"').replace("at least 1", "exactly 1")
+    path.write_text(text, encoding="utf-8")
     for command in (["check"], ["test"], ["simulate", "--dlt", "10%,20%,30%"], ["explain"]):
         run([*command, str(path), *(["1NNT"] if command == ["explain"] else [])])
         printed = capsys.readouterr()
@@ -312,7 +313,7 @@ def test_a_name_that_would_obey_a_terminal_is_made_visible(tmp_path: Path, capsy
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("folder.dose", "no .dose file"), ("none.dose", "There is no file"), ("none/none.dose", "no folder"), ("", "folder")],
+    [("folder.dose", "no .dose file"), ("none.dose", "no file"), ("none/none.dose", "no folder"), ("", "folder")],
 )
 def test_what_is_not_there(name: str, words: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "folder.dose").mkdir()
@@ -472,7 +473,8 @@ HUGE: dict[str, tuple[Callable[[], str], int, str]] = {
     "20,000 cases": (lambda: many(1, lambda n: 'rule "a"' + " when any DLT then stay\n" * 20_000), 2, "at most 1,000"),
     "20,000 rules of a name": (lambda: SMALL + 'rule "a" when any DLT then stay\n' * 20_000, 2, "DL202"),
     "a circle of 400": (
-        lambda: many(400, lambda n: f'rule "{n}" overrides "{(n + 1) % 400}" when any DLT then stay\n'), 1, "in a circle",
+        lambda: many(400, lambda n: f'rule "{n}" overrides "{(n + 1) % 400}" when any DLT then stay\n'),
+        1, "in a circle",
     ),
     "10,000 parentheses": (lambda: replaced((CONDITION, "(" * 10_000 + "any DLT" + ")" * 10_000)), 2, "40 deep"),
     "10,000 times not": (lambda: replaced((CONDITION, "not " * 10_000 + "any DLT")), 2, "40 deep"),
@@ -504,7 +506,8 @@ def measured(arguments: list[str], folder: Path) -> tuple[int, str, float, int]:
     place = folder / "printed"
     start = time.monotonic()
     with place.open("wb") as stream:
-        process = subprocess.Popen([sys.executable, "-m", "doselang", *arguments], stdout=stream, stderr=stream, cwd=folder)
+        command = [sys.executable, "-m", "doselang", *arguments]
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

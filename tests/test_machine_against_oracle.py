@@ -19,13 +19,47 @@ from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Outcome
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import parse_history, write_history
+from doselang.machine.records import Fading
 from doselang.machine.replay import replay
 from doselang.machine.situations import Exit
 from doselang.machine.weights import Floats, Flow, carry, flow_of
-from doselang.protocol.guards import Guard
-from doselang.protocol.model import Claim, Protocol
+from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    NEXT_LOWER,
+    THIS,
+    All,
+    CohortComplete,
+    Compare,
+    Declared,
+    Guard,
+    HasStatus,
+    Not,
+    Place,
+    Range,
+    Standing,
+    Tally,
+)
+from doselang.protocol.model import (
+    Begin,
+    Body,
+    Claim,
+    Close,
+    Declare,
+    Enrol,
+    Gate,
+    Level,
+    Limit,
+    Move,
+    Part,
+    Protocol,
+    Rule,
+    Stop,
+    Toxicity,
+)
+from doselang.protocol.model import Case as GuardedCase
 from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import monte_carlo
+from tests.generate import MTD, plain_rule
 from tests.oracles.plain import MOST_PATIENTS, Accrual, End
 from tests.test_exact import scenario
 from tests.test_generated import ACCRUALS, Case, cases
@@ -203,7 +237,8 @@ def check_causes(explored: Explored, ends: list[End]) -> None:
         histories[end.history] = sum(end.patients.values())
     found, machine = explored.found, explored.found.machine
     causes = find_causes(found)
-    taken = dict(zip(zip(explored.flow.source.tolist(), explored.flow.exits.tolist(), strict=True), explored.steps()))
+    steps_taken = zip(explored.flow.source.tolist(), explored.flow.exits.tolist(), strict=True)
+    taken = dict(zip(steps_taken, explored.steps().tolist(), strict=True))
     assert near(sum(taken[step[:2]] for _, steps in causes for step in steps), sum(e.probability for e in undecided))
     shortest: dict[tuple[int, str, tuple[str, ...]], int] = {}
     for cause, steps in causes:
@@ -268,6 +303,71 @@ def test_the_machine_agrees_with_the_plain_interpreter(case: Case, accrual: Accr
     check_all(case, accrual)
 
 
+# ---- what was once wrong ----
+
+CLEAR, TOXIC = (Tally(count, 0, "cohort") for count in (Range(0, 0), Range(1, None)))
+TOP, LOWER = Compare(THIS, "same", Place("highest")), Place("next lower that remains")
+UP = plain_rule("up", All((CohortComplete(), Not(TOP))), Enrol(NEXT_HIGHER))
+
+
+def asking(name: str, guard: Guard, *options: tuple[Move, ...]) -> Rule:
+    return Rule(name, (GuardedCase(guard, (), Gate("ask", 0, options)),))
+
+
+def one_part(*rules: Rule) -> tuple[Part, ...]:
+    return (Part("escalation", 1, rules, (Limit("trial", None, 6),)),)
+
+
+ONCE_WRONG: dict[str, tuple[Part, ...]] = {
+    "closing with all above closes something only where a level is above": (
+        *one_part(plain_rule("up", TOXIC, Enrol(NEXT_HIGHER)), plain_rule("begin", CLEAR, Begin(1, THIS))),
+        Part("expansion", 1, (
+            plain_rule("stay", CLEAR, Enrol(THIS)),
+            plain_rule("close", TOXIC, Close(THIS, all_above=True)),
+            plain_rule("stop", Standing("higher", "closed"), Stop()),
+        )),
+    ),
+    "the next lower level that remains is another after a closing": one_part(
+        UP,
+        plain_rule("down", All((CLEAR, TOP)), Enrol(NEXT_LOWER)),
+        plain_rule("close", All((TOXIC, TOP)), Close(NEXT_LOWER)),
+        plain_rule("stop", All((TOXIC, TOP, Tally(Range(1, None), 0, "level", LOWER))), Stop()),
+    ),
+    "a verdict moves its place": one_part(
+        UP,
+        plain_rule("declare", All((CohortComplete(), TOP)), Declare(0, NEXT_LOWER)),
+        plain_rule("stop", Tally(Range(1, None), 0, "level", MTD), Stop()),
+    ),
+    "a choice asked later is met only by one option of a choice asked earlier": one_part(
+        asking("second", HasStatus(THIS, "closed"), (Stop("a"),), (Enrol(NEXT_HIGHER),)),
+        asking("first", TOXIC, (Stop(),), (Close(THIS),)),
+        plain_rule("up", CLEAR, Enrol(NEXT_HIGHER)),
+    ),
+    "nobody chooses after a closing that cannot be carried out": one_part(
+        asking("choose", CLEAR, (Stop(),), (Enrol(NEXT_HIGHER),)),
+        plain_rule("close", CohortComplete(), Close(NEXT_LOWER)),
+    ),
+    "a level was declared once, and none is now": one_part(
+        plain_rule("declare", TOXIC, Declare(0, THIS), Enrol(THIS)),
+        plain_rule("none", CLEAR, Declare(0, None)),
+        plain_rule("stop", All((CLEAR, Declared(0, ever=True))), Stop()),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("accrual", ACCRUALS)
+@pytest.mark.parametrize("name", ONCE_WRONG)
+def test_what_was_once_wrong(name: str, accrual: Accrual) -> None:
+    protocol = Protocol(
+        title=name, levels=(Level("1"), Level("2"), Level("3")), start=0, toxicities=(Toxicity("DLT"),),
+        parts=ONCE_WRONG[name], bodies=(Body("committee"),),
+    )  # fmt: skip
+    asked = [rule.name for part in protocol.parts for rule in part.rules if rule.cases[0].gate is not None]
+    for told in ([], [rule for rule in asked if rule == "first"], asked):
+        chances = {rule: (Fraction(1, 4), Fraction(3, 4)) for rule in told}
+        check_all(Case(protocol, ((Fraction(1, 3),) * 3,), chances), accrual)
+
+
 # ---- what changes nothing ----
 
 
@@ -307,7 +407,8 @@ def conditions(protocol: Protocol) -> list[Guard]:
 @given(cases(), st.sampled_from(ACCRUALS))
 def test_simulation_agrees_with_the_exact_figures(case: Case, accrual: Accrual) -> None:
     one = scenario(*case.rates, chances=case.chances)
-    (found,), (right,) = monte_carlo(case.protocol, [one], accrual, trials=20_000, seed=7), exact(case.protocol, [one], accrual)
+    (found,) = monte_carlo(case.protocol, [one], accrual, trials=20_000, seed=7)
+    (right,) = exact(case.protocol, [one], accrual)
     assert agrees(found, right)
 
 
@@ -325,7 +426,8 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "limits are not kept": (looking, "_limit_broken", lambda asked, row, answer: None),
     "closed levels are used": (looking, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
-    "a level's patients are forgotten when a part begins": (reading, "parts_after", lambda protocol: [set()] * 2),
+    "patients at other levels are not told apart": (reading, "parts_after", lambda protocol: [set()] * 2),
+    "all is forgotten when a part begins": (compiling, "Fading", lambda ceilings=(): Fading((0,) * len(ceilings))),
 }
 
 

@@ -1078,7 +1078,6 @@ LETTERS: list[Mistake] = [
     (trial(top=TOP + "toxicity minor written N\n"), "DL219", "written N", "without toxicity", "another letter"),
     (trial(top=TOP + "toxicity minor written X\n"), "DL219", "written X", "inevaluable", "another letter"),
     (trial(rest=COURSE + "event e written U\n"), "DL219", "written U", "`e` and `late-toxicity`", "another letter"),
-    (trial(rest=COURSE + "".join(f"event e{i}\n" for i in range(23))), "DL219", "e22", "No letter is left", "fewer"),
 ]
 
 BASIS: list[Mistake] = [

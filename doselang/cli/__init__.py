@@ -73,6 +73,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except Trouble as error:
         return say_trouble(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except MemoryError:
+        help = "Allow fewer states with `--max-states`, or simulate with `--method montecarlo`."
+        return say_trouble(Trouble(Diagnostic("DL704", "There is not enough memory for this protocol.", help=help)))
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
         return 2

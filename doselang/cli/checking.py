@@ -15,6 +15,7 @@ from doselang.cli.output import (
     format_option,
     parameters,
     quiet_option,
+    say_trouble,
     set_option,
 )
 from doselang.diagnostics import Diagnostic, Trouble
@@ -58,7 +59,7 @@ def command(
         except Trouble as error:
             if len(expanded(paths)) == 1:
                 raise
-            click.echo(f"doselang: {error.diagnostic.code}: {error.diagnostic.message}", err=True)
+            say_trouble(error)
             troubled = True
             continue
         outcomes.append(outcome)

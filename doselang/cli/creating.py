@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import click
 
 from doselang.cli.formatting import replace_file
-from doselang.diagnostics import trouble
+from doselang.diagnostics import Trouble, trouble
 from doselang.resources import resource
 
 
@@ -29,15 +30,21 @@ def command(name: str, design: str) -> int:
     if design not in available:
         raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
     target, text = Path(f"{stem}.dose"), Path(f"{stem}.md")
+    if not os.path.isdir(target.parent):
+        raise trouble("DL901", f"There is no folder {target.parent}.")
     for path in (target, text):
-        if path.exists():
+        if os.path.lexists(path):
             raise trouble("DL903", f"{path} is there already, and is left as it is.", help="Choose another name.")
     title = Path(stem).name.replace("-", " ")
     script = resource("protocols", "designs", f"{design}.dose").read_text(encoding="utf-8")
     script = re.sub(r'(?m)^protocol ".*"$', f'protocol "{title}"', script, count=1)
     script = re.sub(r'(?m)^text ".*"$', f'text "{text.name}"', script, count=1)
     replace_file(text, resource("protocols", "designs", f"{design}.md").read_text(encoding="utf-8"))
-    replace_file(target, script)
+    try:
+        replace_file(target, script)
+    except Trouble:
+        text.unlink()
+        raise
     click.echo(f"Written: {target}, with its text {text}. Next: doselang check {target}")
     return 0
 

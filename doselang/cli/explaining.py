@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import click
 
 from doselang.cli.output import accrual_option, format_option, need_protocol, parameters, set_option
@@ -49,8 +47,8 @@ def command(
 def finding_page(code: str) -> str:
     """The page of a finding, the same that the documentation shows."""
     if code not in CODES:
-        near = get_close_matches(code, list(CODES), 1, 0.6)
-        help = f"Did you mean {near[0]} ({CODES[near[0]].name})?" if near else "The codes are DL101 to DL999."
+        alike = [f"{number} ({CODES[number].name})" for number in CODES if number.startswith(code[:3]) and code[2:3]]
+        help = f"Of this kind there are {', '.join(alike)}." if alike else "The codes are DL101 to DL999."
         raise trouble("DL903", f"There is no finding {code}.", help=help)
     return resource("docs", "findings", f"{code}.md").read_text(encoding="utf-8")
 

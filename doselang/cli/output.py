@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from attrs import frozen
 from doselang.diagnostics import Diagnostic, Trouble, trouble
 from doselang.loading import Loaded, load
 from doselang.report.concise import render_concise
+from doselang.report.printable import printable, printable_lines
 from doselang.report.text import count_words, render_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,9 +57,9 @@ class Console:
 def say_trouble(error: Trouble) -> int:
     """Print what stopped a command, on standard error; the exit status."""
     item = error.diagnostic
-    click.echo(f"doselang: {item.code} {item.name}: {item.message}", err=True)
-    if item.help:
-        click.echo(f"  {item.help}", err=True)
+    click.echo(f"doselang: {item.code} {item.name}: {printable(item.message)}", err=True)
+    for line in printable_lines(item.help or ""):
+        click.echo(f"  {line}", err=True)
     return 2
 
 
@@ -67,7 +69,7 @@ def expanded(paths: tuple[str, ...]) -> list[str]:
         raise trouble("DL903", "Which file? Name a protocol file, a folder, or `-` for the standard input.")
     found: list[str] = []
     for path in paths:
-        if path != "-" and Path(path).is_dir():
+        if path != "-" and os.path.isdir(path):  # unlike Path.is_dir, false for a name that no file can have
             inside = sorted(str(file) for file in Path(path).glob("*.dose"))
             if not inside:
                 raise trouble("DL901", f"There is no .dose file in the folder {path}.")
@@ -82,7 +84,7 @@ def parameters(settings: tuple[str, ...]) -> dict[str, Fraction]:
     found: dict[str, Fraction] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
-        if not re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?%?", value.strip()) or not name.strip():
+        if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?%?", value.strip()) or not name.strip():
             raise trouble(
                 "DL903", f"`--set {setting}` is not NAME=VALUE with a number.", help="For example: --set levels=4"
             )

@@ -30,6 +30,7 @@ from doselang.simulate.montecarlo import monte_carlo
 from doselang.simulate.scenarios import from_csv, from_rates, named
 
 TRIALS = 100_000
+MOST_TRIALS = 100_000_000
 
 
 @click.command("simulate")
@@ -59,6 +60,8 @@ def command(
     if method == "exact" and (trials is not None or seed is not None):
         option = "--trials" if trials is not None else "--seed"
         raise trouble("DL903", f"`{option}` goes with `--method montecarlo`; exact figures need no trials and no seed.")
+    if trials is not None and trials > MOST_TRIALS:
+        raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {trials:,}.")
     values, status, records = parameters(settings), 0, []
     chosen_seed = secrets.randbelow(1 << 32) if seed is None else seed
     for path in expanded(paths):
@@ -70,7 +73,9 @@ def command(
         if method == "exact":
             found = simulate(loaded.protocol, scenarios, accrual, max_states=max_states)
         else:
-            found = monte_carlo(loaded.protocol, scenarios, accrual, trials=trials or TRIALS, seed=chosen_seed)
+            found = monte_carlo(
+                loaded.protocol, scenarios, accrual, trials=TRIALS if trials is None else trials, seed=chosen_seed
+            )
         if form == "json":
             records.append(simulation_record(found, path))
         else:

@@ -29,7 +29,7 @@ def letters_for(glossary: Glossary, declared: Sequence[Owner], kind: Literal["to
             _take(glossary, taken, one, letter)
     for number, one in enumerate(declared):
         if number not in letters:
-            letters[number] = _free(glossary, taken, one)
+            letters[number] = _free(taken, one)
     return [letters[number] for number in range(len(declared))]
 
 
@@ -52,12 +52,10 @@ def _take(glossary: Glossary, taken: dict[str, Owner], one: Owner, letter: str) 
         glossary.report.add("DL219", message, _span(one), labels=[label], help=help)
 
 
-def _free(glossary: Glossary, taken: dict[str, Owner], one: Owner) -> str:
+def _free(taken: dict[str, Owner], one: Owner) -> str:
     """The first free letter of a name, or of the alphabet."""
     for letter in one.name.text.upper() + ascii_uppercase:
         if letter in ascii_uppercase and letter not in taken and letter not in RESERVED:
             taken[letter] = one
             return str(letter)
-    message = f"No letter is left for `{one.name.text}`."
-    glossary.report.add("DL219", message, one.name.span, help="Declare fewer of its kind.")
-    return "?"
+    return "?"  # there are more than the language allows, which is reported

@@ -209,7 +209,7 @@ def _report_too_late(glossary: Glossary, entry: Entry, target: Entry, name: synt
 def unknown_rule(glossary: Glossary, rules: Rules, name: syntax.Text) -> None:
     """Report the name of a rule that is not there."""
     near = rules.names.suggestion(name.value)
-    if glossary.partial and near is None:
+    if glossary.partial:  # the rule may be one that could not be read, whatever its name
         return
     help = f'Did you mean "{shorten(near)}"?' if near else rules.names.existing()
     glossary.report.add("DL203", f'There is no rule "{shorten(name.value)}".', name.span, help=help)

@@ -20,6 +20,8 @@ from doselang.resolve.units import is_unit, nearest_unit
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
+LONGEST_NUMBER = 9
+"""More digits are not the number of a level."""
 MOST_LEVELS = 200
 _WHOLE = re.compile(r"-?\d+")
 
@@ -102,11 +104,11 @@ def _numbers(glossary: Glossary, levels: syntax.Levels) -> range:
 
 
 def _label_number(glossary: Glossary, label: syntax.Label) -> int | None:
-    if _WHOLE.fullmatch(label.text) and len(label.text) < 10:
+    if _WHOLE.fullmatch(label.text) and len(label.text) <= LONGEST_NUMBER:
         return int(label.text)
     if not label.text[:1].isalpha():
         glossary.report.add(
-            "DL206", f"`levels` counts in whole numbers, and `{shorten(label.text, 20)}` is none.", label.span,
+            "DL206", f"`levels` counts in whole numbers, and `{shorten(label.text, 20)}` is no such number.", label.span,
             help="Write for example `levels 1 to 5`, or each level in a statement of its own.",
         )  # fmt: skip
         return None
@@ -114,7 +116,7 @@ def _label_number(glossary: Glossary, label: syntax.Label) -> int | None:
     value = parameter(glossary, use)
     if value is None:
         return None
-    if value.percent or value.number.denominator != 1 or abs(value.number) >= 10**9:
+    if value.percent or value.number.denominator != 1:
         glossary.report.add(
             "DL206", f"`levels` counts whole numbers; `{label.text}` is {shown(value.number)}.", label.span,
             labels=[Label(value.span, "the parameter's value")],
