@@ -323,6 +323,12 @@ def possible(place: Place) -> Guard:
 # ---- mutations ----
 
 
+def unused(stem: str, rules: list[Rule]) -> str:
+    """A name that no rule has."""
+    names = {rule.name for rule in rules}
+    return next(name for number in range(len(rules) + 1) if (name := f"{stem} {number}") not in names)
+
+
 @st.composite
 def sequel(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     """One rule also closes a level or gives a verdict, or people may, and what comes next depends on what follows."""
@@ -339,7 +345,7 @@ def sequel(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     condition, other = draw(consequences(setting, aside)), changed[second].cases[0]
     condition = draw(st.sampled_from([condition, Not(condition)]))
     if draw(st.booleans()):
-        fresh = plain_rule(f"sequel {len(rules)}", condition, draw(nexts(setting)))
+        fresh = plain_rule(unused("sequel", rules), condition, draw(nexts(setting)))
         return [*changed, evolve(fresh, at_any_time=draw(st.booleans()))]
     together = draw(st.sampled_from([All, Any]))((other.guard, condition))
     changed[second] = evolve(changed[second], cases=(evolve(other, guard=together), *changed[second].cases[1:]))
@@ -377,7 +383,7 @@ def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
             extra = Case(draw(guards(setting)), draw(thens(setting)))
             return [*others, evolve(rule, cases=(*rule.cases, extra))]
         case "add":
-            fresh = plain_rule(f"{rule.name}, added {len(rules)}", draw(guards(setting)), *draw(thens(setting)))
+            fresh = plain_rule(unused(f"{rule.name}, added", rules), draw(guards(setting)), *draw(thens(setting)))
             return [*rules, evolve(fresh, at_any_time=draw(st.booleans()))]
     return [*others, evolve(rule, cases=(*rule.cases[:which], case, *rule.cases[which + 1 :]))]
 

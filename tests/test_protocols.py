@@ -25,7 +25,7 @@ from doselang.machine.notation import parse_history, write_history
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.source import Source
-from tests.oracles.reference import figures, literal, settled
+from tests.oracles.reference import ends, figures, literal, settled
 
 PROTOCOLS = Path(__file__).parent.parent / "protocols"
 SETTLED = PROTOCOLS / "ibrutinib-lenalidomide.dose"
@@ -244,3 +244,45 @@ def test_other_designs_check_and_simulate_unchanged(path: Path) -> None:
         total = sum(one["mtd"].values()) + one["no_mtd"] + sum(one["other_verdicts"].values()) + one["undecided"]
         assert total == pytest.approx(1, abs=1e-12)
         assert one["undecided"] == 0
+
+
+# ---- patients' courses ----
+
+
+def courses_by_hand(rates: list[Fraction], hazards: list[dict[str, Fraction]], chance: Fraction) -> tuple[float, float]:
+    """Share of patients re-treated, and cycles a patient: geometric series over the hand-written ends of the trial."""
+    patients = re_treated = cycles = Fraction(0)
+    for (groups, decision), probability in ends(settled, rates, "one-at-a-time", 0).items():
+        at = [sum(n for level, n, _ in groups if level == here) for here in range(len(rates))]
+        closed = [sum(dlts for level, _, dlts in groups if level == here) >= 2 for here in range(len(rates))]
+        if decision.mtd is not None:
+            at[decision.mtd] += 10
+        for level, number in enumerate(at):
+            remaining = [lower for lower in range(level) if not closed[lower]]
+            going_on, toxic = no_event(hazards[level]), only_toxic(hazards[level])
+            again = chance * toxic / (1 - going_on) if remaining else Fraction(0)
+            later = again / (1 - no_event(hazards[remaining[-1]])) if remaining else Fraction(0)
+            patients += probability * number
+            re_treated += probability * number * again
+            cycles += probability * number * (1 / (1 - going_on) + later)
+    return float(re_treated / patients), float(cycles / patients)
+
+
+def no_event(hazard: dict[str, Fraction]) -> Fraction:
+    return (1 - hazard["P"]) * (1 - hazard["U"]) * (1 - hazard["R"])
+
+
+def only_toxic(hazard: dict[str, Fraction]) -> Fraction:
+    return (1 - hazard["P"]) * hazard["U"] * (1 - hazard["R"])
+
+
+def test_courses_agree_with_geometric_series() -> None:
+    hazards = [{"P": Fraction(5, 100), "U": Fraction(u, 100), "R": Fraction(1, 100)} for u in (4, 6, 9)]
+    rates = [Fraction(1, 10), Fraction(2, 10), Fraction(3, 10)]
+    re_treated, cycles = courses_by_hand(rates, hazards, Fraction(6, 10))
+    protocol = protocol_of(SETTLED)
+    (found,) = simulate(protocol, [one for one in protocol.scenarios if one.name == "with courses"])
+    assert found.courses is not None
+    assert found.courses.re_treated == pytest.approx(re_treated, abs=1e-12)
+    assert found.courses.cycles_mean == pytest.approx(cycles, abs=1e-9)
+    assert sum(found.courses.reasons_off.values()) == pytest.approx(1, abs=1e-12)

@@ -68,14 +68,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = "--traceback" in given
     given = [argument for argument in given if argument != "--traceback"]
+    if not given:
+        click.echo(program.get_help(program.make_context("doselang", [], resilient_parsing=True)), err=True)
+        return 2
     try:
         status = program.main(given, prog_name="doselang", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except Trouble as error:
         return say_trouble(error)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
     except MemoryError:
         help = "Allow fewer states with `--max-states`, or simulate with `--method montecarlo`."
         return say_trouble(Trouble(Diagnostic("DL704", "There is not enough memory for this protocol.", help=help)))

@@ -22,7 +22,7 @@ def command(name: str, design: str) -> int:
     Designs: three-plus-three.
     """
     stem = name.removesuffix(".dose")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
+    if stem.endswith(("/", os.sep)) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
         raise trouble(
             "DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial."
         )
