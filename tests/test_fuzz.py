@@ -133,7 +133,8 @@ rule "p" when no event then continue
 rule "q" when P or U then enter two
 state two  final
 """
-BEFORE, AFTER = """\
+BEFORE, AFTER = (
+    """\
 protocol "A trial"
 parameter x is 2
 cycle is 21 days
@@ -145,13 +146,15 @@ toxicity DLT  written T
 toxicity moderate  written M
 replace inevaluable patients
 body committee
-""", """
+""",
+    """
 part escalation
 cohorts of 2
 rule "a" when at most 1 of 2 patients has a DLT and a higher level exists then escalate
 rule "b" when at most 1 of 2 patients has a DLT and no higher level exists then declare this level as MTD, stop
 rule "c" when 2 of 2 patients have a DLT then declare no MTD, stop "it is too toxic"
-"""
+""",
+)
 MADE = {
     "NAME": ("DLT", "moderate", "MTD", "escalation", "drug", "committee", "P", "U", "one", "two", "x"),
     "NUMBER": ("0", "1", "2", "3", "6"), "LABEL": ("-1", "2A"), "LETTER": ("A", "B", "T"), "UNIT": ("mg", "mg/m2"),

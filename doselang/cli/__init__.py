@@ -84,8 +84,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
-        help = f"See `{usage.command_path} --help`." if usage is not None else None
-        return say_trouble(Trouble(Diagnostic("DL903", error.format_message(), help=help)))
+        see = f"See `{usage.command_path} --help`." if usage is not None else None
+        return say_trouble(Trouble(Diagnostic("DL903", error.format_message(), help=see)))
     except BrokenPipeError:
         sys.stderr.close()
         return 2

@@ -108,7 +108,7 @@ def _label_number(glossary: Glossary, label: syntax.Label) -> int | None:
         return int(label.text)
     if not label.text[:1].isalpha():
         glossary.report.add(
-            "DL206", f"`levels` counts in whole numbers, and `{shorten(label.text, 20)}` is no such number.", label.span,
+            "DL206", f"`levels` counts in whole numbers, and `{shorten(label.text, 20)}` is not one.", label.span,
             help="Write for example `levels 1 to 5`, or each level in a statement of its own.",
         )  # fmt: skip
         return None
