@@ -25,7 +25,7 @@ from doselang.diagnostics import Diagnostic, Trouble
 from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.course import compile_course
-from doselang.machine.exploring import MAX_STATES
+from doselang.machine.exploring import MAX_STATES, TooManyStates
 from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 from doselang.report.diagnostics_json import write_json
@@ -80,10 +80,13 @@ def run(loaded: Loaded, accrual: Accrual = "one-at-a-time") -> Tested:
 def _claims(path: str, protocol: Protocol) -> tuple[tuple[ClaimChecked, ...], Diagnostic | None]:
     """The claims checked, or why they cannot be."""
     try:
-        with limits_as_trouble():
-            checked = check(protocol, mutate=False)
-    except Trouble as error:
-        return (), error.diagnostic
+        checked = check(protocol, mutate=False)
+    except OverflowError as error:
+        message = f"The claims of {path} cannot be proved: {error}."
+        return (), Diagnostic("DL704", message, help="Write smaller cohorts.")
+    except TooManyStates as error:
+        why = f"a patient's course can meet more than {error.states:,} situations"
+        return (), Diagnostic("DL702", f"The claims of {path} cannot be proved: {why}.")
     if checked.complete:
         return checked.claims, None
     code = "DL701" if checked.too_many is None else "DL702"
