@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 GRAMMAR = (ROOT / "grammars" / "doselang.lark").read_text(encoding="utf-8")
 LANGUAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```dose\n(.*?)^```", LANGUAGE, re.DOTALL | re.MULTILINE)
-SCRIPTS = sorted([*(ROOT / "protocols").rglob("*.dose"), *(ROOT / "tests").rglob("*.dose")])
+SCRIPTS = sorted([*(ROOT / "protocols").rglob("*.dose"), *(ROOT / "tests" / "scripts").rglob("*.dose")])
 
 EVERYTHING = """\
 # What every statement looks like.
