@@ -1,6 +1,6 @@
 """The syntax tree: a protocol file as it was written, statement by statement.
 
-The parts that statements are made of are in `clauses`, and can be had from here too.
+The parts that statements are made of are in `clauses` and `moves`, and can be had from here too.
 """
 
 from __future__ import annotations
@@ -9,17 +9,33 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.syntax import clauses
+from doselang.syntax import clauses, moves
 from doselang.syntax.clauses import *  # noqa: F403
-from doselang.syntax.clauses import Amount, Duration, Guard, Label, Move, Name, Node, Number, Percent, Text
+from doselang.syntax.clauses import (
+    Advice,
+    Amount,
+    BoundWord,
+    Duration,
+    Guard,
+    Label,
+    Name,
+    Node,
+    Number,
+    Percent,
+    Text,
+)
+from doselang.syntax.moves import *  # noqa: F403
+from doselang.syntax.moves import Move
 
 __all__ = [
-    "Accrue", "Assume", "Background", "Body", "Case", "Chances", "Cites", "Claim", "Cohorts", "Comment", "Component",
-    "Course", "Cycle", "Dose", "Event", "Example", "File", "Hazards", "Level", "Levels", "Means", "Overrides",
-    "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Rule", "Scenario", "Silent", "Start", "State",
-    "Statement", "TextFile", "Toxicity", "Unit", "Verdict", "Within", "WithinCycles", "Written",
+    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Case", "Chances", "Cites", "Claim", "Cohorts",
+    "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Engine", "Evaluability", "Event", "Example", "File",
+    "Grid", "Hazards", "Ladder", "Level", "Levels", "Look", "Means", "Overrides", "ParameterDecl", "Part",
+    "ProtocolTitle", "Rates", "Replace", "Row", "Rule", "Scenario", "Sentinel", "Silent", "Start", "State", "Statement",
+    "Table", "TextFile", "Toxicity", "Unit", "Verdict", "Within", "WithinCycles", "Written",
 ]  # fmt: skip
 __all__ += clauses.__all__
+__all__ += moves.__all__
 
 
 # ---- details that many statements share ----
@@ -107,8 +123,37 @@ class Dose(Node):
 
 @frozen(repr=False)
 class Level(Node):
+    """A level; one `off the ladder` is nobody's next higher or lower."""
+
     label: Label
     doses: tuple[Dose, ...]
+    off_ladder: bool = False
+
+
+@frozen(repr=False)
+class Ladder(Node):
+    """The header of a further ladder: the levels below it belong to it."""
+
+    name: Name
+    title: Text | None
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Axis(Node):
+    """The doses of one component of a grid, from the lowest to the highest."""
+
+    component: Name
+    doses: tuple[Amount, ...]
+
+
+@frozen(repr=False)
+class Grid(Node):
+    """`grid A 10, 20 by B 5, 15`: a level for each pair, labelled `1x2` by the positions of its doses."""
+
+    first: Axis
+    second: Axis
+    cites: tuple[Cites, ...]
 
 
 @frozen(repr=False)
@@ -161,6 +206,61 @@ class Event(Node):
 
 
 @frozen(repr=False)
+class Evaluability(Node):
+    means: Means
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Counter(Node):
+    name: Name
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Row(Node):
+    """A row of a decision table: what it says, and from or up to how many toxicities, one number a column.
+
+    `bound` and `toxicity` are None for `otherwise`; an entry None (written `none`) is never reached.
+    """
+
+    advice: Advice
+    toxicity: Name | None
+    bound: BoundWord | None
+    entries: tuple[Amount | None, ...]
+
+
+@frozen(repr=False)
+class Table(Node):
+    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead."""
+
+    name: Name
+    cites: tuple[Cites, ...]
+    columns: tuple[Amount, ...]
+    rows: tuple[Row, ...]
+    source: Text | None
+
+
+@frozen(repr=False)
+class Argument(Node):
+    """`target 30%`, `skeleton 3%, 7%, 12%`, `coherent`: without values a flag."""
+
+    name: Name
+    values: tuple[Number | Percent | Label | Name, ...]
+
+
+@frozen(repr=False)
+class Engine(Node):
+    """`use boin as boundaries with target 30%`."""
+
+    method: Name
+    name: Name
+    arguments: tuple[Argument, ...]
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
 class Replace(Node):
     cites: tuple[Cites, ...]
 
@@ -191,6 +291,22 @@ class Part(Node):
 @frozen(repr=False)
 class Cohorts(Node):
     size: Amount
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Sentinel(Node):
+    """`sentinel of each new level for 14 days`."""
+
+    each: Literal["new level", "cohort"]
+    length: Duration
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Look(Node):
+    """`look at every arrival`: rolling accrual."""
+
     cites: tuple[Cites, ...]
 
 
@@ -279,8 +395,9 @@ class Scenario(Node):
 
 
 Statement = Union[
-    ProtocolTitle, TextFile, ParameterDecl, Assume, Silent, Background, Cycle, Component, Level, Levels, Start,
-    Toxicity, Event, Replace, Body, Verdict, Part, Cohorts, Accrue, Course, State, Rule, Claim, Example, Scenario,
+    ProtocolTitle, TextFile, ParameterDecl, Assume, Silent, Background, Cycle, Component, Ladder, Level, Levels, Grid,
+    Start, Toxicity, Event, Evaluability, Replace, Body, Verdict, Counter, Table, Engine, Part, Cohorts, Sentinel, Look,
+    Accrue, Course, State, Rule, Claim, Example, Scenario,
 ]  # fmt: skip
 
 

@@ -1,136 +1,54 @@
 """From what the grammar recognises to nodes: for each rule and alias of the grammar, how its node is built.
 
 The parser builds a node as soon as its rule is complete, from the children in the order written: nodes, and keywords
-as tokens. Children are picked by their kind, not by their position, so that optional words need no place holders.
+as tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any
 
-from attrs import frozen
 from lark import Token
 
-from doselang.source import Span
 from doselang.syntax import nodes as n
-
-Kid = Any
-"""A child: a node, or the token of a keyword or sign."""
-
-Pick = Callable[[Sequence[Kid]], Any]
-Method = Callable[["Shape", list[Kid]], Any]
-
-GUARDS = get_args(n.Guard)
-MOVES = get_args(n.Move)
-PLAIN_MOVES = get_args(n.PlainMove)
-AMOUNTS = get_args(n.Amount)
-BASIS = (n.Overrides, n.Cites, n.Assume)
-ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
-
-
-@frozen
-class Word(n.Node):
-    """A word or phrase that is a detail of the node around it, such as `at any time`."""
-
-    text: str
-
-
-@frozen
-class Moves(n.Node):
-    """The moves of one `then`."""
-
-    moves: tuple[n.Move, ...]
-
-
-@frozen
-class Limits(n.Node):
-    """The bounds of an accrual."""
-
-    low: n.Amount | None
-    high: n.Amount | None
-
-
-@frozen
-class Closings(n.Node):
-    """The levels closed in the circumstances of an example."""
-
-    labels: tuple[n.Label, ...]
-
-
-# ---- places in the text ----
-
-
-def place_of(kid: Kid) -> Span:
-    return kid.span if isinstance(kid, n.Node) else Span(kid.start_pos, kid.end_pos)
-
-
-def over(kids: Sequence[Kid]) -> Span:
-    """The stretch of the text from the first child to the last."""
-    return Span(place_of(kids[0]).start, place_of(kids[-1]).end)
-
-
-# ---- picking children ----
-
-
-def one(*kinds: type) -> Pick:
-    return lambda kids: next(kid for kid in kids if isinstance(kid, kinds))
-
-
-def maybe(*kinds: type) -> Pick:
-    return lambda kids: next((kid for kid in kids if isinstance(kid, kinds)), None)
-
-
-def every(*kinds: type) -> Pick:
-    return lambda kids: tuple(kid for kid in kids if isinstance(kid, kinds))
-
-
-def child(place: int) -> Pick:
-    return lambda kids: kids[place]
-
-
-def fixed(value: object) -> Pick:
-    return lambda kids: value
-
-
-def said(text: str) -> Pick:
-    return lambda kids: any(isinstance(kid, Word) and kid.text == text for kid in kids)
-
-
-def word(kids: Sequence[Kid]) -> Any:
-    """The text of the first Word."""
-    return one(Word)(kids).text
-
-
-def words(kids: Sequence[Kid]) -> list[str]:
-    return [kid.text for kid in kids if isinstance(kid, Word)]
-
-
-# ---- methods ----
-
-
-def node(kind: Callable[..., n.Node], *picks: Pick) -> Method:
-    """A node of the children picked, which spans them all."""
-    return lambda self, kids: kind(*[pick(kids) for pick in picks], span=over(kids))
-
-
-def literal(kind: Callable[..., n.Node], value: str) -> Method:
-    """A node that is told by a word."""
-    return node(kind, fixed(value))
-
-
-def passed(place: int = 0) -> Method:
-    """No node of its own: a child's."""
-    return lambda self, kids: kids[place]
-
-
-def status(value: n.Status) -> Method:
-    return node(n.HasStatus, fixed(value), said("too toxic"))
-
-
-def of_token(kind: Callable[..., n.Node]) -> Callable[[Shape, Token], n.Node]:
-    return lambda self, token: kind(str(token), span=place_of(token))
+from doselang.syntax.picking import (
+    AMOUNTS,
+    ASSUMPTIONS,
+    BASIS,
+    GUARDS,
+    MOVES,
+    PLAIN_MOVES,
+    Along,
+    Closings,
+    Columns,
+    Default,
+    Entry,
+    Kid,
+    Less,
+    Limits,
+    More,
+    Moves,
+    Size,
+    Word,
+    along_of,
+    arguments_of,
+    child,
+    every,
+    fixed,
+    literal,
+    maybe,
+    node,
+    of_token,
+    one,
+    over,
+    passed,
+    place_of,
+    said,
+    status,
+    word,
+    words,
+)
 
 
 class Shape:
@@ -186,7 +104,11 @@ class Shape:
 
     cycle = node(n.Cycle, one(n.Duration), every(n.Cites))
     component = node(n.Component, one(n.Name), maybe(n.Unit), every(n.Cites))
-    level = node(n.Level, one(n.Label), every(n.Dose))
+    ladder = node(n.Ladder, one(n.Name), maybe(n.Text), every(n.Cites))
+    level = node(n.Level, one(n.Label), every(n.Dose), said("off the ladder"))
+    off_ladder = literal(Word, "off the ladder")
+    grid = node(n.Grid, child(1), child(3), every(n.Cites))
+    axis = node(n.Axis, child(0), every(*AMOUNTS))
     dose = node(n.Dose, child(0), child(1))
     dose_in_words = dose
     levels = node(n.Levels, child(1), child(3))
@@ -203,7 +125,9 @@ class Shape:
     written = node(n.Written, word)
     means = node(n.Means, one(n.Text))
     cites = node(n.Cites, one(n.Text))
+    evaluability = node(n.Evaluability, one(n.Means), every(n.Cites))
     replace = node(n.Replace, every(n.Cites))
+    counter = node(n.Counter, one(n.Name), maybe(n.Means), every(n.Cites))
     body = node(n.Body, one(n.Name), maybe(n.Means), every(n.Cites))
     verdict = node(
         n.Verdict, one(n.Name), said("as the result"), maybe(n.Means), maybe(*GUARDS), every(n.Cites)
@@ -211,10 +135,52 @@ class Shape:
     as_result = literal(Word, "as the result")
     requires = passed(1)
 
+    # ---- advisers ----
+
+    def table(self, kids: list[Kid]) -> n.Table:
+        columns = maybe(Columns)(kids)
+        return n.Table(
+            one(n.Name)(kids), every(n.Cites)(kids), columns.numbers if columns else (), every(n.Row)(kids),
+            maybe(n.Text)(kids), span=over(kids),
+        )  # fmt: skip
+
+    from_file = passed(1)
+    by_evaluable = node(Columns, every(*AMOUNTS))
+
+    def row_when(self, kids: list[Kid]) -> n.Row:
+        entries = tuple(kid.amount for kid in kids if isinstance(kid, Entry))
+        return n.Row(kids[0], one(n.Name)(kids), word(kids), entries, span=over(kids))
+
+    row_otherwise = node(n.Row, child(0), fixed(None), fixed(None), fixed(()))
+    table_entry = node(Entry, child(0))
+    entry_none = node(Entry, fixed(None))
+    says_escalate = literal(n.Advice, "escalate")
+    says_stay = literal(n.Advice, "stay")
+    says_de_escalate = literal(n.Advice, "de-escalate")
+    says_stop = literal(n.Advice, "stop")
+    says_name = node(n.Advice, lambda kids: kids[0].text)
+
+    def engine(self, kids: list[Kid]) -> n.Engine:
+        method, name = every(n.Name)(kids)
+        return n.Engine(
+            method, name, arguments_of(every(n.Argument, More)(kids)), every(n.Cites)(kids), span=over(kids)
+        )
+
+    argument_named = node(n.Argument, child(0), lambda kids: tuple(kids[1:]))
+    argument_more = node(More, child(0))
+    argument_word = passed()
+
+    def argument_negative(self, kids: list[Kid]) -> n.Label:
+        return n.Label(str(kids[0].text), span=over(kids))
+
     # ---- sections ----
 
     part = node(n.Part, one(n.Name), maybe(n.Text), every(n.Cites))
     cohorts = node(n.Cohorts, child(2), every(n.Cites))
+    sentinel = node(n.Sentinel, word, one(n.Duration), every(n.Cites))
+    each_new_level = literal(Word, "new level")
+    each_cohort = literal(Word, "cohort")
+    look = node(n.Look, every(n.Cites))
     accrue = node(
         n.Accrue, lambda kids: one(Limits)(kids).low, lambda kids: one(Limits)(kids).high, word, every(n.Cites)
     )
@@ -267,12 +233,28 @@ class Shape:
     fewer_than = literal(Word, "fewer than")
     exactly = literal(Word, "exactly")
     tally_evaluable = literal(Word, "evaluable")
+    tally_pending = literal(Word, "pending")
+    tally_enrolled = literal(Word, "enrolled")
     tally_cycles = literal(Word, "cycles")
     tally_of = passed()
 
     def rate_is(self, kids: list[Kid]) -> n.Rate:
         bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
-        return n.Rate(kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, span=over(kids))
+        less = maybe(Less)(kids)
+        return n.Rate(
+            kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, less.amount if less else None, span=over(kids)
+        )
+
+    less = node(Less, child(1))
+
+    def chance_is(self, kids: list[Kid]) -> n.Chance:
+        bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
+        adviser, toxicity = every(n.Name)(kids)
+        return n.Chance(adviser, toxicity, kids[6], maybe(n.Place)(kids), bound, span=over(kids))
+
+    says = node(n.Says, child(0), one(n.Advice))
+    recommends = node(n.Recommends, child(0), said("no"))
+    sentinel_has = node(n.SentinelHas, one(n.Name))
 
     amount_number = passed()
     amount_percent = passed()
@@ -307,7 +289,8 @@ class Shape:
     def level_standing(self, kids: list[Kid]) -> n.Standing:
         direction: Any = next(text for text in words(kids) if text in ("higher", "lower"))
         named: Any = next((text for text in words(kids) if text in ("exists", "remains")), None)
-        return n.Standing("no" in words(kids), direction, maybe(n.HasStatus)(kids) or named, span=over(kids))
+        standing = maybe(n.HasStatus)(kids) or named
+        return n.Standing("no" in words(kids), direction, standing, along_of(kids), span=over(kids))
 
     happened = node(n.Happened, child(0))
     nothing_happened = literal(n.Fact, "no event")
@@ -318,9 +301,12 @@ class Shape:
 
     place = passed()
     this_level = literal(n.Place, "this")
-    next_higher = literal(n.Place, "next higher")
-    lowest = literal(n.Place, "lowest")
-    highest = literal(n.Place, "highest")
+    along = node(Along, child(1))
+    where = passed(2)
+    next_higher = node(n.Place, fixed("next higher"), fixed(None), fixed(None), lambda kids: along_of(kids))
+    lowest = node(n.Place, fixed("lowest"), fixed(None), fixed(None), fixed(None), maybe(*GUARDS))
+    highest = node(n.Place, fixed("highest"), fixed(None), fixed(None), fixed(None), maybe(*GUARDS))
+    level_recommended = node(n.Place, fixed("recommended"), fixed(None), child(1))
     start_level = literal(n.Place, "start")
     assigned_level = literal(n.Place, "assigned")
     level_named = node(n.Place, fixed("level"), child(1))
@@ -329,12 +315,15 @@ class Shape:
 
     def next_lower(self, kids: list[Kid]) -> n.Place:
         remaining = said("that remains")(kids)
-        return n.Place("next lower that remains" if remaining else "next lower", span=over(kids))
+        kind: Any = "next lower that remains" if remaining else "next lower"
+        return n.Place(kind, along=along_of(kids), span=over(kids))
 
     # ---- moves ----
 
     moves = node(Moves, every(*MOVES))
-    ask = node(n.Ask, one(n.Name), every(n.Option))
+    ask = node(n.Ask, one(n.Name), every(n.Option), lambda kids: (maybe(Default)(kids) or Default(None)).option)
+    by_default = node(Default, one(n.Option))
+    chance_amount = passed()
     option = node(n.Option, every(*PLAIN_MOVES))
 
     def may(self, kids: list[Kid]) -> n.May:
@@ -342,14 +331,31 @@ class Shape:
         pick = every(*PLAIN_MOVES)
         return n.May(pick(kids[:split]), one(n.Name)(kids), pick(kids[split:]), span=over(kids))
 
-    escalate = literal(n.Step, "escalate")
-    de_escalate = literal(n.Step, "de-escalate")
+    def draw(self, kids: list[Kid]) -> n.Draw:
+        split = next(i for i, kid in enumerate(kids) if isinstance(kid, Token) and kid.type == "OTHERWISE")
+        pick = every(*PLAIN_MOVES)
+        return n.Draw(kids[2], pick(kids[:split]), pick(kids[split:]), span=over(kids))
+
+    escalate = node(n.Step, fixed("escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
+    de_escalate = node(n.Step, fixed("de-escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
     stay = literal(n.Step, "stay")
     enrol = node(n.Enrol, child(1), said("more"), maybe(n.Place))
+    enrol_rest = node(n.EnrolRest)
+    fill = node(n.Fill, child(1), child(3))
+    backfill = node(n.Backfill, child(1), one(n.Place))
+    count_one = node(n.CountOne, child(1))
+    reset = node(n.Reset, child(1))
     close = node(n.Close, one(n.Place), said("with all above"), said("too toxic"))
     declare = node(n.Declare, maybe(n.Place), one(n.Name))
     declare_no = declare
-    begin = node(n.Begin, one(n.Name), maybe(n.Place))
+    steps = passed()
+    begin_size = node(Size, child(1), said("more"))
+    begin_filling = node(n.Begin, one(n.Name), one(n.Place), child(5), fixed(False), fixed(True))
+
+    def begin(self, kids: list[Kid]) -> n.Begin:
+        size = maybe(Size)(kids) or Size(None, False)
+        return n.Begin(one(n.Name)(kids), maybe(n.Place)(kids), size.amount, size.more, span=over(kids))
+
     stop = node(n.Stop, maybe(n.Text))
     continue_treatment = node(n.Continue, maybe(n.Place))
     enter = node(n.Enter, one(n.Name), maybe(n.Place))
