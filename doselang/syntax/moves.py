@@ -16,7 +16,7 @@ __all__ = [
 
 @frozen(repr=False)
 class Step(Node):
-    """`escalate`, `de-escalate`, `stay`; `escalate 2 levels`, `escalate in carfilzomib`."""
+    """`escalate`, `de-escalate`, `stay`; `escalate 2 levels`, `escalate carfilzomib`."""
 
     word: Literal["escalate", "de-escalate", "stay"]
     levels: Amount | None = None

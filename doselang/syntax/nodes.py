@@ -123,7 +123,7 @@ class Dose(Node):
 
 @frozen(repr=False)
 class Level(Node):
-    """A level; one `off the ladder` is nobody's next higher or lower."""
+    """A level; one `off-ladder` is nobody's next higher or lower."""
 
     label: Label
     doses: tuple[Dose, ...]

@@ -349,6 +349,7 @@ class Shape:
     declare = node(n.Declare, maybe(n.Place), one(n.Name))
     declare_no = declare
     steps = passed()
+    component_step = node(Along, child(1))
     begin_size = node(Size, child(1), said("more"))
     begin_filling = node(n.Begin, one(n.Name), one(n.Place), child(5), fixed(False), fixed(True))
 

@@ -255,7 +255,7 @@ def column_head(statement: Statement) -> str:
 def _columned(statement: Level | Example | Scenario) -> str:
     match statement:
         case Level(label=label, off_ladder=off_ladder):
-            return f"level {label.text}{'  off the ladder' if off_ladder else ''}"
+            return f"level {label.text}{'  off-ladder' if off_ladder else ''}"
         case Example(of_patient=of_patient, history=history):
             return f"example {'patient ' if of_patient else ''}{quoted(history)}"
         case Scenario(name=name):

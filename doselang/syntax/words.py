@@ -168,7 +168,7 @@ def place_words(place: Place) -> str:
 
 
 def _along(component: Name | None) -> str:
-    return f" in {component.text}" if component else ""
+    return f" of {component.text}" if component else ""
 
 
 def at_words(place: Place | None) -> str:
@@ -324,7 +324,7 @@ def _move(move: Move) -> Piece:
             asked = begun(f"ask the {body.text} to choose ", joined((_together(x.moves) for x in options), "or"))
             if default is None:
                 return asked
-            return (_one_piece(ended(asked, ",")), _one_piece(begun("by default ", _together(default.moves))))
+            return (_one_piece(ended(asked, ",")), _one_piece(begun("default ", _together(default.moves))))
         case Draw(chance=chance, moves=moves, otherwise=otherwise):
             drawn = ended(begun(f"with chance {amount_words(chance)} ", _together(moves)), ",")
             return (_one_piece(drawn), _one_piece(begun("otherwise ", _together(otherwise))))
@@ -340,7 +340,7 @@ def plain_words(move: PlainMove) -> str:
     """One move that needs nobody's leave."""
     match move:
         case Step(word=word, levels=levels, along=along):
-            return f"{word}{f' {amount_words(levels)} levels' if levels else ''}{_along(along)}"
+            return f"{word}{f' {amount_words(levels)} levels' if levels else f' in {along.text}' if along else ''}"
         case EnrolRest():
             return "enrol the rest"
         case Fill(place=place, total=total):
