@@ -188,7 +188,19 @@ def test_moves_that_are_suggested_can_be_read(move: str) -> None:
 
 
 def test_words_that_can_stand_inside_a_statement_are_known() -> None:
-    inside = {"ASSUME", "COHORTS", "CYCLE", "EVENT", "LEVEL", "LEVELS", "PART", "PATIENT", "SENTINEL", "START", "VERDICT"}
+    inside = {
+        "ASSUME",
+        "COHORTS",
+        "CYCLE",
+        "EVENT",
+        "LEVEL",
+        "LEVELS",
+        "PART",
+        "PATIENT",
+        "SENTINEL",
+        "START",
+        "VERDICT",
+    }
     assert grammar().ambiguous == inside
 
 
