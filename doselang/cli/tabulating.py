@@ -14,6 +14,7 @@ from doselang.cli.output import (
     set_option,
 )
 from doselang.conduct.tables import DecisionTable, decision_tables
+from doselang.diagnostics import Trouble, trouble
 from doselang.loading import load
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.situations import Accrual
@@ -39,8 +40,7 @@ def command(paths: tuple[str, ...], form: str, accrual: Accrual, settings: tuple
         if loaded.protocol is None:
             status = max(status, need_protocol(loaded))
             continue
-        with limits_as_trouble(max_states):
-            tables = decision_tables(loaded.protocol, accrual, max_states=max_states)
+        tables = _tables(loaded.protocol, accrual, max_states)
         if form == "json":
             records.append(tables_record(loaded.protocol, tables, path))
         else:
@@ -48,6 +48,24 @@ def command(paths: tuple[str, ...], form: str, accrual: Accrual, settings: tuple
     if records:
         click.echo(write_json(records[0] if len(records) == 1 else {"files": records}), nl=False)
     return status
+
+
+def _tables(protocol: Protocol, accrual: Accrual, max_states: int) -> tuple[DecisionTable, ...]:
+    try:
+        with limits_as_trouble(max_states):
+            return decision_tables(protocol, accrual, max_states=max_states)
+    except Trouble as error:
+        known = {
+            "DL701": (
+                "A trial need not end: its looks cannot all be listed.",
+                "Bound it: accrue at most 60 in the trial",
+            ),
+            "DL702": (error.diagnostic.message, f"Allow more with `--max-states {10 * max_states}`."),
+        }
+        if error.diagnostic.code not in known:
+            raise
+        message, help = known[error.diagnostic.code]
+        raise trouble(error.diagnostic.code, message, help=help) from None
 
 
 def _print(protocol: Protocol, tables: tuple[DecisionTable, ...], form: str, path: str, *, many: bool) -> None:

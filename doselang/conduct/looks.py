@@ -11,13 +11,15 @@ from attrs import evolve, frozen
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
-from doselang.machine.columns import Bools, View, truth
+from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
 from doselang.machine.situations import Accrual
 from doselang.machine.states import view_of
 from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    NEXT_LOWER,
     THIS,
     CohortComplete,
     Compare,
@@ -29,7 +31,7 @@ from doselang.protocol.guards import (
     Tally,
     atoms,
 )
-from doselang.protocol.model import Protocol
+from doselang.protocol.model import Enrol, Protocol
 
 WAIT = "wait"
 
@@ -63,8 +65,8 @@ class Decided:
 class Looks:
     """The different looks of one part, one row each.
 
-    `evaluable` and `dlt` count the patients at the level, those in the part alone if `in_part`; `holds[r, c]` tells
-    whether condition c holds; `decision[r]` is a position in `decisions`.
+    `evaluable` and `dlt` count the patients at the level, those in the part alone if `in_part`; `truths[r, c]` tells
+    whether condition c is true (1), open (0) or false (-1); `decision[r]` is a position in `decisions`.
     """
 
     part: int
@@ -73,8 +75,13 @@ class Looks:
     decisions: tuple[Decided, ...]
     evaluable: Ints
     dlt: Ints
-    holds: Bools
+    truths: Truth
     decision: Ints
+
+    @property
+    def holds(self) -> Bools:
+        holds: Bools = self.truths == TRUE
+        return holds
 
 
 # ---- a machine that counts the patients at every level ----
@@ -252,10 +259,15 @@ def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
         plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
     asked: dict[Guard, None] = {}
     for line in machine.parts[part].lines:
-        asked |= dict.fromkeys(atoms(line.guard))
+        for atom in atoms(line.guard):
+            match atom:
+                case Tally(Range(low, high), _, "trial" | "part") if low == high and low:
+                    asked[evolve(atom, count=Range(low, None))] = None  # which numbers grow to, and reads better
+            asked[atom] = None
     for silence in machine.protocol.silences:
         if silence.when is not None and not silence.in_course and silence.part in (None, part):
             asked |= dict.fromkeys(atoms(silence.when))
+    asked |= dict.fromkeys(_room_left(machine, part))
     asked[Declared(machine.protocol.result, ever=True)] = None
     levels = [Compare(THIS, "same", Place("level", level)) for level in range(machine.levels)]
     found = [Condition(guard, plain=True) for guard in plain]
@@ -263,35 +275,48 @@ def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
     return found + [Condition(guard) for guard in levels if guard not in asked]
 
 
-def _truths(conditions: list[Condition], view: View) -> tuple[list[Condition], Bools]:
-    """The conditions that differ from row to row, each in another way, and their truths, [rows, conditions]."""
+def _room_left(machine: Machine, part: int) -> Iterator[Guard]:
+    """Whether there are so many patients that another cohort would break a limit."""
+    compiled = machine.parts[part]
+    sizes = {move.size for line in compiled.lines for move in line.moves if isinstance(move, Enrol) and move.size}
+    for _, limit in compiled.limits:
+        for size in sorted({compiled.part.cohort, *sizes}):
+            if limit.high is not None and limit.high >= size:
+                full = Range(limit.high - size + 1, None)
+                places = (NEXT_LOWER, NEXT_HIGHER) if limit.scope == "level" else (THIS,)
+                yield from (Tally(full, -1, limit.scope, place) for place in places)
+
+
+def _truths(conditions: list[Condition], view: View) -> tuple[list[Condition], Truth]:
+    """The conditions that hold in some rows only, each in other ones, and their truths, [rows, conditions]."""
     kept: list[Condition] = []
-    columns: dict[bytes, Bools] = {}
+    columns: dict[bytes, Truth] = {}
     for condition in conditions:
         if condition.guard == "first cohort":
             code = view.codes[np.arange(len(view)), view.here]
-            holds = view.records.column(ADDED_SIZE)[code] == 0
+            value = np.where(view.records.column(ADDED_SIZE)[code] == 0, TRUE, FALSE)
         else:
-            holds = truth(condition.guard, view) == 1
+            value = truth(condition.guard, view)
+        holds = value == TRUE
         if holds.all() or not holds.any() or len(kept) == MOST_CONDITIONS:
             continue
         if holds.tobytes() not in columns and (~holds).tobytes() not in columns:
-            columns[holds.tobytes()] = holds
+            columns[holds.tobytes()] = value
             kept.append(condition)
-    return kept, np.array(list(columns.values()), np.bool_).reshape(len(kept), len(view)).T
+    return kept, np.array(list(columns.values()), np.int8).reshape(len(kept), len(view)).T
 
 
 def _counted_rows(
     machine: Machine, part: int, decisions: tuple[Decided, ...], view: View, decision: Ints
 ) -> Iterator[Looks]:
-    conditions, holds = _truths(_conditions(machine, part, view), view)
+    conditions, truths = _truths(_conditions(machine, part, view), view)
     code = view.codes[np.arange(len(view)), view.here]
     for in_part in (False, True) if part else (False,):
         of = part if in_part else None
         evaluable, dlt = (view.records.tally(what, of)[code] for what in (-1, 0))
-        columns: NDArray[np.int32] = np.column_stack([evaluable, dlt, decision, holds]).astype(np.int32)
+        columns: NDArray[np.int32] = np.column_stack([evaluable, dlt, decision, truths + 1]).astype(np.int32)
         _, index = np.unique(pack(columns), return_index=True)
-        looks = Looks(part, in_part, tuple(conditions), decisions, evaluable, dlt, holds, decision)
+        looks = Looks(part, in_part, tuple(conditions), decisions, evaluable, dlt, truths, decision)
         yield evolve(
-            looks, evaluable=evaluable[index], dlt=dlt[index], holds=holds[index], decision=decision[index]
+            looks, evaluable=evaluable[index], dlt=dlt[index], truths=truths[index], decision=decision[index]
         )  # fmt: skip

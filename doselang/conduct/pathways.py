@@ -142,7 +142,7 @@ def _start(protocol: Protocol, followed: Replay) -> _State:
         raise HistoryError(f"Pathways begin where every outcome is known, and in {history} some are pending.", *where)
     look = followed.last
     if look is not None and look.branch is None:
-        heads = write_history(followed.groups[-1:], protocol)
+        head = write_history(followed.groups[-1:], protocol)
         ways = [
             f"{head}{''.join(f'[{option + 1}]' for _, option in way.choices[len(followed.groups[-1].chosen) :])}"
             for way in look.ways

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from doselang.conduct.looks import WAIT, Condition, Decided, Looks, counted, looks_of
 from doselang.machine.arrays import pack
-from doselang.machine.columns import Bools
+from doselang.machine.columns import FALSE, Bools
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.records import Ints
 from doselang.machine.situations import Accrual
@@ -19,10 +19,11 @@ RULES_OWN = 0.5
 
 @frozen
 class Held:
-    """A condition, and whether it holds."""
+    """A condition, and whether it holds; `contrary` where it is false whenever it does not hold, and never open."""
 
     condition: Condition
     holds: bool
+    contrary: bool = False
 
 
 @frozen
@@ -168,7 +169,10 @@ def _table(looks: Looks, label: Ints, rows: Ints, path: tuple[tuple[int, bool], 
         key: _cell([looks.decisions[number] for number in sorted(numbers)])
         for key, numbers in sorted(found.items()) if key[0] in decided
     }  # fmt: skip
-    when = tuple(Held(looks.conditions[c], holds) for c, holds in _needed(looks, rows, path))
+    when = tuple(
+        Held(looks.conditions[c], holds, bool((looks.truths[rows, c] == FALSE).all()))
+        for c, holds in _needed(looks, rows, path)
+    )
     return DecisionTable(looks.part, looks.in_part, when, cells)
 
 
@@ -178,7 +182,7 @@ def _cell(decided: list[Decided]) -> Cell:
 
 
 def _needed(looks: Looks, rows: Ints, path: tuple[tuple[int, bool], ...]) -> list[tuple[int, bool]]:
-    """The conditions of a table without those that follow from the others."""
+    """The conditions of a table without those that follow from the others, in one order for all tables."""
     kept = list(path)
     for one in path:
         others = [other for other in kept if other != one]
@@ -187,4 +191,4 @@ def _needed(looks: Looks, rows: Ints, path: tuple[tuple[int, bool], ...]) -> lis
             there &= looks.holds[:, c] == holds
         if int(there.sum()) == len(rows):
             kept = others
-    return kept
+    return sorted(kept)

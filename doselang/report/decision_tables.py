@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from attrs import evolve
 
 from doselang import __version__
 from doselang.conduct.looks import WAIT
 from doselang.conduct.tables import Cell, DecisionTable, Held
-from doselang.protocol.guards import THIS, CohortComplete, Not, Range, Tally
+from doselang.protocol.guards import CohortComplete, Guard, Not, Range, Rate, Share, Tally
 from doselang.protocol.model import Protocol
 from doselang.protocol.words import guard_words, toxicity_words
 from doselang.report.printable import printable
@@ -47,17 +48,24 @@ def _held(protocol: Protocol, held: Held) -> str:
             return f"the cohort is {'' if held.holds else 'not '}complete"
         case guard if held.holds:
             return guard_words(protocol, guard)
-        case Tally(count, _, _, place) as tally if place == THIS and (other := _beyond(count)) is not None:
-            return guard_words(protocol, evolve(tally, count=other))
         case guard:
-            return guard_words(protocol, Not(guard))
+            contrary = _contrary(guard) if held.contrary else None
+            return guard_words(protocol, Not(guard) if contrary is None else contrary)
 
 
-def _beyond(count: Range) -> Range | None:
-    """The numbers outside a range, None where they are not a range themselves."""
-    if count.high is None:
-        return Range(0, count.low - 1)
-    return Range(count.high + 1, None) if count.low == 0 else None
+def _contrary(guard: Guard) -> Guard | None:
+    """The condition that holds wherever a condition about numbers is false, None where that is not one condition."""
+    match guard:
+        case Tally(count) | Share(count):
+            if count.high is None:
+                return evolve(guard, count=Range(0, count.low - 1))
+            return evolve(guard, count=Range(count.high + 1, None)) if count.low == 0 else None
+        case Rate(_, low, True, high, included) if low == 0:
+            return evolve(guard, low=high, low_included=not included, high=Fraction(1), high_included=True)
+        case Rate(_, low, included, high, True) if high == 1:
+            return evolve(guard, low=Fraction(0), low_included=True, high=low, high_included=not included)
+        case _:
+            return None
 
 
 def cell_words(cell: Cell) -> str:
