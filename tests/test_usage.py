@@ -42,7 +42,7 @@ def said(arguments: str, capsys: Capture, status: int = 2) -> str:
     return printed.err
 
 
-READING = ("check", "simulate", "test", "show", "fmt")
+READING = ("check", "simulate", "test", "show", "table", "paths --cohorts 1", "fmt")
 
 # Arguments, and a fragment of what is said.
 WRONG = (
