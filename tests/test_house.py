@@ -19,7 +19,7 @@ LAYERS = (
     {"api"},
     {"report"},
     {"conduct", "simulate", "check"},
-    {"machine"},
+    {"machine", "designs"},
     {"loading"},
     {"resolve"},
     {"protocol", "syntax"},
