@@ -116,7 +116,7 @@ def _label_number(glossary: Glossary, label: syntax.Label) -> int | None:
     value = parameter(glossary, use)
     if value is None:
         return None
-    if value.percent or value.number.denominator != 1:
+    if value.percent or value.unit or value.number.denominator != 1:
         glossary.report.add(
             "DL206", f"`levels` counts whole numbers; `{label.text}` is {shown(value.number)}.", label.span,
             labels=[Label(value.span, "the parameter's value")],

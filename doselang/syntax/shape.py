@@ -6,35 +6,41 @@ as tokens. Children are picked by their kind, not by their position, so that opt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, get_args
 
 from attrs import frozen
 from lark import Token
 
-from doselang.source import Span
 from doselang.syntax import nodes as n
-
-Kid = Any
-"""A child: a node, or the token of a keyword or sign."""
-
-Pick = Callable[[Sequence[Kid]], Any]
-Method = Callable[["Shape", list[Kid]], Any]
+from doselang.syntax.picks import (
+    Kid,
+    Word,
+    child,
+    every,
+    fixed,
+    literal,
+    maybe,
+    node,
+    of_token,
+    one,
+    over,
+    passed,
+    place_of,
+    said,
+    status,
+    word,
+    words,
+)  # fmt: skip
 
 GUARDS = get_args(n.Guard)
 MOVES = get_args(n.Move)
 PLAIN_MOVES = get_args(n.PlainMove)
 AMOUNTS = get_args(n.Amount)
-BASIS = (n.Overrides, n.Cites, n.Assume)
+GIVEN = get_args(n.Given)
+BASIS = (n.Overrides, n.Replaces, n.Cites, n.Assume)
 ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
-
-
-@frozen
-class Word(n.Node):
-    """A word or phrase that is a detail of the node around it, such as `at any time`."""
-
-    text: str
 
 
 @frozen
@@ -59,78 +65,38 @@ class Closings(n.Node):
     labels: tuple[n.Label, ...]
 
 
-# ---- places in the text ----
+@frozen
+class Tail(n.Node):
+    """`rounded to 5`, `up to 800`: what is said of all doses of a climb."""
+
+    kind: str
+    amount: n.Amount
 
 
-def place_of(kid: Kid) -> Span:
-    return kid.span if isinstance(kid, n.Node) else Span(kid.start_pos, kid.end_pos)
+@frozen
+class Further(n.Node):
+    """A further step of the climb before it, after a comma."""
+
+    step: n.Given
+    tails: tuple[Tail, ...]
 
 
-def over(kids: Sequence[Kid]) -> Span:
-    """The stretch of the text from the first child to the last."""
-    return Span(place_of(kids[0]).start, place_of(kids[-1]).end)
+@frozen
+class Settings(n.Node):
+    """All that is given after `with`."""
+
+    settings: tuple[n.Setting, ...]
 
 
-# ---- picking children ----
+@frozen
+class LeftOut(n.Node):
+    """The names after `without`."""
+
+    names: tuple[n.Text, ...]
 
 
-def one(*kinds: type) -> Pick:
-    return lambda kids: next(kid for kid in kids if isinstance(kid, kinds))
-
-
-def maybe(*kinds: type) -> Pick:
-    return lambda kids: next((kid for kid in kids if isinstance(kid, kinds)), None)
-
-
-def every(*kinds: type) -> Pick:
-    return lambda kids: tuple(kid for kid in kids if isinstance(kid, kinds))
-
-
-def child(place: int) -> Pick:
-    return lambda kids: kids[place]
-
-
-def fixed(value: object) -> Pick:
-    return lambda kids: value
-
-
-def said(text: str) -> Pick:
-    return lambda kids: any(isinstance(kid, Word) and kid.text == text for kid in kids)
-
-
-def word(kids: Sequence[Kid]) -> Any:
-    """The text of the first Word."""
-    return one(Word)(kids).text
-
-
-def words(kids: Sequence[Kid]) -> list[str]:
-    return [kid.text for kid in kids if isinstance(kid, Word)]
-
-
-# ---- methods ----
-
-
-def node(kind: Callable[..., n.Node], *picks: Pick) -> Method:
-    """A node of the children picked, which spans them all."""
-    return lambda self, kids: kind(*[pick(kids) for pick in picks], span=over(kids))
-
-
-def literal(kind: Callable[..., n.Node], value: str) -> Method:
-    """A node that is told by a word."""
-    return node(kind, fixed(value))
-
-
-def passed(place: int = 0) -> Method:
-    """No node of its own: a child's."""
-    return lambda self, kids: kids[place]
-
-
-def status(value: n.Status) -> Method:
-    return node(n.HasStatus, fixed(value), said("too toxic"))
-
-
-def of_token(kind: Callable[..., n.Node]) -> Callable[[Shape, Token], n.Node]:
-    return lambda self, token: kind(str(token), span=place_of(token))
+def tails(found: Sequence[Tail], kind: str) -> tuple[n.Amount, ...]:
+    return tuple(tail.amount for tail in found if tail.kind == kind)
 
 
 class Shape:
@@ -151,8 +117,8 @@ class Shape:
         return n.Number(value, str(token), span=place_of(token))
 
     def parameter_name(self, kids: list[Kid]) -> n.Name:
-        """A name, also one that is a word of the language."""
-        return kids[0] if isinstance(kids[0], n.Name) else n.Name(str(kids[0]), span=over(kids))
+        """A name, also one that is a word of the language, which is then written small."""
+        return kids[0] if isinstance(kids[0], n.Name) else n.Name(str(kids[0]).lower(), span=over(kids))
 
     def parameter_value(self, kids: list[Kid]) -> n.Parameter:
         return n.Parameter(self.parameter_name(kids), span=over(kids))
@@ -177,7 +143,42 @@ class Shape:
 
     protocol = node(n.ProtocolTitle, one(n.Text))
     text = node(n.TextFile, one(n.Text))
-    parameter = node(n.ParameterDecl, one(n.Name), one(n.Number, n.Percent), maybe(n.Means))
+    parameter = node(
+        n.ParameterDecl, one(n.Name), every(*GIVEN), every(n.Operator), maybe(n.Unit), maybe(n.Bounds), maybe(n.Means)
+    )
+    times = literal(n.Operator, "times")
+    plus = literal(n.Operator, "plus")
+    bounds = node(n.Bounds, child(1), child(3))
+
+    def dose_unit(self, kids: list[Kid]) -> n.Unit:
+        return n.Unit("/".join(kid.text for kid in kids if isinstance(kid, n.Name)), span=over(kids))
+
+    def use_design(self, kids: list[Kid]) -> n.UseDesign:
+        given, left_out = maybe(Settings)(kids), maybe(LeftOut)(kids)
+        settings, names = given.settings if given else (), left_out.names if left_out else ()
+        return n.UseDesign(one(n.Text)(kids), settings, names, span=over(kids))
+
+    def with_values(self, kids: list[Kid]) -> Settings:
+        """A value alone, after a comma, is a further one of the list before it."""
+        found: list[n.Setting] = []
+        for kid in kids:
+            if isinstance(kid, n.Setting):
+                found.append(kid)
+            elif isinstance(kid, GIVEN):
+                last = found[-1]
+                found[-1] = n.Setting(last.name, (*last.values, kid), span=last.span.to(kid.span))
+        return Settings(tuple(found), span=over(kids))
+
+    setting = node(n.Setting, one(n.Name), every(*GIVEN))
+    given_number = passed()
+    given_percent = node(n.Percent, child(0))
+    without = node(LeftOut, every(n.Text))
+
+    def given_parameter(self, kids: list[Kid]) -> n.Parameter:
+        return n.Parameter(kids[0], span=over(kids))
+
+    rate = passed()
+    rate_parameter = given_parameter
     assume = node(n.Assume, child(1), child(3))
     silent = node(n.Silent, one(n.Text), maybe(*GUARDS))
     background = node(n.Background, one(n.Text))
@@ -189,7 +190,30 @@ class Shape:
     level = node(n.Level, one(n.Label), every(n.Dose))
     dose = node(n.Dose, child(0), child(1))
     dose_in_words = dose
-    levels = node(n.Levels, child(1), child(3))
+
+    def levels(self, kids: list[Kid]) -> n.Levels:
+        """A step alone, after a comma, is a further one of the climb before it."""
+        climbs: list[n.Climb] = []
+        for kid in kids:
+            if isinstance(kid, n.Climb):
+                climbs.append(kid)
+            elif isinstance(kid, Further):
+                last = climbs[-1]
+                steps, span = (*last.steps, kid.step), last.span.to(kid.span)
+                rounded, caps = last.rounded + tails(kid.tails, "rounded"), last.caps + tails(kid.tails, "up")
+                climbs[-1] = n.Climb(last.component, last.start, steps, rounded, caps, span=span)
+        return n.Levels(kids[1], kids[3], tuple(climbs), span=over(kids))
+
+    def climb(self, kids: list[Kid]) -> n.Climb:
+        said_of_all = every(Tail)(kids)
+        rounded, caps = tails(said_of_all, "rounded"), tails(said_of_all, "up")
+        return n.Climb(kids[0], kids[2], (kids[3],), rounded, caps, span=over(kids))
+
+    further = node(Further, child(0), every(Tail))
+    doubling = node(n.Doubling)
+    by_step = passed(1)
+    rounded = node(Tail, fixed("rounded"), child(2))
+    up_to = node(Tail, fixed("up"), child(2))
     start_at = node(n.Start, lambda kids: one(n.Place)(kids).label, every(n.Cites))
 
     # ---- what is counted, and who decides ----
@@ -233,6 +257,7 @@ class Shape:
     rule = node(n.Rule, one(n.Text), said("at any time"), every(*BASIS), every(n.Case))
     at_any_time = literal(Word, "at any time")
     overrides = node(n.Overrides, every(n.Text))
+    replaces = node(n.Replaces, every(n.Text))
     case = node(n.Case, child(1), lambda kids: kids[3].moves)
 
     # ---- conditions ----
@@ -390,6 +415,6 @@ class Shape:
         return label
 
     scenario = node(n.Scenario, one(n.Text), every(*ASSUMPTIONS))
-    rates = node(n.Rates, one(n.Name), every(n.Percent))
-    hazards = node(n.Hazards, one(n.Name), every(n.Percent))
-    chances = node(n.Chances, one(n.Text), every(n.Percent))
+    rates = node(n.Rates, one(n.Name), every(n.Percent, n.Parameter))
+    hazards = node(n.Hazards, one(n.Name), every(n.Percent, n.Parameter))
+    chances = node(n.Chances, one(n.Text), every(n.Percent, n.Parameter))

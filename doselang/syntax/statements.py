@@ -14,10 +14,12 @@ from doselang.syntax.nodes import (
     Chances,
     Cites,
     Claim,
+    Climb,
     Cohorts,
     Component,
     Course,
     Cycle,
+    Doubling,
     Event,
     Example,
     Guard,
@@ -32,6 +34,7 @@ from doselang.syntax.nodes import (
     ProtocolTitle,
     Rates,
     Replace,
+    Replaces,
     Rule,
     Scenario,
     Silent,
@@ -41,6 +44,7 @@ from doselang.syntax.nodes import (
     Text,
     TextFile,
     Toxicity,
+    UseDesign,
     Verdict,
     Within,
     WithinCycles,
@@ -52,6 +56,7 @@ from doselang.syntax.words import (
     amount_words,
     begun,
     duration_words,
+    ended,
     flat,
     guard_words,
     listed,
@@ -126,6 +131,10 @@ def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
             return [head] if guard is None else [head, _clause("when", guard_words(guard), guard)]
         case Component() | Cycle() | Start() | Replace() | Cohorts() | Accrue() | Part():
             return [_cited_head(statement), *_cites(statement.cites)]
+        case UseDesign():
+            return _use_design(statement)
+        case Levels(climbs=climbs) if climbs:
+            return [_ladder(statement)]
         case ParameterDecl() | Toxicity() | Event() | State():
             cites = () if isinstance(statement, ParameterDecl) else statement.cites
             return [_described_head(statement), *_means(statement.means), *_cites(cites)]
@@ -180,8 +189,8 @@ def _accrue(statement: Accrue) -> Line:
 
 def _described_head(statement: ParameterDecl | Toxicity | Event | State) -> Line:
     match statement:
-        case ParameterDecl(name=name, value=value):
-            return _head(f"parameter {name.text} is {amount_words(value)}", value)
+        case ParameterDecl():
+            return _parameter(statement)
         case Toxicity(name=name, window=window, written=written):
             inside = f"  {_window(window)}" if window else ""
             return _head(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
@@ -189,6 +198,40 @@ def _described_head(statement: ParameterDecl | Toxicity | Event | State) -> Line
             return _head(f"event {name.text}{_written(written)}", written or name)
         case State(name=name, final=final):
             return _head(f"state {name.text}{'  final' if final else ''}", name)
+
+
+def _parameter(parameter: ParameterDecl) -> Line:
+    values, bounds, unit = parameter.values, parameter.bounds, parameter.unit
+    pieces = listed(map(amount_words, values))
+    if parameter.operators:
+        first, *rest = map(amount_words, values)
+        pieces = (first, *(f"{op.word} {value}" for op, value in zip(parameter.operators, rest, strict=True)))
+    pieces = ended(pieces, f" {unit.text}") if unit else pieces
+    if bounds:
+        pieces = ended(pieces, f"  from {amount_words(bounds.low)} to {amount_words(bounds.high)}")
+    return Line(begun(f"parameter {parameter.name.text} is ", pieces), _end(bounds or unit or values[-1]), 0)
+
+
+def _use_design(use: UseDesign) -> list[Line]:
+    lines = [_head(f"use {quoted(use.design)}", use.design)]
+    if use.settings:
+        pieces = listed(" ".join((x.name.text, ", ".join(map(amount_words, x.values)))) for x in use.settings)
+        lines.append(_clause("with", pieces, use.settings[-1]))
+    return [*lines, _clause("without", listed(map(quoted, use.without)), use)] if use.without else lines
+
+
+def _ladder(levels: Levels) -> Line:
+    head = f"levels {levels.low.text} to {levels.high.text}"
+    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), _end(levels), 0)
+
+
+def _climb(climb: Climb) -> str:
+    """`drug from 100 by 40% rounded to 5 up to 800`."""
+    first, *rest = ("doubling" if isinstance(x, Doubling) else amount_words(x) for x in climb.steps)
+    steps = ", ".join([first if first == "doubling" else f"by {first}", *rest])
+    tails = [f"rounded to {amount_words(amount)}" for amount in climb.rounded]
+    tails += [f"up to {amount_words(amount)}" for amount in climb.caps]
+    return " ".join([climb.component.text, "from", amount_words(climb.start), steps, *tails])
 
 
 def _window(window: Within | WithinCycles) -> str:
@@ -236,6 +279,8 @@ def _rule(rule: Rule) -> list[Line]:
         match basis:
             case Overrides(rules=names):
                 lines.append(_clause("overrides", listed(map(quoted, names)), basis))
+            case Replaces(rules=names):
+                lines.append(_clause("replaces", listed(map(quoted, names)), basis))
             case Cites():
                 lines += _cites((basis,))
             case Assume():
