@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 from attrs import field, frozen
 
 from doselang.diagnostics import Diagnostic, Report, Trouble, trouble
 from doselang.protocol.model import Protocol, ProtocolText
-from doselang.resolve import resolve, split_text
+from doselang.resolve import Settings, resolve, split_text
 from doselang.resolve.names import nearest
 from doselang.source import Source
 from doselang.syntax.nodes import File, ParameterDecl, TextFile
@@ -36,7 +34,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...] = field(default=())
 
 
-def load(path: str, settings: Mapping[str, Fraction] | None = None) -> Loaded:
+def load(path: str, settings: Settings | None = None) -> Loaded:
     """Read, parse and resolve a protocol file (`-` is the standard input), and the text that it names beside itself.
 
     `settings` override its parameters. Raises Trouble where the file cannot be read as text; faults in what is written
@@ -45,7 +43,7 @@ def load(path: str, settings: Mapping[str, Fraction] | None = None) -> Loaded:
     return load_source(read_source(path), Path.cwd() if path == "-" else Path(path).parent, settings)
 
 
-def load_source(source: Source, folder: Path | None, settings: Mapping[str, Fraction] | None = None) -> Loaded:
+def load_source(source: Source, folder: Path | None, settings: Settings | None = None) -> Loaded:
     """Parse and resolve a text; `folder` is where the text that it names is looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
@@ -55,6 +53,9 @@ def load_source(source: Source, folder: Path | None, settings: Mapping[str, Frac
         if isinstance(statement, TextFile) and text is None:
             text = _protocol_text(statement, folder, report)
     protocol = resolve(file, report, text=text, settings=settings or {})
+    for item in report:
+        if item.code == "DL903":
+            raise Trouble(item)
     return Loaded(source, file, None if report.has_errors else protocol, _told(report))
 
 
@@ -70,7 +71,7 @@ def _told(report: Report) -> tuple[Diagnostic, ...]:
     return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
 
 
-def _know_settings(file: File, settings: Mapping[str, Fraction]) -> None:
+def _know_settings(file: File, settings: Settings) -> None:
     """Trouble for a parameter that is to be set and that the file does not have."""
     names = [statement.name.text for statement in file.statements if isinstance(statement, ParameterDecl)]
     for name in settings:

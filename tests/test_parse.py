@@ -156,7 +156,7 @@ def test_the_reader_and_lark_agree_on_what_is_a_word(lark: Lark, text: str) -> N
 
 
 def test_every_rule_of_the_grammar_has_a_method() -> None:
-    transparent = {"statement", "constant", "guard", "both", "term", "atom", "literal", "literal_value"}
+    transparent = {"statement", "guard", "both", "term", "atom", "literal", "literal_value"}
     rules = {str(rule.alias or rule.origin.name) for rule in grammar().lark.rules}
     assert {rule for rule in rules if not rule.startswith("_")} - transparent <= set(vars(Shape))
 
@@ -223,10 +223,13 @@ def level(label: str) -> n.Place:
     [
         ('protocol "A title"', n.ProtocolTitle(n.Text("A title"))),
         ('text "a.md"', n.TextFile(n.Text("a.md"))),
-        ('parameter top is 5 means "m"', n.ParameterDecl(n.Name("top"), number(5), n.Means(n.Text("m")))),
+        (
+            'parameter top is 5 means "m"',
+            n.ParameterDecl(n.Name("top"), (number(5),), (), None, None, n.Means(n.Text("m"))),
+        ),
         (
             "parameter levels is 33.30%",
-            n.ParameterDecl(n.Name("levels"), n.Percent(n.Number(Fraction(333, 10), "33.30")), None),
+            n.ParameterDecl(n.Name("levels"), (n.Percent(n.Number(Fraction(333, 10), "33.30")),), (), None, None, None),
         ),
         ('assume "a" because "b"', n.Assume(n.Text("a"), n.Text("b"))),
         ('silent "s"', n.Silent(n.Text("s"), None)),
@@ -246,7 +249,7 @@ def level(label: str) -> n.Place:
                 ),
             ),
         ),
-        ("levels 1 to levels", n.Levels(n.Label("1"), n.Label("levels"))),
+        ("levels 1 to levels", n.Levels(n.Label("1"), n.Label("levels"), ())),
         ("start at level 2A", n.Start(n.Label("2A"), ())),
         (
             "toxicity DLT within cycle 1 written T",

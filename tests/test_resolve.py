@@ -193,7 +193,10 @@ class TestAWholeFile:
             m.Level("4", (None, None)),
         )
         assert whole.start == 1
-        assert whole.parameters == {"top": Fraction(4), "target": Fraction(333, 1000)}
+        assert whole.parameters == {
+            "top": m.Parameter("top", Fraction(4)),
+            "target": m.Parameter("target", Fraction(333, 1000), "percent", means="the highest rate"),
+        }
 
     def test_what_is_counted(self, whole: m.Protocol) -> None:
         assert whole.toxicities == (
@@ -394,7 +397,7 @@ def test_parameters_are_overridden_without_regard_to_case() -> None:
     assert len(resolved(text).meant.levels) == 3
     outcome = resolved(text, {"TOP": Fraction(5)})
     assert [level.label for level in outcome.meant.levels] == ["1", "2", "3", "4", "5"]
-    assert outcome.meant.parameters == {"top": Fraction(5)}
+    assert outcome.meant.parameters == {"top": m.Parameter("top", Fraction(5), was_set=True)}
 
 
 def test_a_parameter_that_is_not_declared_cannot_be_set() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +16,7 @@ from doselang.loading import Loaded, load
 from doselang.report.concise import render_concise
 from doselang.report.printable import printable, printable_lines
 from doselang.report.text import count_words, render_text
+from doselang.resolve import Setting, read_setting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,17 +78,18 @@ def expanded(paths: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def parameters(settings: tuple[str, ...]) -> dict[str, Fraction]:
+def parameters(settings: tuple[str, ...]) -> dict[str, Setting]:
     """What `--set NAME=VALUE` gives, by name."""
-    found: dict[str, Fraction] = {}
+    found: dict[str, Setting] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
-        if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?%?", value.strip()) or not name.strip():
+        read = read_setting(value)
+        if read is None or not name.strip():
             raise trouble(
-                "DL903", f"`--set {setting}` is not NAME=VALUE with a number.", help="For example: --set levels=4"
-            )
-        number = Fraction(value.strip().removesuffix("%"))
-        found[name.strip()] = number / 100 if value.strip().endswith("%") else number
+                "DL903", f"`--set {setting}` is not NAME=VALUE with a number.",
+                help="For example: --set levels=4, --set target=30%, --set skeleton=0.05,0.1,0.2",
+            )  # fmt: skip
+        found[name.strip()] = read
     return found
 
 

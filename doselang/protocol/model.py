@@ -62,6 +62,25 @@ class ProtocolText:
     cited: frozenset[int] = frozenset()
 
 
+@frozen(repr=False)
+class Parameter(Element):
+    """A parameter and its value; a percentage is a fraction of 1, a list a tuple.
+
+    `low` and `high` are its range, None without one; `computed` if it is made of others, `was_set` if a command line
+    or a program gave the value.
+    """
+
+    name: str
+    value: Fraction | tuple[Fraction, ...]
+    kind: Literal["number", "percent", "dose"] = "number"
+    unit: str | None = None
+    low: Fraction | None = None
+    high: Fraction | None = None
+    means: str | None = None
+    computed: bool = False
+    was_set: bool = False
+
+
 # ---- treatment ----
 
 
@@ -392,5 +411,5 @@ class Protocol:
     silences: tuple[Silence, ...] = ()
     citations: tuple[Citation, ...] = ()
     text: ProtocolText | None = None
-    parameters: dict[str, Fraction] = field(factory=dict, hash=False)
-    """Every parameter and its value."""
+    parameters: dict[str, Parameter] = field(factory=dict, hash=False)
+    """Every parameter, by name."""

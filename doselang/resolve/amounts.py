@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
 from doselang.diagnostics import Label
 from doselang.resolve.glossary import Glossary, Value
-from doselang.resolve.names import fold
-from doselang.source import NOWHERE
 from doselang.syntax import nodes as syntax
 
 MOST_PATIENTS = 10_000
@@ -29,37 +27,35 @@ def shown(number: Fraction) -> str:
     return decimal if Fraction(decimal) == number else f"{number.numerator}/{number.denominator}"
 
 
-def declare_parameters(
-    glossary: Glossary, declarations: list[syntax.ParameterDecl], settings: Mapping[str, Fraction]
-) -> None:
-    """Enter the parameters with their values; `settings` override by name."""
-    wanted = {fold(name): number for name, number in settings.items()}
-    for declaration in declarations:
-        name = declaration.name
-        if not glossary.parameters.declare(name.text, name.span, glossary.report):
-            continue
-        match declaration.value:
-            case syntax.Percent(syntax.Number(number)):
-                value = Value(number / 100, True, declaration.span)
-            case syntax.Number(number):
-                value = Value(number, False, declaration.span)
-            case _:
-                glossary.report.add("DL206", "A parameter's value must be a number.", declaration.value.span)
-                value = Value(Fraction(1), False, declaration.span)
-        if fold(name.text) in wanted:
-            value = Value(wanted[fold(name.text)], value.percent, declaration.span, was_set=True)
-        glossary.values.append(value)
-    for name_set in settings:
-        if glossary.parameters.find(name_set) is None and not glossary.partial:
-            near = glossary.parameters.suggestion(name_set)
-            help = f"Did you mean `{near}`?" if near else glossary.parameters.existing()
-            glossary.report.add("DL203", f"There is no parameter `{name_set}` to set.", NOWHERE, help=help)
+def value_of(glossary: Glossary, node: syntax.Given) -> Fraction | tuple[Fraction, ...] | None:
+    """What a number, a percentage or a parameter comes to: 30% is 3/10, a list is a tuple.
+
+    None where a parameter is not there or wrong, which is reported.
+    """
+    match node:
+        case syntax.Number(number):
+            return number
+        case syntax.Percent():
+            return percentage(glossary, node)
+        case syntax.Parameter():
+            value = any_parameter(glossary, node)
+            return None if value is None else value.numbers if value.is_list else value.number
+
+
+def any_parameter(glossary: Glossary, use: syntax.Parameter) -> Value | None:
+    """The value of a parameter where it is used, a list too."""
+    found = glossary.look_up(glossary.parameters, use.name)
+    return None if found is None else glossary.values[found]
 
 
 def parameter(glossary: Glossary, use: syntax.Parameter) -> Value | None:
-    """The value of a parameter where it is used."""
-    found = glossary.look_up(glossary.parameters, use.name)
-    return None if found is None else glossary.values[found]
+    """The value of a parameter where one number must stand; a list is reported."""
+    value = any_parameter(glossary, use)
+    if value is not None and value.is_list:
+        message = f"`{use.name.text}` is a list of {len(value.numbers)}, and here one number must stand."
+        glossary.report.add("DL206", message, use.span, labels=[Label(value.span, "the list")])
+        return None
+    return value
 
 
 def _wrong(glossary: Glossary, amount: syntax.Amount, message: str, value: Value | None, help: str | None) -> None:
@@ -68,6 +64,7 @@ def _wrong(glossary: Glossary, amount: syntax.Amount, message: str, value: Value
     if isinstance(amount, syntax.Parameter) and value is not None:
         how = "is set to" if value.was_set else "is"
         number = f"{shown(value.number * 100)}%" if value.percent else shown(value.number)
+        number = f"{number} {value.unit}" if value.unit else number
         labels = [Label(value.span, f"`{amount.name.text}` {how} {number}")]
     glossary.report.add("DL206", message, amount.span, labels=labels, help=help)
 
@@ -82,6 +79,8 @@ def whole(glossary: Glossary, amount: syntax.Amount, what: str, low: int = 1, hi
     help = f"Write a whole number from {low} to {high}."
     if value is not None and value.percent:
         _wrong(glossary, amount, f"{begin} must be a whole number, not a percentage.", value, help)
+    elif value is not None and value.unit:
+        _wrong(glossary, amount, f"{begin} must be a whole number, not a dose in {value.unit}.", value, help)
     elif number.denominator != 1:
         _wrong(glossary, amount, f"{begin} must be a whole number, not {shown(number)}.", value, help)
     elif number < low:
@@ -91,6 +90,31 @@ def whole(glossary: Glossary, amount: syntax.Amount, what: str, low: int = 1, hi
     else:
         return int(number)
     return None
+
+
+def rates(
+    glossary: Glossary, given: Sequence[syntax.Percent | syntax.Parameter], code: Literal["DL206", "DL216"] = "DL206"
+) -> list[Fraction | None]:
+    """Percentages, and parameters that are percentages, as exact fractions of 1; a list stands for its members."""
+    found: list[Fraction | None] = []
+    for node in given:
+        if isinstance(node, syntax.Percent):
+            found.append(percentage(glossary, node, code))
+            continue
+        value = any_parameter(glossary, node)
+        wrong = None if value is None else next((n for n in value.numbers if not 0 <= n <= 1), None)
+        if value is None:
+            found.append(None)
+        elif not value.percent:
+            help = f"If it is a number of percent, write `{node.name.text}%`."
+            _wrong(glossary, node, f"`{node.name.text}` is not a percentage, and here one must stand.", value, help)
+            found.append(None)
+        elif wrong is not None:
+            _wrong(glossary, node, f"A rate lies between 0% and 100%; {shown(wrong * 100)}% does not.", value, None)
+            found.append(None)
+        else:
+            found += value.numbers
+    return found
 
 
 def percentage(
@@ -173,7 +197,8 @@ def _time(glossary: Glossary, amount: syntax.Amount) -> Fraction | None:
     if isinstance(amount, syntax.Number):
         return amount.value
     value = parameter(glossary, amount)
-    if value is not None and value.percent:
-        _wrong(glossary, amount, "A time cannot be a percentage.", value, None)
+    if value is not None and (value.percent or value.unit):
+        what = "a percentage" if value.percent else "a dose"
+        _wrong(glossary, amount, f"A time cannot be {what}.", value, None)
         return None
     return None if value is None else value.number

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from doselang.diagnostics import Label, Report
 from doselang.protocol import model
 from doselang.resolve import treatment
-from doselang.resolve.amounts import declare_parameters
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
 from doselang.resolve.glossary import Glossary
@@ -17,6 +15,7 @@ from doselang.resolve.histories import Spelling
 from doselang.resolve.limits import Accrual, bind_accrual
 from doselang.resolve.missing import report_missing
 from doselang.resolve.outline import MOST_PARTS, MOST_STATES, Home, Outline, outline_of
+from doselang.resolve.parameters import Settings, bind_parameters, declare_parameters
 from doselang.resolve.places import Where
 from doselang.resolve.rules import Rules, bind_assumption, bind_overrides, bind_rules
 from doselang.resolve.scenarios import bind_scenarios
@@ -36,7 +35,7 @@ def resolve(
     report: Report,
     *,
     text: model.ProtocolText | None,
-    settings: Mapping[str, Fraction] | None = None,
+    settings: Settings | None = None,
 ) -> model.Protocol | None:
     """The protocol that a file means; None if anything in it is wrong, which is added to the report.
 
@@ -99,7 +98,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         silences=_silences(glossary, outline.silences),
         citations=tuple(sources.citations),
         text=sources.settled(),
-        parameters=dict(zip(glossary.parameters.spelled, (v.number for v in glossary.values), strict=True)),
+        parameters=bind_parameters(glossary, outline.parameters),
     )
 
 

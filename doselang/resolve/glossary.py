@@ -15,12 +15,22 @@ from doselang.syntax.words import with_article
 
 @frozen
 class Value:
-    """The value of a parameter; `percent` where it was declared with the sign, so that 33% is 33/100."""
+    """The value of a parameter: one number, or the members of a list.
 
-    number: Fraction
+    `percent` where it was declared with the sign, so that 33% is 33/100; `range` holds both ends, if it has one.
+    """
+
+    numbers: tuple[Fraction, ...]
     percent: bool
     span: Span
     was_set: bool = False
+    unit: str | None = None
+    is_list: bool = False
+    range: tuple[Fraction, Fraction] | None = None
+
+    @property
+    def number(self) -> Fraction:
+        return self.numbers[0]
 
 
 @define
@@ -42,8 +52,8 @@ class Glossary:
     """Whether parameters were given other values than the file's."""
     has_text: bool = False
     """Whether the file names a text, which its rules can cite."""
-    values: list[Value] = field(factory=list)
-    """The values of the parameters, in their order."""
+    values: list[Value | None] = field(factory=list)
+    """The values of the parameters, in their order; None for a wrong one, which is reported."""
     parameters: Names = field(factory=lambda: Names("parameter", "parameters", "parameter {} is 3"))
     components: Names = field(factory=lambda: Names("component", "components", "component {} in mg"))
     levels: Names = field(factory=lambda: Names("level", "levels", "level {}"))

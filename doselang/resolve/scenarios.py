@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from doselang.diagnostics import Label
 from doselang.protocol import model
-from doselang.resolve.amounts import percentage, shown
+from doselang.resolve.amounts import rates as bind_rates
+from doselang.resolve.amounts import shown
 from doselang.resolve.expectations import Books
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.names import Names, fold, shorten
@@ -15,6 +16,7 @@ from doselang.resolve.rules import unknown_rule
 from doselang.syntax import nodes as syntax
 
 Row = tuple[Fraction, ...]
+Written = tuple[syntax.Percent | syntax.Parameter, ...]
 
 
 def bind_scenarios(
@@ -69,7 +71,7 @@ def _floats(row: Row) -> tuple[float, ...]:
 
 
 def _rates(
-    glossary: Glossary, written: syntax.Rates, name: syntax.Name, values: tuple[syntax.Percent, ...],
+    glossary: Glossary, written: syntax.Rates, name: syntax.Name, values: Written,
     rates: dict[int, Row | None],
 ) -> None:  # fmt: skip
     found = glossary.find_toxicity(name.text)
@@ -87,7 +89,7 @@ def _rates(
 
 
 def _hazards(
-    glossary: Glossary, written: syntax.Hazards, name: syntax.Name, values: tuple[syntax.Percent, ...],
+    glossary: Glossary, written: syntax.Hazards, name: syntax.Name, values: Written,
     hazards: dict[int, Row | None],
 ) -> None:  # fmt: skip
     found = glossary.events.find(name.text)
@@ -114,9 +116,9 @@ def _report_twice(
         glossary.report.add("DL216", message, written.span, help="Leave out one of the two.")
 
 
-def _row(glossary: Glossary, written: syntax.Rates | syntax.Hazards, values: tuple[syntax.Percent, ...]) -> Row | None:
+def _row(glossary: Glossary, written: syntax.Rates | syntax.Hazards, values: Written) -> Row | None:
     """One rate a level."""
-    found = [percentage(glossary, value, "DL216") for value in values]
+    found = bind_rates(glossary, values, "DL216")
     levels = len(glossary.levels)
     if len(found) not in (1, levels) and glossary.ladder_known and levels and not glossary.partial:
         need = f"{levels}, one a level, or one for all" if levels > 1 else "one"
@@ -185,7 +187,7 @@ def _chances(glossary: Glossary, books: Books, written: syntax.Chances, chances:
         unknown_rule(glossary, names, written.rule)
         return
     gates = [case.gate for entry in entries for case in entry.bound.cases if case.gate is not None]
-    values = [percentage(glossary, value, "DL216") for value in written.values]
+    values = bind_rates(glossary, written.values, "DL216")
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values):
         return

@@ -12,6 +12,7 @@ from doselang.protocol import model
 from doselang.resolve.amounts import cycle_number, duration, parameter, shown
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.glossary import Glossary
+from doselang.resolve.ladders import dose_number, generated_doses, report_no_unit
 from doselang.resolve.letters import letters_for
 from doselang.resolve.names import fold, shorten
 from doselang.resolve.outline import Outline
@@ -64,7 +65,7 @@ def bind_ladder(
                 elif glossary.levels.declare(label.text, label.span, glossary.report):
                     bound.append(model.Level(label.text, given, span=statement.span))
             case syntax.Levels():
-                bound += _row(glossary, statement, len(components))
+                bound += _row(glossary, statement, components)
     if len(bound) > MOST_LEVELS:
         message = f"The ladder has {len(bound)} levels; at most {MOST_LEVELS} are read."
         glossary.report.add("DL704", message, bound[MOST_LEVELS].span)
@@ -73,16 +74,19 @@ def bind_ladder(
     return tuple(bound)
 
 
-def _row(glossary: Glossary, levels: syntax.Levels, components: int) -> list[model.Level]:
+def _row(
+    glossary: Glossary, levels: syntax.Levels, components: tuple[model.Component, ...]
+) -> list[model.Level]:  # fmt: skip
     """The levels that `levels 1 to 5` writes; of labels that are there already the first is reported."""
     labels = [str(number) for number in _numbers(glossary, levels)]
+    doses = dict(zip(labels, generated_doses(glossary, levels, labels, components), strict=True))
     new = [label for label in labels if glossary.levels.find(label) is None]
     clash = next((label for label in labels if glossary.levels.find(label) is not None), None)
     if clash is not None:
         glossary.levels.declare(clash, levels.span, glossary.report)
     for label in new:
         glossary.levels.enter(label, levels.span)
-    return [model.Level(label, (None,) * components, span=levels.span) for label in new]
+    return [model.Level(label, doses[label], span=levels.span) for label in new]
 
 
 def _numbers(glossary: Glossary, levels: syntax.Levels) -> range:
@@ -116,7 +120,7 @@ def _label_number(glossary: Glossary, label: syntax.Label) -> int | None:
     value = parameter(glossary, use)
     if value is None:
         return None
-    if value.percent or value.number.denominator != 1:
+    if value.percent or value.unit or value.number.denominator != 1:
         glossary.report.add(
             "DL206", f"`levels` counts whole numbers; `{label.text}` is {shown(value.number)}.", label.span,
             labels=[Label(value.span, "the parameter's value")],
@@ -144,15 +148,9 @@ def _doses(
             case syntax.Number(number):
                 given[found] = number
             case use:
-                value = parameter(glossary, use)
-                given[found] = value.number if value else None
+                given[found] = dose_number(glossary, use, components[found])
         if components[found].unit is None:
-            name = components[found].name
-            glossary.report.add(
-                "DL207", f"The dose of `{name}` is a number, and `{name}` has no unit.", dose.span,
-                labels=[Label(glossary.components.spans[found], "no unit here")],
-                help=f"Write for example `component {name} in mg`, or the dose in words, in quotes.",
-            )  # fmt: skip
+            report_no_unit(glossary, found, dose)
     return tuple(given.get(i) for i in range(len(components)))
 
 

@@ -21,6 +21,7 @@ from doselang.syntax.clauses import (
     Name,
     Node,
     Number,
+    Parameter,
     Percent,
     Text,
 )
@@ -28,11 +29,12 @@ from doselang.syntax.moves import *  # noqa: F403
 from doselang.syntax.moves import Move
 
 __all__ = [
-    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Case", "Chances", "Cites", "Claim", "Cohorts",
-    "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Engine", "Evaluability", "Event", "Example", "File",
-    "Grid", "Hazards", "Ladder", "Level", "Levels", "Look", "Means", "Overrides", "ParameterDecl", "Part",
-    "ProtocolTitle", "Rates", "Replace", "Row", "Rule", "Scenario", "Sentinel", "Silent", "Start", "State", "Statement",
-    "Table", "TextFile", "Toxicity", "Unit", "Verdict", "Within", "WithinCycles", "Written",
+    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Bounds", "Case", "Chances", "Cites", "Claim",
+    "Climb", "Cohorts", "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Doubling", "Engine",
+    "Evaluability", "Event", "Example", "File", "Given", "Grid", "Hazards", "Ladder", "Level", "Levels", "Look",
+    "Means", "Operator", "Overrides", "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Row",
+    "Rule", "Scenario", "Sentinel", "Setting", "Silent", "Start", "State", "Statement", "Table", "TextFile", "Toxicity",
+    "Unit", "UseDesign", "Verdict", "Within", "WithinCycles", "Written",
 ]  # fmt: skip
 __all__ += clauses.__all__
 __all__ += moves.__all__
@@ -64,6 +66,22 @@ class Overrides(Node):
     rules: tuple[Text, ...]
 
 
+@frozen(repr=False)
+class Replaces(Node):
+    """`replaces "…"`: the rules of the design that is used in whose place this one stands."""
+
+    rules: tuple[Text, ...]
+
+
+Given = Union[Number, Parameter, Percent]
+"""What may stand where a value is given: a number, a percentage, a parameter's name."""
+
+
+@frozen(repr=False)
+class Unit(Node):
+    text: str
+
+
 # ---- statements ----
 
 
@@ -78,9 +96,44 @@ class TextFile(Node):
 
 
 @frozen(repr=False)
-class ParameterDecl(Node):
+class Setting(Node):
+    """`levels 4`: what a design's parameter is to be."""
+
     name: Name
-    value: Number | Percent
+    values: tuple[Given, ...]
+
+
+@frozen(repr=False)
+class UseDesign(Node):
+    """`use "…" with … without …`: the statements of another file."""
+
+    design: Text
+    settings: tuple[Setting, ...]
+    without: tuple[Text, ...]
+
+
+@frozen(repr=False)
+class Operator(Node):
+    word: Literal["times", "plus"]
+
+
+@frozen(repr=False)
+class Bounds(Node):
+    """`from 1 to 20`: the range of a parameter."""
+
+    low: Given
+    high: Given
+
+
+@frozen(repr=False)
+class ParameterDecl(Node):
+    """`values` are one, or the members of a list; with `operators` between them they are one computed value."""
+
+    name: Name
+    values: tuple[Given, ...]
+    operators: tuple[Operator, ...]
+    unit: Unit | None
+    bounds: Bounds | None
     means: Means | None
 
 
@@ -99,11 +152,6 @@ class Background(Node):
 class Cycle(Node):
     length: Duration
     cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Unit(Node):
-    text: str
 
 
 @frozen(repr=False)
@@ -157,11 +205,31 @@ class Grid(Node):
 
 
 @frozen(repr=False)
+class Doubling(Node):
+    """`doubling`: each dose is twice the one before."""
+
+
+@frozen(repr=False)
+class Climb(Node):
+    """`drug from 100 by 40%, 33% rounded to 5 up to 800`: the doses of one component, level after level.
+
+    Of the steps each is used once and the last repeats. More than one rounding or cap is wrong.
+    """
+
+    component: Name
+    start: Given
+    steps: tuple[Given | Doubling, ...]
+    rounded: tuple[Amount, ...] = ()
+    caps: tuple[Amount, ...] = ()
+
+
+@frozen(repr=False)
 class Levels(Node):
-    """`levels 1 to 5`; the labels may be whole numbers or a parameter's name."""
+    """`levels 1 to 5`; the labels may be whole numbers or a parameter's name. `climbs` give the doses."""
 
     low: Label
     high: Label
+    climbs: tuple[Climb, ...]
 
 
 @frozen(repr=False)
@@ -341,11 +409,11 @@ class Case(Node):
 
 @frozen(repr=False)
 class Rule(Node):
-    """A rule; `basis` holds its Overrides, Cites and Assume in the order written."""
+    """A rule; `basis` holds its Overrides, Replaces, Cites and Assume in the order written."""
 
     name: Text
     at_any_time: bool
-    basis: tuple[Overrides | Cites | Assume, ...]
+    basis: tuple[Overrides | Replaces | Cites | Assume, ...]
     cases: tuple[Case, ...]
 
 
@@ -373,19 +441,19 @@ class Example(Node):
 @frozen(repr=False)
 class Rates(Node):
     toxicity: Name
-    values: tuple[Percent, ...]
+    values: tuple[Percent | Parameter, ...]
 
 
 @frozen(repr=False)
 class Hazards(Node):
     event: Name
-    values: tuple[Percent, ...]
+    values: tuple[Percent | Parameter, ...]
 
 
 @frozen(repr=False)
 class Chances(Node):
     rule: Text
-    values: tuple[Percent, ...]
+    values: tuple[Percent | Parameter, ...]
 
 
 @frozen(repr=False)
@@ -395,9 +463,9 @@ class Scenario(Node):
 
 
 Statement = Union[
-    ProtocolTitle, TextFile, ParameterDecl, Assume, Silent, Background, Cycle, Component, Ladder, Level, Levels, Grid,
-    Start, Toxicity, Event, Evaluability, Replace, Body, Verdict, Counter, Table, Engine, Part, Cohorts, Sentinel, Look,
-    Accrue, Course, State, Rule, Claim, Example, Scenario,
+    ProtocolTitle, TextFile, UseDesign, ParameterDecl, Assume, Silent, Background, Cycle, Component, Ladder, Level,
+    Levels, Grid, Start, Toxicity, Event, Evaluability, Replace, Body, Verdict, Counter, Table, Engine, Part, Cohorts,
+    Sentinel, Look, Accrue, Course, State, Rule, Claim, Example, Scenario,
 ]  # fmt: skip
 
 

@@ -27,7 +27,8 @@ GUARDS = get_args(n.Guard)
 MOVES = get_args(n.Move)
 PLAIN_MOVES = get_args(n.PlainMove)
 AMOUNTS = get_args(n.Amount)
-BASIS = (n.Overrides, n.Cites, n.Assume)
+GIVEN = get_args(n.Given)
+BASIS = (n.Overrides, n.Replaces, n.Cites, n.Assume)
 ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
 
 
@@ -108,6 +109,40 @@ class Size(n.Node):
 
     amount: n.Amount | None
     more: bool
+
+
+@frozen
+class Tail(n.Node):
+    """`rounded to 5`, `up to 800`: what is said of all doses of a climb."""
+
+    kind: str
+    amount: n.Amount
+
+
+@frozen
+class Further(n.Node):
+    """A further step of the climb before it, after a comma."""
+
+    step: n.Given
+    tails: tuple[Tail, ...]
+
+
+@frozen
+class Settings(n.Node):
+    """All that is given after `with`."""
+
+    settings: tuple[n.Setting, ...]
+
+
+@frozen
+class LeftOut(n.Node):
+    """The names after `without`."""
+
+    names: tuple[n.Text, ...]
+
+
+def tails(found: Sequence[Tail], kind: str) -> tuple[n.Amount, ...]:
+    return tuple(tail.amount for tail in found if tail.kind == kind)
 
 
 # ---- places in the text ----

@@ -16,6 +16,7 @@ from doselang.syntax.picking import (
     AMOUNTS,
     ASSUMPTIONS,
     BASIS,
+    GIVEN,
     GUARDS,
     MOVES,
     PLAIN_MOVES,
@@ -24,12 +25,16 @@ from doselang.syntax.picking import (
     Columns,
     Default,
     Entry,
+    Further,
     Kid,
+    LeftOut,
     Less,
     Limits,
     More,
     Moves,
+    Settings,
     Size,
+    Tail,
     Word,
     along_of,
     arguments_of,
@@ -46,6 +51,7 @@ from doselang.syntax.picking import (
     place_of,
     said,
     status,
+    tails,
     word,
     words,
 )
@@ -69,8 +75,8 @@ class Shape:
         return n.Number(value, str(token), span=place_of(token))
 
     def parameter_name(self, kids: list[Kid]) -> n.Name:
-        """A name, also one that is a word of the language."""
-        return kids[0] if isinstance(kids[0], n.Name) else n.Name(str(kids[0]), span=over(kids))
+        """A name, also one that is a word of the language, which is then written small."""
+        return kids[0] if isinstance(kids[0], n.Name) else n.Name(str(kids[0]).lower(), span=over(kids))
 
     def parameter_value(self, kids: list[Kid]) -> n.Parameter:
         return n.Parameter(self.parameter_name(kids), span=over(kids))
@@ -95,7 +101,42 @@ class Shape:
 
     protocol = node(n.ProtocolTitle, one(n.Text))
     text = node(n.TextFile, one(n.Text))
-    parameter = node(n.ParameterDecl, one(n.Name), one(n.Number, n.Percent), maybe(n.Means))
+    parameter = node(
+        n.ParameterDecl, one(n.Name), every(*GIVEN), every(n.Operator), maybe(n.Unit), maybe(n.Bounds), maybe(n.Means)
+    )
+    times = literal(n.Operator, "times")
+    plus = literal(n.Operator, "plus")
+    bounds = node(n.Bounds, child(1), child(3))
+
+    def dose_unit(self, kids: list[Kid]) -> n.Unit:
+        return n.Unit("/".join(kid.text for kid in kids if isinstance(kid, n.Name)), span=over(kids))
+
+    def use_design(self, kids: list[Kid]) -> n.UseDesign:
+        given, left_out = maybe(Settings)(kids), maybe(LeftOut)(kids)
+        settings, names = given.settings if given else (), left_out.names if left_out else ()
+        return n.UseDesign(one(n.Text)(kids), settings, names, span=over(kids))
+
+    def with_values(self, kids: list[Kid]) -> Settings:
+        """A value alone, after a comma, is a further one of the list before it."""
+        found: list[n.Setting] = []
+        for kid in kids:
+            if isinstance(kid, n.Setting):
+                found.append(kid)
+            elif isinstance(kid, GIVEN):
+                last = found[-1]
+                found[-1] = n.Setting(last.name, (*last.values, kid), span=last.span.to(kid.span))
+        return Settings(tuple(found), span=over(kids))
+
+    setting = node(n.Setting, one(n.Name), every(*GIVEN))
+    given_number = passed()
+    given_percent = node(n.Percent, child(0))
+    without = node(LeftOut, every(n.Text))
+
+    def given_parameter(self, kids: list[Kid]) -> n.Parameter:
+        return n.Parameter(kids[0], span=over(kids))
+
+    rate = passed()
+    rate_parameter = given_parameter
     assume = node(n.Assume, child(1), child(3))
     silent = node(n.Silent, one(n.Text), maybe(*GUARDS))
     background = node(n.Background, one(n.Text))
@@ -111,7 +152,30 @@ class Shape:
     axis = node(n.Axis, child(0), every(*AMOUNTS))
     dose = node(n.Dose, child(0), child(1))
     dose_in_words = dose
-    levels = node(n.Levels, child(1), child(3))
+
+    def levels(self, kids: list[Kid]) -> n.Levels:
+        """A step alone, after a comma, is a further one of the climb before it."""
+        climbs: list[n.Climb] = []
+        for kid in kids:
+            if isinstance(kid, n.Climb):
+                climbs.append(kid)
+            elif isinstance(kid, Further):
+                last = climbs[-1]
+                steps, span = (*last.steps, kid.step), last.span.to(kid.span)
+                rounded, caps = last.rounded + tails(kid.tails, "rounded"), last.caps + tails(kid.tails, "up")
+                climbs[-1] = n.Climb(last.component, last.start, steps, rounded, caps, span=span)
+        return n.Levels(kids[1], kids[3], tuple(climbs), span=over(kids))
+
+    def climb(self, kids: list[Kid]) -> n.Climb:
+        said_of_all = every(Tail)(kids)
+        rounded, caps = tails(said_of_all, "rounded"), tails(said_of_all, "up")
+        return n.Climb(kids[0], kids[2], (kids[3],), rounded, caps, span=over(kids))
+
+    further = node(Further, child(0), every(Tail))
+    doubling = node(n.Doubling)
+    by_step = passed(1)
+    rounded = node(Tail, fixed("rounded"), child(2))
+    up_to = node(Tail, fixed("up"), child(2))
     start_at = node(n.Start, lambda kids: one(n.Place)(kids).label, every(n.Cites))
 
     # ---- what is counted, and who decides ----
@@ -199,6 +263,7 @@ class Shape:
     rule = node(n.Rule, one(n.Text), said("at any time"), every(*BASIS), every(n.Case))
     at_any_time = literal(Word, "at any time")
     overrides = node(n.Overrides, every(n.Text))
+    replaces = node(n.Replaces, every(n.Text))
     case = node(n.Case, child(1), lambda kids: kids[3].moves)
 
     # ---- conditions ----
@@ -348,7 +413,7 @@ class Shape:
     close = node(n.Close, one(n.Place), said("with all above"), said("too toxic"))
     declare = node(n.Declare, maybe(n.Place), one(n.Name))
     declare_no = declare
-    steps = passed()
+    step_count = passed()
     component_step = node(Along, child(1))
     begin_size = node(Size, child(1), said("more"))
     begin_filling = node(n.Begin, one(n.Name), one(n.Place), child(5), fixed(False), fixed(True))
@@ -397,6 +462,6 @@ class Shape:
         return label
 
     scenario = node(n.Scenario, one(n.Text), every(*ASSUMPTIONS))
-    rates = node(n.Rates, one(n.Name), every(n.Percent))
-    hazards = node(n.Hazards, one(n.Name), every(n.Percent))
-    chances = node(n.Chances, one(n.Text), every(n.Percent))
+    rates = node(n.Rates, one(n.Name), every(n.Percent, n.Parameter))
+    hazards = node(n.Hazards, one(n.Name), every(n.Percent, n.Parameter))
+    chances = node(n.Chances, one(n.Text), every(n.Percent, n.Parameter))

@@ -25,11 +25,13 @@ from doselang.syntax.nodes import (
     Chances,
     Cites,
     Claim,
+    Climb,
     Cohorts,
     Component,
     Counter,
     Course,
     Cycle,
+    Doubling,
     Engine,
     Evaluability,
     Event,
@@ -49,6 +51,7 @@ from doselang.syntax.nodes import (
     ProtocolTitle,
     Rates,
     Replace,
+    Replaces,
     Rule,
     Scenario,
     Sentinel,
@@ -60,6 +63,7 @@ from doselang.syntax.nodes import (
     Text,
     TextFile,
     Toxicity,
+    UseDesign,
     Verdict,
     Within,
     WithinCycles,
@@ -70,6 +74,7 @@ from doselang.syntax.words import (
     amount_words,
     begun,
     duration_words,
+    ended,
     guard_words,
     listed,
     moves_words,
@@ -97,6 +102,10 @@ def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
             return [head] if guard is None else [head, clause_line("when", guard_words(guard), guard)]
         case Component() | Cycle() | Start() | Replace() | Cohorts() | Accrue() | Part():
             return [_cited_head(statement), *cites_lines(statement.cites)]
+        case UseDesign():
+            return _use_design(statement)
+        case Levels(climbs=climbs) if climbs:
+            return [_ladder(statement)]
         case Ladder() | Grid() | Evaluability() | Sentinel() | Look() | Table() | Engine():
             return construct_lines(statement)
         case ParameterDecl() | Toxicity() | Event() | State() | Counter():
@@ -155,8 +164,8 @@ def _described_head(statement: ParameterDecl | Toxicity | Event | State | Counte
     match statement:
         case Counter(name=name):
             return head_line(f"counter {name.text}", name)
-        case ParameterDecl(name=name, value=value):
-            return head_line(f"parameter {name.text} is {amount_words(value)}", value)
+        case ParameterDecl():
+            return _parameter(statement)
         case Toxicity(name=name, window=window, written=written):
             inside = f"  {_window(window)}" if window else ""
             return head_line(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
@@ -164,6 +173,40 @@ def _described_head(statement: ParameterDecl | Toxicity | Event | State | Counte
             return head_line(f"event {name.text}{_written(written)}", written or name)
         case State(name=name, final=final):
             return head_line(f"state {name.text}{'  final' if final else ''}", name)
+
+
+def _parameter(parameter: ParameterDecl) -> Line:
+    values, bounds, unit = parameter.values, parameter.bounds, parameter.unit
+    pieces = listed(map(amount_words, values))
+    if parameter.operators:
+        first, *rest = map(amount_words, values)
+        pieces = (first, *(f"{op.word} {value}" for op, value in zip(parameter.operators, rest, strict=True)))
+    pieces = ended(pieces, f" {unit.text}") if unit else pieces
+    if bounds:
+        pieces = ended(pieces, f"  from {amount_words(bounds.low)} to {amount_words(bounds.high)}")
+    return Line(begun(f"parameter {parameter.name.text} is ", pieces), end_of(bounds or unit or values[-1]), 0)
+
+
+def _use_design(use: UseDesign) -> list[Line]:
+    lines = [head_line(f"use {quoted(use.design)}", use.design)]
+    if use.settings:
+        pieces = listed(" ".join((x.name.text, ", ".join(map(amount_words, x.values)))) for x in use.settings)
+        lines.append(clause_line("with", pieces, use.settings[-1]))
+    return [*lines, clause_line("without", listed(map(quoted, use.without)), use)] if use.without else lines
+
+
+def _ladder(levels: Levels) -> Line:
+    head = f"levels {levels.low.text} to {levels.high.text}"
+    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), end_of(levels), 0)
+
+
+def _climb(climb: Climb) -> str:
+    """`drug from 100 by 40% rounded to 5 up to 800`."""
+    first, *rest = ("doubling" if isinstance(x, Doubling) else amount_words(x) for x in climb.steps)
+    steps = ", ".join([first if first == "doubling" else f"by {first}", *rest])
+    tails = [f"rounded to {amount_words(amount)}" for amount in climb.rounded]
+    tails += [f"up to {amount_words(amount)}" for amount in climb.caps]
+    return " ".join([climb.component.text, "from", amount_words(climb.start), steps, *tails])
 
 
 def _window(window: Within | WithinCycles) -> str:
@@ -211,6 +254,8 @@ def _rule(rule: Rule) -> list[Line]:
         match basis:
             case Overrides(rules=names):
                 lines.append(clause_line("overrides", listed(map(quoted, names)), basis))
+            case Replaces(rules=names):
+                lines.append(clause_line("replaces", listed(map(quoted, names)), basis))
             case Cites():
                 lines += cites_lines((basis,))
             case Assume():

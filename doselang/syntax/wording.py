@@ -34,7 +34,8 @@ SENTENCES = {
     "PROTOCOL": "The title", "TEXT": "The name of the file", "CITES": "A citation", "MEANS": "A meaning",
     "ASSUME": "An assumption", "BECAUSE": "A reason", "SILENT": "What the text does not say",
     "BACKGROUND": "A sentence of the text", "EXAMPLE": "A history", "PATIENT": "A history", "STOP": "A reason",
-    "OVERRIDES": "The name of a rule", "BY": "The name of a rule", "CHANCE": "The name of a rule",
+    "USE": "The name of a design", "OVERRIDES": "The name of a rule", "REPLACES": "The name of a rule",
+    "WITHOUT": "The name of a rule", "BY": "The name of a rule", "CHANCE": "The name of a rule",
 }  # fmt: skip
 """What a sentence in quotation marks is, by the word before it."""
 
@@ -67,13 +68,13 @@ MODELS = {
     "LADDER": "ladder combination", "LOOK": "look at every arrival",
     "SENTINEL": "sentinel of each new level for 14 days",
     "TABLE": "table boundaries  by evaluable 3, 6  escalate when DLT at most 0, 1",
-    "USE": "use boin as boundaries with target 30%",
     "EXAMPLE": 'example "1NNN"  then escalate', "LEVEL": "level 1  ibrutinib 420", "LEVELS": "levels 1 to 5",
     "PARAMETER": "parameter top is 5", "PART": "part escalation", "PATIENT": "patient course",
     "PROTOCOL": 'protocol "…"', "REPLACE": "replace inevaluable patients",
     "RULE": 'rule "…"  when none of 3 patients has a DLT  then escalate', "SCENARIO": 'scenario "…"  DLT 10%, 20%, 30%',
     "SILENT": 'silent "…"', "START": "start at level 1", "STATE": "state on-treatment", "TEXT": 'text "protocol.md"',
-    "TOXICITY": "toxicity DLT  within cycle 1  written T", "VERDICT": "verdict RP2D as the result",
+    "TOXICITY": "toxicity DLT  within cycle 1  written T", "USE": 'use "three-plus-three"  with levels 4',
+    "VERDICT": "verdict RP2D as the result",
 }  # fmt: skip
 """A model of each statement."""
 
