@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from math import log
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from attrs import frozen
 from doselang.designs import intervals, units
 from doselang.designs.advice import Adviser, Recommender, Told, Words
 from doselang.designs.arguments import Argument, MethodError, filled
+from doselang.designs.blrm import Blrm
 from doselang.designs.crm import Crm
 from doselang.designs.intervals import ELIMINATE, STEPS
 from doselang.designs.isotonic import Isotonic
@@ -183,6 +185,35 @@ def _own_prior(given: Given) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(map(float, points)), tuple(map(float, masses))
 
 
+def _blrm(given: Given, levels: int) -> Adviser:
+    doses, reference = cast(tuple[Fraction, ...], given["doses"]), _rate(given, "reference-dose")
+    if len(doses) != levels:
+        raise MethodError(f"blrm is told {len(doses)} doses, the ladder has {levels} levels", "doses")
+    if min(doses) <= 0 or any(after <= before for before, after in pairwise(doses)):
+        raise MethodError("the doses of blrm are above 0 and rise from each level to the next", "doses")
+    if reference <= 0:
+        raise MethodError("the reference-dose is above 0", "reference-dose")
+    low, high, limit = (_rate(given, name) for name in ("target-low", "target-high", "overdose-limit"))
+    if not 0 < low < high < 1:
+        raise MethodError(
+            "the target interval begins above 0%, and ends above its beginning, below 100%", "target-high"
+        )
+    if limit <= 0:
+        raise MethodError("with an overdose-limit of 0% no level is ever recommended", "overdose-limit")
+    numbers = [float(_rate(given, name)) for name in ("mean-log-alpha", "mean-log-beta", "sd-log-alpha", "sd-log-beta")]
+    model = Blrm(
+        scaled=tuple(log(dose / reference) for dose in doses),
+        middle=(numbers[0], numbers[1]),
+        spread=(numbers[2], numbers[3]),
+        correlation=float(_rate(given, "correlation")),
+        low=low,
+        high=high,
+        limit=limit,
+        no_skipping_up=bool(given["no-skipping-up"]),
+    )
+    return Recommender("blrm", _told(given), levels, model)
+
+
 @frozen
 class Boundary:
     """What a method of steps says for n patients at a level: None where no number of patients with a DLT leads to it.
@@ -266,6 +297,35 @@ _CRM = (
     Argument(
         "coherent", "flag", False, "never above the level given last while its observed DLT rate exceeds the target"
     ),
+)
+
+_SD_LOW, _SD_HIGH = Fraction(1, 20), Fraction(10)
+
+_BLRM = (
+    Argument("doses", "numbers", None, "the dose of each level, above 0 and rising, all in one unit"),
+    Argument(
+        "reference-dose", "number", None, "the dose at which alpha is the odds of a DLT, in the unit of the doses"
+    ),
+    Argument("mean-log-alpha", "number", None, "the prior mean of log alpha, -20 to 20", Fraction(-20), Fraction(20)),
+    Argument("mean-log-beta", "number", None, "the prior mean of log beta, -5 to 5", Fraction(-5), Fraction(5)),
+    Argument(
+        "sd-log-alpha", "number", None, "the prior standard deviation of log alpha, 0.05 to 10", _SD_LOW, _SD_HIGH
+    ),
+    Argument(
+        "sd-log-beta", "number", None, "the prior standard deviation of log beta, 0.05 to 3", _SD_LOW, Fraction(3)
+    ),
+    Argument(
+        "correlation",
+        "number",
+        Fraction(0),
+        "the prior correlation of log alpha and log beta, -0.95 to 0.95",
+        Fraction(-95, 100),
+        Fraction(95, 100),
+    ),
+    Argument("target-low", "rate", Fraction(16, 100), "the lower end of the interval of targeted DLT rates"),
+    Argument("target-high", "rate", Fraction(33, 100), "its upper end; a DLT rate above it is an overdose"),
+    Argument("overdose-limit", "rate", Fraction(1, 4), "the probability of an overdose is less than this"),
+    _NO_SKIPPING,
 )
 
 _ALL = (
@@ -370,6 +430,14 @@ _ALL = (
         "O'Quigley, Pepe, Fisher. Biometrics 1990;46:33-48",
         _CRM,
         _crm,
+        "level",
+    ),
+    Method(
+        "blrm",
+        "Bayesian logistic regression model with overdose control",
+        "Neuenschwander, Branson, Gsponer. Stat Med 2008;27:2420-2439",
+        _BLRM,
+        _blrm,
         "level",
     ),
 )
