@@ -85,7 +85,7 @@ def test_against_a_fine_grid(at: dict[str, tuple[int, int]]) -> None:
 
 
 def test_a_wide_prior_without_patients() -> None:
-    """log alpha ~ N(0, 5²), beta nearly 1: Pr(rate > 1/2) at the reference dose is 1/2, and at dose d by a normal sum."""
+    """log alpha ~ N(0, 5²), beta nearly 1: Pr(rate > 1/2) is 1/2 at the reference dose, below it by a normal sum."""
     told = {"doses": (1, 10), "reference-dose": 10, "mean-log-alpha": 0, "mean-log-beta": 0, "sd-log-alpha": 5}
     blrm = build("blrm", told | {"sd-log-beta": Fraction(1, 20)}, 2)
     assert isinstance(blrm, Recommender)

@@ -40,9 +40,8 @@ def test_every_method(name: str) -> None:
     assert pickle.loads(pickle.dumps(adviser)) == adviser
     for argument in method.arguments:
         assert argument.means and not argument.means.endswith(".")
-        if argument.default is not None:  # a default may be given as well
-            value = argument.default
-            assert value == () or build(name, told(name) | {argument.name: value}, 3)
+        if argument.default not in (None, (), 0):  # what is not of the kind "or give another": may be given as well
+            assert build(name, told(name) | {argument.name: argument.default}, 3) == adviser
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].gives == "level"])
