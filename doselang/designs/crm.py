@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import erfc, log, sqrt
+from math import atan2, erfc, log, pi, sqrt
 from typing import Literal
 
 import numpy as np
@@ -154,7 +154,10 @@ class Crm:
         finer one is right to `tolerance`^4, and the sinc sums to about `tolerance`.
         """
         spread = 1 / sqrt(1 / self.variance + patients * self._information())
-        step, reach = spread / (1.3 if tolerance > 1e-4 else 2.0), REACH * sqrt(self.variance)
+        finer, reach = 1 if tolerance > 1e-4 else 2, REACH * sqrt(self.variance)
+        # The rates, as functions of b, have no singularity nearer the real line than this: so far is a step safe.
+        smooth = atan2(pi, self.intercept) if self.model == "logistic" and self.intercept > 0 else pi / 2
+        step = min(spread / (1.3 if finer == 1 else 2.0), 2 * pi * smooth / 24 / finer)
         averages = np.full((len(counts), len(columns(np.zeros(1), 1.0))), np.nan)
         left = np.arange(len(counts))
         for _ in range(9):

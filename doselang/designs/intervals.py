@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from fractions import Fraction
 from functools import lru_cache
 
@@ -27,7 +28,10 @@ def boin(target: Fraction, lower: Fraction, upper: Fraction, n: int) -> tuple[in
     t, a, b = target, lower * target, upper * target
     up, up_all = t * (1 - a) / (a * (1 - t)), ((1 - a) / (1 - t)) ** n
     down, down_all = b * (1 - t) / (t * (1 - b)), ((1 - t) / (1 - b)) ** n
-    return tuple(ESCALATE if up**y <= up_all else DE_ESCALATE if down**y >= down_all else STAY for y in range(n + 1))
+    # Both powers rise with y: the two boundaries are found by halving.
+    escalating = bisect_left(range(n + 1), True, key=lambda y: up**y > up_all)
+    not_too_high = bisect_left(range(n + 1), True, key=lambda y: down**y >= down_all)
+    return (ESCALATE,) * escalating + (STAY,) * (not_too_high - escalating) + (DE_ESCALATE,) * (n + 1 - not_too_high)
 
 
 @lru_cache(maxsize=4096)
