@@ -12,7 +12,7 @@ from doselang.protocol.model import Protocol, ProtocolText
 from doselang.resolve import Settings, resolve, split_text
 from doselang.resolve.names import nearest
 from doselang.source import Source
-from doselang.syntax.nodes import File, ParameterDecl, TextFile
+from doselang.syntax.nodes import File, ParameterDecl, Table, Text, TextFile
 from doselang.syntax.parse import parse
 
 MAX_BYTES = 4 << 20
@@ -52,7 +52,8 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     for statement in file.statements:
         if isinstance(statement, TextFile) and text is None:
             text = _protocol_text(statement, folder, report)
-    protocol = resolve(file, report, text=text, settings=settings or {})
+    tables = _tables(file, folder, report)
+    protocol = resolve(file, report, text=text, settings=settings or {}, files=tables)
     for item in report:
         if item.code == "DL903":
             raise Trouble(item)
@@ -137,27 +138,42 @@ def _decoded(content: bytes, path: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _tables(file: File, folder: Path | None, report: Report) -> dict[str, str]:
+    """The files of decision tables that can be read, by name."""
+    found: dict[str, str] = {}
+    for statement in file.statements:
+        if isinstance(statement, Table) and statement.source is not None:
+            text = _beside(statement.source, "table", folder, report)
+            if text is not None:
+                found[statement.source.value] = text
+    return found
+
+
 def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> ProtocolText | None:
     """The text that a protocol names; it must lie in the same folder."""
-    name = statement.path.value
-    help = "Put the text beside the script, and name it without a folder."
+    text = _beside(statement.path, "text", folder, report)
+    return None if text is None else split_text(statement.path.value, text)
+
+
+def _beside(written: Text, what: str, folder: Path | None, report: Report) -> str | None:
+    """The text of a file that a script names, which must lie in the same folder; why there is none is reported."""
+    name = written.value
+    help = f"Put the {what} beside the script, and name it without a folder."
     if not name.strip() or Path(name).name != name or "\\" in name or name in (".", ".."):
-        report.add(
-            "DL604", f"The text “{name}” is not a file in the folder of this script.", statement.path.span, help=help
-        )
+        report.add("DL604", f"The {what} “{name}” is not a file in the folder of this script.", written.span, help=help)
         return None
     if folder is None:
-        report.add("DL604", f"The text “{name}” cannot be read here.", statement.path.span)
+        report.add("DL604", f"The {what} “{name}” cannot be read here.", written.span)
         return None
     path = folder / name
     try:
         if path.resolve().parent != folder.resolve():
-            message = f"The text “{name}” leads outside the folder of this script."
-            report.add("DL604", message, statement.path.span, help=help)
+            message = f"The {what} “{name}” leads outside the folder of this script."
+            report.add("DL604", message, written.span, help=help)
             return None
-        return split_text(name, read_text(str(path)))
+        return read_text(str(path))
     except Trouble as error:
-        report.add("DL604", error.diagnostic.message, statement.path.span, help=error.diagnostic.help)
+        report.add("DL604", error.diagnostic.message, written.span, help=error.diagnostic.help)
     except (OSError, RuntimeError, ValueError):  # a link that leads back to itself is a RuntimeError before 3.13
-        report.add("DL604", f"The text “{name}” cannot be read.", statement.path.span, help=help)
+        report.add("DL604", f"The {what} “{name}” cannot be read.", written.span, help=help)
     return None

@@ -19,10 +19,10 @@ LAYERS = (
     {"api"},
     {"report"},
     {"conduct", "simulate", "check"},
-    {"machine", "designs"},
+    {"machine"},
     {"loading"},
     {"resolve"},
-    {"protocol", "syntax"},
+    {"protocol", "syntax", "designs"},
     {"diagnostics", "codes", "resources"},
     {"source"},
 )

@@ -41,7 +41,8 @@ class TableSpeaker:
 
 def advisers_of(protocol: Protocol) -> tuple[object, ...]:
     """The advisers of a protocol, ready to be asked."""
-    return tuple(_adviser(adviser, len(protocol.levels)) for adviser in protocol.advisers)
+    levels = sum(level.ladder == 0 and not level.off_ladder for level in protocol.levels)
+    return tuple(_adviser(adviser, levels) for adviser in protocol.advisers)
 
 
 def _adviser(adviser: Adviser, levels: int) -> object:
@@ -61,17 +62,35 @@ def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
 
 def recommended(adviser: object, view: View) -> Ints:
     """The level that an adviser recommends in each row of a view, -1 for none."""
+    levels, of_level = _ladder(view)
     tried = view.records.column(FIRST_SIZE)[view.codes] > 0
-    return cast(Recommender, adviser).recommends(*_tallies(view), view.here, tried, view.closed())
+    here = of_level[view.here]
+    closed = view.closed()[:, levels]
+    found = cast(Recommender, adviser).recommends(*_tallies(view, levels), here, tried[:, levels], closed)
+    return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)
 
 
 def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
-    """The probability, by an adviser, that the rate of toxicity at each level is above `rate`, [rows, levels]."""
-    chance = cast(Recommender, adviser).chance(*_tallies(view), rate)
-    assert chance is not None, "the resolver refuses a method without it"
+    """The probability, by an adviser, that the rate of toxicity at each level is above `rate`, [rows, levels].
+
+    Not a number at levels that the adviser does not know.
+    """
+    levels, _ = _ladder(view)
+    chance = np.full(view.codes.shape, np.nan)
+    chance[:, levels] = cast(Recommender, adviser).chance(*_tallies(view, levels), rate)
     return chance
 
 
-def _tallies(view: View) -> tuple[Ints, Ints]:
-    """Evaluable patients and those with the first toxicity, [rows, levels]."""
-    return view.records.tally(-1)[view.codes], view.records.tally(0)[view.codes]
+def _ladder(view: View) -> tuple[Ints, Ints]:
+    """The levels that an adviser knows, those of the first ladder; and by level its position there, -1 for none."""
+    relations = view.setting.relations
+    levels = np.flatnonzero(relations.ordinary & relations.first_ladder).astype(np.int32)
+    of_level = np.full(len(relations.ordinary), -1, np.int32)
+    of_level[levels] = np.arange(len(levels))
+    return levels, of_level
+
+
+def _tallies(view: View, levels: Ints) -> tuple[Ints, Ints]:
+    """Evaluable patients and those with the first toxicity at some levels, [rows, levels]."""
+    codes = view.codes[:, levels]
+    return view.records.tally(-1)[codes], view.records.tally(0)[codes]

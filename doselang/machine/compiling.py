@@ -11,7 +11,7 @@ from doselang.machine.records import Fading, Ints, Layout, Records
 from doselang.machine.relations import Relations
 from doselang.machine.setting import Setting
 from doselang.protocol.guards import All, Any, Guard, Not
-from doselang.protocol.model import Begin, Enrol, Limit, Part, Protocol, Rule, Silence
+from doselang.protocol.model import Begin, Enrol, Limit, Part, Protocol, Rule, Scenario, Silence
 
 
 @frozen
@@ -101,6 +101,11 @@ class Machine:
     @property
     def levels(self) -> int:
         return len(self.protocol.levels)
+
+    def chances(self, scenario: Scenario, part: int, gate: int) -> tuple[float, ...] | None:
+        """The chances of the options at a gate: the scenario's, or those of the rules themselves; None if unknown."""
+        gated = self.parts[part].gates[gate]
+        return scenario.chances.get(self.parts[part].part.rules[gated.rule].name, gated.chances)
 
 
 def compile_lines(

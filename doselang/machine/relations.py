@@ -20,14 +20,15 @@ class Relations:
     """The levels of a protocol in their relations.
 
     `above[a, b]`: whether level b lies above level a (on the same ladder; on a grid, no dose lower and one higher);
-    `together[a, b]`: whether they are on one ladder; `ordinary[a]`: whether it is not off the ladder; `lowest[a]` and
-    `highest[a]` are those of its ladder.
+    `together[a, b]`: whether they are on one ladder; `ordinary[a]`: whether it is not off the ladder;
+    `first_ladder[a]`: whether it is on the first; `lowest[a]` and `highest[a]` are those of its ladder.
     """
 
     levels: tuple[Level, ...]
     above: Bools = field(init=False)
     together: Bools = field(init=False)
     ordinary: Bools = field(init=False)
+    first_ladder: Bools = field(init=False)
     lowest: Ints = field(init=False)
     highest: Ints = field(init=False)
     _steps: dict[tuple[int, int], Ints] = field(factory=dict)
@@ -35,7 +36,7 @@ class Relations:
     def __attrs_post_init__(self) -> None:
         ladder = np.array([level.ladder for level in self.levels], np.int32)
         number = np.arange(len(self.levels), dtype=np.int32)
-        self.together = ladder[:, None] == ladder
+        self.together, self.first_ladder = ladder[:, None] == ladder, ladder == 0
         self.ordinary = np.array([not level.off_ladder for level in self.levels], np.bool_)
         self.above = self.together & (number > number[:, None])
         for a, one in enumerate(self.levels):

@@ -80,7 +80,7 @@ def _words(frames: Frames, part: PartMachine, decision: Decision) -> str:
             return f"{_listed(about)} would break a limit: {_limit(frames.machine.limits[undecided.limit][1])}"
         case "choice":
             bodies = [gate.body for line in undecided.lines if (gate := part.lines[line].case.gate) is not None]
-            who = listing([protocol.bodies[body].name for body in dict.fromkeys(bodies)], mark="")
+            who = listing([protocol.bodies[body].name for body in dict.fromkeys(bodies) if body >= 0], mark="")
             return f"the choice of {who} in rule {_listed(about)} has no chance in this scenario"
 
 
