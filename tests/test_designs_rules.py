@@ -155,6 +155,7 @@ def with_sizes(name: str, sizes: Sizes, levels: int) -> Protocol:
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("back", [False, True])
 def test_a_plus_b_is_the_closed_form_of_lin_and_shih(back: bool, sizes: Sizes, rates: Rates) -> None:
+    rates = rates if sizes == Sizes() else rates[-3:]
     expected = figures(a_plus_b(sizes, len(rates), back=back), rates)
     assert (expected.mtd, expected.no_mtd) == lin_and_shih(sizes, rates, back=back)
     if not back:
@@ -224,12 +225,12 @@ def test_up_and_down_with_k_in_a_row(row: int, total: int, rates: Rates) -> None
     agree(found(protocol, rates), rows_up_and_down(rates, row, total))
 
 
-OFTEN = tuple(Fraction(1, k) for k in (4, 3, 4, 5, 4))
+OFTEN = tuple(Fraction(1, k) for k in (4, 3, 4, 5))
 
 
 @pytest.mark.parametrize(
     ("rates", "moderate"),
-    [(RISING, OFTEN), (STEEP, (*RISING[:4], Fraction(1, 4))), (EDGE, (Fraction(1, 2), Fraction(1, 3), Fraction(0)))],
+    [(RISING[1:], OFTEN), (STEEP[:4], RISING[:4]), (EDGE, (Fraction(1, 2), Fraction(1, 3), Fraction(0)))],
     ids=["rising", "steep", "edge"],
 )
 def test_accelerated_titration(rates: Rates, moderate: Rates) -> None:
