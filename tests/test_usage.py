@@ -142,7 +142,7 @@ WRONG = (
     ("new", "NAME"),
     ("new trial", "--design"),
     ("new trial --design", "--design"),
-    ("new trial --design nope", "The designs are three-plus-three"),
+    ("new trial --design nope", "The designs are a-plus-b, "),
     ("new trial --design ../designs/three-plus-three", "There is no design"),
     *(
         (f"new|--design|three-plus-three|--|{name}", "cannot be the name of a file")

@@ -17,10 +17,7 @@ from doselang.resources import resource
 @click.argument("name")
 @click.option("--design", required=True, help="The design to begin from; `doselang new --help` lists them.")
 def command(name: str, design: str) -> int:
-    """Write NAME.dose, and its text, from a design.
-
-    Designs: three-plus-three.
-    """
+    """Write NAME.dose, and its text, from a design."""
     stem = name.removesuffix(".dose")
     if stem.endswith(("/", os.sep)) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
         raise trouble(
@@ -53,3 +50,6 @@ def designs() -> list[str]:
     """The designs that come with doselang."""
     folder = resource("protocols", "designs")
     return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
+
+
+command.epilog = f"Designs: {', '.join(designs())}."

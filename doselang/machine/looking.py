@@ -330,7 +330,10 @@ def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], U
 
 
 def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...], Undecided | None]:
-    """The verdicts. Only the result must be at a level that is tried and not closed: a label may name any level."""
+    """The verdicts. The MTD must be a level that is tried and not closed, another result one that is not closed.
+
+    A label may name any level.
+    """
     said: dict[int, tuple[int, int, int | None]] = {}
     missing: Undecided | None = None
     for i, m, move in given:
@@ -343,11 +346,11 @@ def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...
         said.setdefault(move.verdict, (i, m, level))
     protocol, here = asked.machine.protocol, int(asked.view.here[row])
     for verdict, (i, m, level) in said.items():
-        bound = verdict == protocol.result or protocol.verdicts[verdict].name.lower() == "mtd"
-        if bound and level is not None and level >= 0:
+        mtd = protocol.verdicts[verdict].name.lower() == "mtd"
+        if (mtd or verdict == protocol.result) and level is not None and level >= 0:
             if trouble := _usable(asked, row, i, m, level):
                 return (), trouble
-            if not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
+            if mtd and not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
                 return (), Undecided("untried level", (i,), m)
     if missing is not None:
         return (), missing
