@@ -10,6 +10,7 @@ import click
 
 from doselang.cli.formatting import replace_file
 from doselang.diagnostics import Trouble, trouble
+from doselang.loading import library_designs
 from doselang.resources import resource
 
 
@@ -26,7 +27,7 @@ def command(name: str, design: str) -> int:
         raise trouble(
             "DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial."
         )
-    available = designs()
+    available = library_designs()
     if design not in available:
         raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
     target, text = Path(f"{stem}.dose"), Path(f"{stem}.md")
@@ -47,9 +48,3 @@ def command(name: str, design: str) -> int:
         raise
     click.echo(f"Written: {target}, with its text {text}. Next: doselang check {target}")
     return 0
-
-
-def designs() -> list[str]:
-    """The designs that come with doselang."""
-    folder = resource("protocols", "designs")
-    return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
