@@ -128,6 +128,11 @@ class Shape:
         return Settings(tuple(found), span=over(kids))
 
     setting = node(n.Setting, one(n.Name), every(*GIVEN))
+
+    def setting_by_word(self, kids: list[Kid]) -> n.Setting:
+        value = n.Parameter(self.parameter_name(kids[1:]), span=over(kids[1:]))
+        return n.Setting(self.parameter_name(kids[:1]), (value,), span=over(kids))
+
     given_number = passed()
     given_percent = node(n.Percent, child(0))
     without = node(LeftOut, every(n.Text))
