@@ -118,7 +118,11 @@ def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:
     """Complete cohorts that differ in one patient, without and with a DLT, where the DLT leads to a bolder move."""
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     result = exploration.machine.protocol.result
+    met: set[int] = set()
     for row, made in enumerate(exploration.situations.rows):
+        if id(made) in met:  # situations share rows
+            continue
+        met.add(id(made))
         exits = {e.counts: e for e in made.exits if e.complete and len(e.outcome) == 1}
         for counts, fewer in exits.items():
             more = exits.get((counts[0] - 1, counts[1] + 1, *counts[2:])) if len(counts) > 1 else None
