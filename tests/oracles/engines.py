@@ -18,7 +18,7 @@ Tally = tuple[tuple[int, int], ...]
 Decision = int | tuple[str, int | None]
 """The level of the next cohort, or why the trial stops and the level selected, None for none."""
 
-NODES = np.linspace(-12.0, 12.0, 6001)
+NODES = np.linspace(-10.0, 10.0, 2001)
 """In prior standard deviations; Simpson's rule over them."""
 SIMPSON = np.ones(len(NODES))
 SIMPSON[1:-1:2], SIMPSON[2:-1:2] = 4.0, 2.0
