@@ -43,21 +43,18 @@ class Met:
 def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[CohortKind]:
     """The kind of the cohort under way in some states of a bucket."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
-    kinds = []
-    for state in states:
-        here = exploration.frames.level[bucket.frames[state]]
-        codes = bucket.codes[state]
-        record = table[codes[here]]
-        higher = table[codes[here + 1]] if here + 1 < len(codes) else None
-        if record[FIRST_SIZE] and not record[ADDED_SIZE]:
-            kinds.append(CohortKind("first"))
-        elif higher is not None and higher[CLOSED]:
-            kinds.append(CohortKind("reopened"))
-        else:
-            columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
-            kept = exploration.machine.records.ceilings[columns].any()
-            kinds.append(CohortKind("added", int(record[columns].sum()) if kept else None))
-    return kinds
+    columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
+    kept = exploration.machine.records.ceilings[columns].any()
+    codes, here = bucket.codes[states], exploration.frames.level[bucket.frames[states]]
+    lines, top = np.arange(len(states)), codes.shape[1] - 1
+    record, higher = table[codes[lines, here]], table[codes[lines, np.minimum(here + 1, top)]]
+    first = (record[:, FIRST_SIZE] != 0) & (record[:, ADDED_SIZE] == 0)
+    reopened = (here < top) & (higher[:, CLOSED] != 0)
+    toxic = record[:, columns].sum(axis=1).tolist()
+    return [
+        CohortKind("first") if a else CohortKind("reopened") if b else CohortKind("added", t if kept else None)
+        for a, b, t in zip(first.tolist(), reopened.tolist(), toxic, strict=True)
+    ]
 
 
 def undecided_steps(exploration: Exploration) -> Iterator[tuple[int, int, int, int]]:
@@ -113,15 +110,18 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
 
 def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:
     """Part and kind of cohorts of which some outcome is decided."""
-    found: set[tuple[int, CohortKind]] = set()
-    situations = exploration.situations
-    branches = exploration.frames.branches
+    situations, branches = exploration.situations, exploration.frames.branches
     ruled = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
-    for row, first in exploration.first_state.items():
-        exits = range(situations.first[row], situations.first[row] + situations.count[row])
-        if any(ruled[situations.branch[exit]] for exit in exits):
-            bucket, state = exploration.state(first)
-            found.add((situations.rows[row].part, kinds_of(exploration, bucket, np.array([state], np.int32))[0]))
+    before = np.concatenate([[0], np.cumsum(ruled[situations.branch])])
+    decided = before[situations.first + situations.count] > before[situations.first]
+    rows = [row for row in exploration.first_state if decided[row]]
+    states = np.array([exploration.first_state[row] for row in rows], np.int32)
+    parts = np.array([situations.rows[row].part for row in rows], np.int32)
+    found: set[tuple[int, CohortKind]] = set()
+    for bucket in exploration.buckets:
+        some = np.flatnonzero((states >= bucket.start) & (states < bucket.start + len(bucket)))
+        kinds = kinds_of(exploration, bucket, states[some] - bucket.start)
+        found.update(zip(parts[some].tolist(), kinds, strict=True))
     return found
 
 

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
 from doselang.check.watching import Sighting, view_of_looks
+from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, truth
 from doselang.machine.decisions import Branch, Ended, Opened
 from doselang.machine.exploring import Exploration, Steps
@@ -29,7 +30,7 @@ class SafetyWatch:
     no_verdict: dict[int, Sighting] = field(factory=dict)
 
     def __call__(self, steps: Steps, frames: Frames) -> None:
-        for number in np.unique(steps.branch).tolist():
+        for number in present(steps.branch):
             branch = frames.branches[number]
             if branch.decision.undecided is not None:
                 continue
@@ -55,7 +56,7 @@ class SafetyWatch:
             there = view.take(declared)
             there.here = there.verdicts[:, number].astype(np.int32)
             wrong = rows[declared[truth(verdict.requires, there) != 1]]
-            for branch in np.unique(steps.branch[wrong]).tolist():
+            for branch in present(steps.branch[wrong]):
                 _keep(self.against, (number, branch), steps, wrong[steps.branch[wrong] == branch])
 
 

@@ -104,9 +104,9 @@ class Watcher:
 
 def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
     """The cohorts that open in the states of some steps, one row a state."""
-    states = np.unique(steps.state)
-    if not len(states):
+    if not len(steps.state):
         return None
+    states = np.flatnonzero(np.bincount(steps.state))
     numbers = steps.bucket.frames[states]
     part = int(frames.part[numbers[0]])
     return view_of(frames, part, numbers, steps.bucket.codes[states].copy()), states.astype(np.int32)

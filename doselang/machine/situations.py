@@ -152,8 +152,9 @@ class Situations:
         part, of_frame = self.machine.parts[number], self.frames
         kind = np.column_stack([of_frame.size[frames], of_frame.sentinel[frames], of_frame.silent[frames]])
         rows = np.empty(len(frames), np.int32)
-        for size, sentinel, silent in np.unique(kind, axis=0).tolist():
-            some = np.flatnonzero((kind == (size, sentinel, silent)).all(axis=1))
+        _, first, which = np.unique(pack(kind), return_index=True, return_inverse=True)
+        for number_of_kind, (size, sentinel, silent) in enumerate(kind[first].tolist()):
+            some = np.flatnonzero(which == number_of_kind)
             if silent:
                 rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
             else:
