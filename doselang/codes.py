@@ -50,6 +50,8 @@ CODES = _register(
     (218, "descending-ladder", "warning"),
     (219, "wrong-letter", "error"),
     (220, "left-out", "info"),
+    (221, "wrong-argument", "error"),
+    (222, "wrong-table", "error"),
     # coverage
     (301, "uncovered-outcome", "error"),
     (302, "conflicting-answers", "error"),

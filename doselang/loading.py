@@ -15,7 +15,7 @@ from doselang.resolve.composing import Composed, Used, compose
 from doselang.resolve.names import fold, nearest, shorten
 from doselang.resources import resource
 from doselang.source import Source
-from doselang.syntax.nodes import File, ParameterDecl, TextFile, UseDesign
+from doselang.syntax.nodes import File, ParameterDecl, Table, Text, TextFile, UseDesign
 from doselang.syntax.parse import parse
 
 MAX_BYTES = 4 << 20
@@ -62,13 +62,16 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     """Parse and resolve a text; `folder` is where the files that it names are looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
-    text = _text_of(file, folder, report)
     designs = _Designs(report, Path(source.path).parent, source.end)
+    text = _text_of(file, folder, report)
+    designs.tables |= _tables(file, folder, report)
     trail = [str((folder / Path(source.path).name).resolve())] if folder is not None else []
     composed = compose(file, designs.used_by(file, folder, trail), report)
     source = evolve(source, used=tuple(designs.sources))
     _know_settings(composed, settings or {}, report)
-    protocol = resolve(composed.file, report, text=text, settings=settings or {}, composed=composed)
+    protocol = resolve(
+        composed.file, report, text=text, settings=settings or {}, composed=composed, files=designs.tables
+    )  # fmt: skip
     for item in report:
         if item.code == "DL903":
             raise Trouble(item)
@@ -116,6 +119,8 @@ class _Designs:
     shown: Path
     end: int
     sources: list[Source] = field(factory=list)
+    tables: dict[str, str] = field(factory=dict)
+    """The files of decision tables that can be read, by name."""
 
     def used_by(self, file: File, folder: Path | None, trail: list[str]) -> tuple[Used, ...]:
         """The designs that a file uses; `trail` are the files that led to it, the last being itself."""
@@ -143,8 +148,10 @@ class _Designs:
         base, self.end = self.end, self.end + len(found.text) + 1
         self.sources.append(source)
         file = parse(source, self.report, base)
-        text = _text_of(file, folder if found.beside else None, self.report, in_library=not found.beside)
-        used = self.used_by(file, folder if found.beside else None, [*trail, found.identity])
+        inside = folder if found.beside else None
+        text = _text_of(file, inside, self.report, in_library=not found.beside)
+        self.tables |= _tables(file, inside, self.report, in_library=not found.beside)
+        used = self.used_by(file, inside, [*trail, found.identity])
         return Used(statement, file, text, used)
 
 
@@ -251,41 +258,49 @@ def _decoded(content: bytes, path: str) -> str:
 
 
 def _text_of(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> ProtocolText | None:
-    """The text that a file names first; of a design that comes with doselang it is beside the design."""
+    """The text that a file names first."""
     statement = next((one for one in file.statements if isinstance(one, TextFile)), None)
-    if statement is None or not in_library:
-        return None if statement is None else _protocol_text(statement, folder, report)
-    name = statement.path.value
-    try:
-        if _is_plain(name):
-            return split_text(name, _decoded(resource(*LIBRARY, name).read_bytes(), name))
-    except (OSError, ValueError):
-        pass  # told below
-    report.add("DL604", f"The text “{shorten(name, 60)}” does not come with doselang.", statement.path.span)
-    return None
+    text = None if statement is None else _beside(statement.path, "text", folder, report, in_library=in_library)
+    return None if statement is None or text is None else split_text(statement.path.value, text)
 
 
-def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> ProtocolText | None:
-    """The text that a protocol names; it must lie in the same folder."""
-    name = statement.path.value
-    help = "Put the text beside the script, and name it without a folder."
+def _tables(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> dict[str, str]:
+    """The files of decision tables that can be read, by name."""
+    found: dict[str, str] = {}
+    for statement in file.statements:
+        if isinstance(statement, Table) and statement.source is not None:
+            text = _beside(statement.source, "table", folder, report, in_library=in_library)
+            if text is not None:
+                found[statement.source.value] = text
+    return found
+
+
+def _beside(
+    written: Text, what: str, folder: Path | None, report: Report, *, in_library: bool = False
+) -> str | None:  # fmt: skip
+    """The text of a file that a script names, which must lie in the same folder; why there is none is reported.
+
+    What a design that comes with doselang names lies beside that design, `in_library`.
+    """
+    name = written.value
+    help = f"Put the {what} beside the script, and name it without a folder."
     if not _is_plain(name):
-        report.add(
-            "DL604", f"The text “{name}” is not a file in the folder of this script.", statement.path.span, help=help
-        )
+        report.add("DL604", f"The {what} “{name}” is not a file in the folder of this script.", written.span, help=help)
         return None
-    if folder is None:
-        report.add("DL604", f"The text “{name}” cannot be read here.", statement.path.span)
+    if folder is None and not in_library:
+        report.add("DL604", f"The {what} “{name}” cannot be read here.", written.span)
         return None
-    path = folder / name
     try:
+        if folder is None or in_library:
+            return _decoded(resource(*LIBRARY, name).read_bytes(), name)
+        path = folder / name
         if path.resolve().parent != folder.resolve():
-            message = f"The text “{name}” leads outside the folder of this script."
-            report.add("DL604", message, statement.path.span, help=help)
+            message = f"The {what} “{name}” leads outside the folder of this script."
+            report.add("DL604", message, written.span, help=help)
             return None
-        return split_text(name, read_text(str(path)))
+        return read_text(str(path))
     except Trouble as error:
-        report.add("DL604", error.diagnostic.message, statement.path.span, help=error.diagnostic.help)
+        report.add("DL604", error.diagnostic.message, written.span, help=error.diagnostic.help)
     except (OSError, RuntimeError, ValueError):  # a link that leads back to itself is a RuntimeError before 3.13
-        report.add("DL604", f"The text “{name}” cannot be read.", statement.path.span, help=help)
+        report.add("DL604", f"The {what} “{name}” cannot be read.", written.span, help=help)
     return None

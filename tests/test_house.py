@@ -22,7 +22,7 @@ LAYERS = (
     {"machine"},
     {"loading"},
     {"resolve"},
-    {"protocol", "syntax"},
+    {"protocol", "syntax", "designs"},
     {"diagnostics", "codes", "resources"},
     {"source"},
 )

@@ -283,7 +283,8 @@ def check_situations(found: Exploration) -> None:
             rows, sizes = found.situations.of(part.number, numbers, codes), found.frames.size[numbers]
             for size in np.unique(sizes).tolist():
                 some = np.flatnonzero(sizes == size)
-                again = found.situations._exits(part, size, numbers[some], codes[some])
+                shapes = found.situations._shapes(part, size, False, numbers[some], codes[some])
+                again = [found.situations._shape_rows[shape].exits for shape in shapes]
                 for row, exits in zip(rows[some].tolist(), again, strict=True):
                     assert found.situations.rows[row].exits == exits
 
@@ -418,8 +419,8 @@ def test_simulation_agrees_with_the_exact_figures(case: Case, accrual: Accrual) 
 # ---- a machine that is wrong does not agree ----
 
 
-def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size: int, early: bool) -> tuple[Exit, ...]:
-    return tuple(evolve(one, orders=1.0) for one in row_of(nodes, outcomes, size, early))
+def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size: int) -> tuple[Exit, ...]:
+    return tuple(evolve(one, orders=1.0) for one in row_of(nodes, outcomes, size))
 
 
 row_of = situations._row

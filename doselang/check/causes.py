@@ -99,14 +99,14 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
         kind = kinds.get(source)
         if kind is None:
             kind = kinds[source] = kinds_of(exploration, bucket, np.array([state], np.int32))[0]
-        row = situations.rows[situations.row_of_exit[exit]]
+        part, size = int(situations.part_of_exit[exit]), int(situations.size_of_exit[exit])
         decision = exploration.frames.branches[situations.branch[exit]].decision
         assert decision.undecided is not None
         letters = situations.letters[exit]
-        acted = _rules(exploration, row.part, decision.lines)
-        key = (row.part, kind, decision.undecided, acted, row.size)
+        acted = _rules(exploration, part, decision.lines)
+        key = (part, kind, decision.undecided, acted, size)
         if key not in met:
-            met[key] = Met(row.part, kind, decision.undecided, acted, row.size)
+            met[key] = Met(part, kind, decision.undecided, acted, size)
         met[key].add(source, exit, leads_to, patients, (len(letters), letters.count("1")))
     return met
 

@@ -25,7 +25,20 @@ from doselang.protocol.guards import (
     Standing,
     Tally,
 )
-from doselang.protocol.model import Case, Close, Enrol, Enter, Move, Part, Protocol, Rule, Stop
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Case,
+    Close,
+    Continue,
+    Declare,
+    Enrol,
+    Enter,
+    Move,
+    Part,
+    Protocol,
+    Rule,
+)
 
 FIRST_SWAPPED = 4
 
@@ -37,6 +50,9 @@ class Mutant:
     change: str
     protocol: Protocol
 
+
+PLACED = (Backfill, Begin, Close, Continue, Declare, Enrol, Enter)
+"""Moves that lead to a level, or name one."""
 
 _OTHER_WAY: dict[str, PlaceKind] = {
     "next higher": "next lower", "next lower": "next higher", "next lower that remains": "next higher",
@@ -185,9 +201,9 @@ def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:
 def _turned(move: Move) -> Iterator[Move]:
     if isinstance(move, Enter) and move.place is None:
         yield evolve(move, place=Place("next higher"))
-    if isinstance(move, Stop) or move.place is None or move.place.kind not in _OTHER_WAY:
+    if not isinstance(move, PLACED) or move.place is None or move.place.kind not in _OTHER_WAY:
         return
-    yield evolve(move, place=Place(_OTHER_WAY[move.place.kind]))
+    yield evolve(move, place=Place(_OTHER_WAY[move.place.kind], steps=move.place.steps, axis=move.place.axis))
     if move.place.kind == "next higher":
         yield evolve(move, place=Place("this"))
     if move.place.kind == "next lower that remains":

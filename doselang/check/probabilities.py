@@ -24,21 +24,21 @@ class Weighed:
     chance: Floats = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        names = [self._rule(part, gate) for part, gate, _ in self.flow.kinds.options]
-        protocol = self.flow.exploration.machine.protocol
-        self.scenarios = tuple(s for s in self.given if all(name in s.chances for name in names))
+        machine, wanted = self.flow.exploration.machine, self.flow.kinds.options
+        protocol = machine.protocol
+        self.scenarios = tuple(
+            s for s in self.given if all(machine.chances(s, part, gate) is not None for part, gate, _ in wanted)
+        )
         rates = np.array([s.rates for s in self.scenarios], float).reshape(
             len(self.scenarios), len(protocol.toxicities), len(protocol.levels)
         )
-        options = [option for _, _, option in self.flow.kinds.options]
-        chances = [[s.chances[name][o] for name, o in zip(names, options, strict=True)] for s in self.scenarios]
-        told = np.array(chances, float).reshape(len(self.scenarios), len(options))
+        chances = [
+            [chance[option] for part, gate, option in wanted if (chance := machine.chances(s, part, gate))]
+            for s in self.scenarios
+        ]
+        told = np.array(chances, float).reshape(len(self.scenarios), len(wanted))
         self.states = weigh(self.flow, rates, told)
         self.chance = self.flow.kinds.chance(rates, told)
-
-    def _rule(self, part: int, gate: int) -> str:
-        compiled = self.flow.exploration.machine.parts[part]
-        return compiled.part.rules[compiled.gates[gate].rule].name
 
     def of(self, steps: list[tuple[int, int, int]]) -> dict[str, float]:
         """The probability of making one of some steps (state, exit, state led to), by scenario name."""

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
+from doselang.machine.decisions import GoesOn
 from doselang.machine.exploring import Exploration
 from doselang.machine.looking import ask
 from doselang.machine.records import Ints
@@ -57,8 +58,11 @@ def survey(exploration: Exploration) -> tuple[PartSurvey, ...]:
 def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints, list[int]]:
     """One row for every exit of some situations: the view after its outcomes, the parts begun, and the exits."""
     situations, records = exploration.situations, exploration.machine.records
-    exits = [e for row in rows for e in range(situations.first[row], situations.first[row] + situations.count[row])]
-    states = [exploration.state(exploration.first_state[int(situations.row_of_exit[e])]) for e in exits]
+    silent = [isinstance(branch.decision.answers.next, GoesOn) for branch in exploration.frames.branches]
+    every = ((r, e) for r in rows for e in range(situations.first[r], situations.first[r] + situations.count[r]))
+    pairs = [(row, exit) for row, exit in every if not silent[situations.branch[exit]]]
+    exits = [exit for _, exit in pairs]
+    states = [exploration.state(exploration.first_state[row]) for row, _ in pairs]
     numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
     codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
     view = view_of(exploration.frames, part.number, numbers, codes)
@@ -70,8 +74,7 @@ def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tu
     assert all(isinstance(outcome, Evaluable) for outcome in outcomes)
     counts = [outcome.counts for outcome in outcomes if isinstance(outcome, Evaluable)]
     view.cohort = np.array([(sum(c), *c[1:]) for c in counts], np.int32)
-    sizes = np.array([situations.rows[situations.row_of_exit[e]].size for e in exits])
-    view.complete = view.cohort[:, 0] == sizes
+    view.complete = view.cohort[:, 0] == situations.size_of_exit[exits]
     begun = np.array([exploration.frames.frames[n].begun for n in numbers], np.int32)
     return view, begun, exits
 

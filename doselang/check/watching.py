@@ -9,7 +9,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from doselang.machine.columns import Bools, View, truth
-from doselang.machine.decisions import Ended
+from doselang.machine.decisions import Branch, Ended, GoesOn
 from doselang.machine.exploring import Exploration, Steps
 from doselang.machine.records import Ints
 from doselang.machine.states import Frames, view_of
@@ -115,7 +115,7 @@ def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
 def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
     """The decided looks of some steps after their answers, and their rows: this level is the level of the look."""
     branches = frames.branches
-    decided = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
+    decided = np.array([_is_look(branch) for branch in branches], np.bool_)
     rows = np.flatnonzero(decided[steps.branch]).astype(np.int32)
     numbers = steps.frames[rows]
     part = int(frames.part[steps.bucket.frames[steps.state[0]]])
@@ -131,6 +131,11 @@ def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
             said[number, declares.verdict] = True
     view.declared = said[steps.branch[rows]]
     return view, rows
+
+
+def _is_look(branch: Branch) -> bool:
+    """Whether something was decided; where patients beside a cohort become known nothing is."""
+    return branch.decision.undecided is None and not isinstance(branch.decision.answers.next, GoesOn)
 
 
 def proved(exploration: Exploration, watch: ClaimWatch) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: `doselang check`, `simulate`, `test`, `explain`, `show`, `new`, `fmt`."""
+"""The command line: `doselang check`, `simulate`, `test`, `explain`, `show`, `table`, `paths`, `new`, `fmt`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ COMMANDS = {
     "test": ("testing", "Run the worked examples and the claims."),
     "explain": ("explaining", "Explain a finding by its code, or what is decided after a history, and why."),
     "show": ("showing", "Print a protocol in any of its intermediate forms."),
+    "table": ("tabulating", "Print the decision table: patients at a level across, toxicities down."),
+    "paths": ("following", "Print every way in which the next cohorts can go, from the beginning or a history."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }

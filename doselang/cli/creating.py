@@ -24,10 +24,7 @@ from doselang.syntax.parse import parse
 @click.option("--design", required=True, help="The design to begin from; `doselang new --help` lists them.")
 @click.option("--use", "uses", is_flag=True, help="Write a short file that uses the design, instead of a copy of it.")
 def command(name: str, design: str, uses: bool) -> int:
-    """Write NAME.dose, and its text, from a design.
-
-    Designs: three-plus-three.
-    """
+    """Write NAME.dose, and its text, from a design."""
     stem = name.removesuffix(".dose")
     if stem.endswith(("/", os.sep)) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
         raise trouble(
@@ -69,3 +66,6 @@ def using(title: str, design: str, script: str) -> str:
     settings = tuple(Setting(one.name, one.values) for one in declared)
     use = UseDesign(Text(design), settings, ())
     return layout(File((ProtocolTitle(Text(title)), use)), Source("", ""))
+
+
+command.epilog = f"Designs: {', '.join(library_designs())}."

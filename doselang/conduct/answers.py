@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from doselang.conduct.accounts import Answer, Chosen, Kind, Trouble
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Branch, Undecided
+from doselang.machine.decisions import Branch, Decision, Ended, Opened, Undecided
 from doselang.machine.moves import moves_of
+from doselang.protocol.model import Protocol
 
 
 def kind_of(undecided: Undecided) -> Kind:
@@ -52,3 +53,26 @@ def trouble_of(machine: Machine, part: int, undecided: Undecided) -> Trouble:
         None if undecided.silence is None else machine.protocol.silences[undecided.silence],
         tuple(dict.fromkeys(missed)),
     )
+
+
+def decision_word(protocol: Protocol, decision: Decision) -> str:
+    """What a decision means for the level of the look, in one word (or two).
+
+    `mtd` is this level as the result, `mtd lower` and `mtd higher` another one; a level that is closed is `eliminate`
+    unless the trial ends there without a result, which is `stop`; `begin PART` is a part begun at no result.
+    """
+    if decision.undecided is not None:
+        return "undecided"
+    answers = decision.answers
+    result = next((d.offset for d in answers.declares if d.verdict == protocol.result and d.offset is not None), None)
+    closed = any(close.offset <= 0 if close.all_above else close.offset == 0 for close in answers.closes)
+    if result is not None and not closed:
+        return "mtd" if result == 0 else "mtd lower" if result < 0 else "mtd higher"
+    if isinstance(answers.next, Ended) and result is None:
+        return "stop"
+    if closed or not isinstance(answers.next, Opened):
+        return "eliminate"
+    if answers.next.part is not None:
+        return f"begin {protocol.parts[answers.next.part].name}"
+    offset = answers.next.offset
+    return "stay" if offset == 0 else "escalate" if offset > 0 else "de-escalate"

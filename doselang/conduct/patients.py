@@ -12,7 +12,7 @@ from doselang.machine.course import CourseBranch, CourseMachine, Environment, St
 from doselang.machine.notation import HistoryError
 from doselang.protocol.guards import Place
 from doselang.protocol.model import Continue, Enter, Example, Gate, Move, Protocol
-from doselang.protocol.words import gate_words, moves_words
+from doselang.protocol.words import decider_words, gate_words, moves_words
 
 _SIGN = re.compile(r"\.|[A-Z]|\([A-Z]+\)")
 
@@ -181,10 +181,10 @@ def cycle_words(machine: CourseMachine, one: Cycle) -> str:
     gate = next(_gates(machine, one), None)
     if gate is None:
         return " or ".join(words)
-    body = machine.protocol.bodies[gate.body].name
+    body = decider_words(machine.protocol, gate)
     if gate.kind == "may" and len(words) == 2:
-        return f"may {words[0]} if the {body} agrees, otherwise {words[1]}"
-    return f"ask the {body} to choose {' or '.join(words)}"
+        return f"may {words[0]} if {body} agrees, otherwise {words[1]}"
+    return f"ask {body} to choose {' or '.join(words)}"
 
 
 def _branch_words(machine: CourseMachine, point: Standpoint, branch: CourseBranch) -> str:

@@ -63,6 +63,10 @@ def trouble_words(protocol: Protocol, trouble: Trouble) -> str:
             return f"{rule} says `{move}`, and that level has had no patients"
         case "part begun":
             return f"{rule} says `{move}`, and that part has begun before"
+        case "nothing to fill":
+            return f"{rule} says `{move}`, and the level already has so many patients"
+        case "no sentinel":
+            return f"{rule} says `{move}`, and the look is not the one after a sentinel"
         case "limit":
             limit = limit_words(trouble.limit) if trouble.limit else "a limit"
             return f"{rule} says `{move}`, which would break the limit `{limit}`"

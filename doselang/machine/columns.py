@@ -11,11 +11,14 @@ from typing import Any as AnyType
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.advising import chance_above, recommended, said
 from doselang.machine.arrays import NDArray
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
+from doselang.machine.setting import Setting
 from doselang.protocol.guards import (
     All,
     Any,
+    Chance,
     CohortComplete,
     Compare,
     Cycles,
@@ -28,7 +31,10 @@ from doselang.protocol.guards import (
     Place,
     Range,
     Rate,
+    Recommends,
     ResultDeclared,
+    Says,
+    SentinelHas,
     Share,
     Standing,
     Tally,
@@ -50,13 +56,12 @@ class View:
     `codes[s, l]` is the record code of level l; `here[s]` the level of the look; `part` the part all rows are in;
     `verdicts[s, v]` a level, NO_LEVEL, NONE_DECLARED or NONE_ANY_MORE; `declared[s, v]` whether this look said so;
     `complete[s]` whether the look is at the end of a cohort; `cohort[s]` its evaluable patients, then by toxicity;
-    `open_at[s]` the level being enrolled at (-1 none); `stopped[s]` whether a rule has ended the trial.
+    `open_at[s]` the level being enrolled at (-1 none); `stopped[s]` whether a rule has ended the trial;
+    `counters[s, c]` what each counter has counted; `sentinel[s]` whether the look is the one after a sentinel.
     The last four are of patients' courses: the assigned level, events of the cycle, cycle number, state just entered.
     """
 
-    records: Records
-    start: int
-    result: int
+    setting: Setting
     codes: Ints
     here: Ints
     part: int
@@ -66,6 +71,8 @@ class View:
     cohort: Ints
     open_at: Ints
     stopped: Bools
+    counters: Ints
+    sentinel: Bools
     assigned: Ints | None = None
     events: Bools | None = None
     cycle: Ints | None = None
@@ -85,7 +92,11 @@ class View:
         columns: dict[str, AnyType] = {
             name: None if (column := getattr(self, name)) is None else column[rows].copy() for name in _ROW_COLUMNS
         }
-        return View(self.records, self.start, self.result, part=self.part, **columns)
+        return View(self.setting, part=self.part, **columns)
+
+    @property
+    def records(self) -> Records:
+        return self.setting.records
 
     @property
     def levels(self) -> int:
@@ -109,32 +120,46 @@ class View:
         return found
 
     def _find(self, place: Place) -> tuple[Ints, Bools]:
-        top = self.levels - 1
+        relations = self.setting.relations
         match place.kind:
             case "this":
                 index = self.here
             case "next higher":
-                index = np.where(self.here < top, self.here + 1, -1)
+                index = relations.step(place.steps, place.axis)[self.here]
             case "next lower":
-                index = self.here - 1
+                index = relations.step(-place.steps, place.axis)[self.here]
             case "next lower that remains":
-                below = ~self.closed() & (np.arange(self.levels) < self.here[:, None])
-                index = np.where(below.any(axis=1), top - np.argmax(below[:, ::-1], axis=1), -1)
+                index = _last(~self.closed() & relations.above.T[self.here] & relations.ordinary)
+            case "recommended":
+                index = recommended(self.setting.advisers[place.index], self)
+            case "highest where" | "lowest where":
+                index = self._where(place)
             case "assigned":
                 assert self.assigned is not None
                 index = self.assigned
             case "verdict":
                 index = self.verdicts[:, place.index]
             case "lowest":
-                index = np.zeros(len(self), np.int32)
+                index = relations.lowest[self.here]
             case "highest":
-                index = np.full(len(self), top)
+                index = relations.highest[self.here]
             case "start":
-                index = np.full(len(self), self.start)
+                index = np.full(len(self), self.setting.start)
             case "level":
                 index = np.full(len(self), place.index)
         exists = index >= 0
         return np.where(exists, index, 0).astype(np.int32), exists
+
+    def _where(self, place: Place) -> Ints:
+        """The highest, or lowest, level of this ladder at which a condition is true; -1 where there is none."""
+        assert place.where is not None
+        true = np.zeros((len(self), self.levels), np.bool_)
+        for level in range(self.levels):
+            there = self.take(slice(None))
+            there.here = np.full(len(self), level, np.int32)
+            true[:, level] = truth(place.where, there) == 1
+        true &= self.setting.relations.ordinary & self.setting.relations.together[self.here]
+        return _last(true) if place.kind == "highest where" else _first(true)
 
     def at(self, place: Place) -> tuple[Ints, Bools]:
         """The record code of a place in each row, and whether there is such a level."""
@@ -142,8 +167,19 @@ class View:
         return self.codes[self._rows, index], exists
 
 
+def _last(levels: Bools) -> Ints:
+    """By row the last level that is marked, -1 where none is."""
+    last: Ints = np.where(_any(levels), levels.shape[1] - 1 - np.argmax(levels[:, ::-1], axis=1), -1)
+    return last
+
+
+def _first(levels: Bools) -> Ints:
+    first: Ints = np.where(_any(levels), np.argmax(levels, axis=1), -1)
+    return first
+
+
 _ROW_COLUMNS = (
-    "codes", "here", "verdicts", "declared", "complete", "cohort", "open_at", "stopped",
+    "codes", "here", "verdicts", "declared", "complete", "cohort", "open_at", "stopped", "counters", "sentinel",
     "assigned", "events", "cycle", "entered",
 )  # fmt: skip
 
@@ -175,12 +211,18 @@ def _truth(guard: Guard, view: View) -> Truth:
             return np.negative(truth(inner, view))
         case HasStatus(status="open"):
             return _open(guard, view)
+        case Tally(scope="counter"):
+            return _known(_within(view.counters[:, guard.what], guard.count))
         case Tally(scope="trial" | "part" | "cohort"):
             return _known(_within(_total(guard, guard.what, view), guard.count))
         case Rate(scope="trial" | "part"):
             return _rate(guard, _total(guard, -1, view), _total(guard, guard.toxicity, view))
-        case Share() | Tally() | Rate() | HasStatus():
+        case Share() | Tally() | Rate() | HasStatus() | Says():
             return _by_record(guard, view)
+        case Chance():
+            return _chance(guard, view)
+        case Recommends(adviser):
+            return _known(view.place(Place("recommended", adviser))[1])
         case Compare(place, relation, other):
             (left, there), (right, here) = view.place(place), view.place(other)
             holds = {"above": left > right, "below": left < right, "same": left == right}[relation]
@@ -202,20 +244,24 @@ def _within(number: Ints, bounds: Range) -> Bools:
     return inside if bounds.high is None else inside & (number <= bounds.high)
 
 
-def _by_record(guard: Share | Tally | Rate | HasStatus, view: View) -> Truth:
+def _by_record(guard: Share | Tally | Rate | HasStatus | Says, view: View) -> Truth:
     """A condition that reads the record of one level: worked out once a record, and looked up."""
     records = view.records
     _, values = records.truths.get(id(guard), (guard, np.zeros(0, np.int8)))
     if len(values) < len(records):
         codes = np.arange(len(values), len(records), dtype=np.int32)
-        values = np.concatenate([values, _of_records(guard, records, codes)])
+        values = np.concatenate([values, _of_records(guard, view.setting, codes)])
         records.truths[id(guard)] = (guard, values)
     code, exists = view.at(guard.place)
     return np.where(exists, values[code], OPEN)
 
 
-def _of_records(guard: Share | Tally | Rate | HasStatus, records: Records, codes: Ints) -> Truth:
+def _of_records(guard: Share | Tally | Rate | HasStatus | Says, setting: Setting, codes: Ints) -> Truth:
+    records = setting.records
     match guard:
+        case Says(adviser, word):
+            found = said(setting.advisers[adviser], records.tally(-1)[codes], records.tally(0)[codes])
+            return _known(found == word, found >= 0)
         case Share():
             return _share(guard, records, codes)
         case Tally():
@@ -259,7 +305,7 @@ def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
 
 def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
     """Fractions are compared by cross-multiplication of whole numbers; open while nobody is evaluable."""
-    n, t = evaluable.astype(np.int64), toxic.astype(np.int64)
+    n, t = evaluable.astype(np.int64), np.maximum(toxic.astype(np.int64) - guard.less, 0)
     low, high = (
         t * guard.low.denominator - n * guard.low.numerator,
         t * guard.high.denominator - n * guard.high.numerator,
@@ -269,6 +315,16 @@ def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
     return _known(above & below, evaluable > 0)
 
 
+def _chance(guard: Chance, view: View) -> Truth:
+    """A probability by an adviser; open where the level is not there."""
+    index, exists = view.place(guard.place)
+    chance = chance_above(view.setting.advisers[guard.adviser], view, guard.above)[view._rows, index]
+    low, high = float(guard.low), float(guard.high)
+    above = chance >= low if guard.low_included else chance > low
+    below = chance <= high if guard.high_included else chance < high
+    return _known(above & below, exists)
+
+
 def _open(guard: HasStatus, view: View) -> Truth:
     index, exists = view.place(guard.place)
     closed = view.records.column(CLOSED)[view.codes[view._rows, index]] != 0
@@ -276,15 +332,19 @@ def _open(guard: HasStatus, view: View) -> Truth:
 
 
 def _standing(guard: Standing, view: View) -> Bools:
-    higher = guard.direction == "higher"
-    level = np.arange(view.levels)
-    side = level > view.here[:, None] if higher else level < view.here[:, None]
+    higher, level = guard.direction == "higher", np.arange(view.levels)
+    relations = view.setting.relations
+    next_to = relations.step(1 if higher else -1, guard.axis)[view.here]
+    if guard.axis >= 0:
+        side = level == next_to[:, None]
+    else:
+        side = (relations.above if higher else relations.above.T)[view.here] & relations.ordinary
     match guard.standing:
         case "exists":
             return _any(side)
         case "remains":
             if higher:
-                side = level == view.here[:, None] + 1
+                side = level == next_to[:, None]
             return _any(side & ~view.closed())
         case "closed":
             there = view.closed()
@@ -311,10 +371,13 @@ def _fact(guard: Guard, view: View) -> Bools:
                 return ever_named
             return (value >= 0) & view.declared[:, verdict]
         case ResultDeclared():
-            reached: Bools = view.verdicts[:, view.result] != NO_LEVEL
+            reached: Bools = view.verdicts[:, view.setting.result] != NO_LEVEL
             return reached
         case CohortComplete():
             return view.complete
+        case SentinelHas(toxicity):
+            its: Bools = view.sentinel & (view.cohort[:, 1 + toxicity] > 0)
+            return its
         case TrialStopped():
             return view.stopped
         case Happened(event):

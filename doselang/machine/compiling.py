@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, evolve, field, frozen
 
+from doselang.machine.advising import advisers_of
 from doselang.machine.reading import Line, Reads, parts_after, question_of, reads_of
 from doselang.machine.records import Fading, Ints, Layout, Records
+from doselang.machine.relations import Relations
+from doselang.machine.setting import Setting
 from doselang.protocol.guards import All, Any, Guard, Not
-from doselang.protocol.model import Limit, Part, Protocol, Rule, Silence
+from doselang.protocol.model import Begin, Enrol, Limit, Part, Protocol, Rule, Scenario, Silence
 
 
 @frozen
@@ -17,6 +20,8 @@ class Gated:
 
     rule: int
     options: int
+    chances: tuple[float, ...] | None = None
+    """The chances of the options where a scenario gives none."""
 
 
 def _lines(rules: tuple[Rule, ...], known: dict[Guard, Guard]) -> tuple[tuple[Line, ...], tuple[Gated, ...]]:
@@ -32,7 +37,8 @@ def _lines(rules: tuple[Rule, ...], known: dict[Guard, Guard]) -> tuple[tuple[Li
                 gate = (len(gates), choice) if case.gate else None
                 lines.append(Line(number, case, guard, option, earliest, gate))
             if case.gate:
-                gates.append((earliest, Gated(number, len(options))))
+                chances = None if case.gate.chances is None else tuple(float(p) for p in case.gate.chances)
+                gates.append((earliest, Gated(number, len(options), chances)))
     asked = sorted(range(len(gates)), key=lambda gate: gates[gate][0])
     as_asked = [evolve(line, gate=(asked.index(line.gate[0]), line.gate[1])) if line.gate else line for line in lines]
     return tuple(as_asked), tuple(gates[gate][1] for gate in asked)
@@ -70,6 +76,8 @@ class PartMachine:
     reads: Reads
     any_time: tuple[int, ...]
     """The lines of rules marked `at any time`."""
+    fills: bool = False
+    """Whether a move fills a level up, so that the size of a cohort depends on who is there."""
     fading: Fading = field(factory=lambda: Fading(()))
     """What may be forgotten of every level when the part begins."""
 
@@ -81,6 +89,9 @@ class Machine:
     protocol: Protocol
     parts: tuple[PartMachine, ...]
     records: Records
+    setting: Setting
+    counters: tuple[int, ...]
+    """By counter: the number from which on it no longer matters how large it is."""
     limits: tuple[tuple[int, Limit], ...] = field(init=False)
     """Every limit with its part; `Undecided.limit` is a position here."""
 
@@ -90,6 +101,11 @@ class Machine:
     @property
     def levels(self) -> int:
         return len(self.protocol.levels)
+
+    def chances(self, scenario: Scenario, part: int, gate: int) -> tuple[float, ...] | None:
+        """The chances of the options at a gate: the scenario's, or those of the rules themselves; None if unknown."""
+        gated = self.parts[part].gates[gate]
+        return scenario.chances.get(self.parts[part].part.rules[gated.rule].name, gated.chances)
 
 
 def compile_lines(
@@ -128,9 +144,16 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False) -> Machine
         asked = (tuple(s for _, s in silences), tuple(limit for _, limit in limits))
         reads, ceilings = reads_of(protocol, layout, number, lines, *asked, for_claims=for_claims)
         read.append(ceilings)
-        parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time))
+        fills = any(isinstance(move, Enrol | Begin) and move.total is not None for x in lines for move in x.moves)
+        parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time, fills))
     after = parts_after(protocol)
     for compiled in parts:
         ceilings = np.maximum.reduce([read[number] for number in after[compiled.number]])
         compiled.fading = Fading(tuple(ceilings.tolist()))
-    return Machine(protocol, tuple(parts), Records(layout, np.maximum.reduce(read)))
+    records = Records(layout, np.maximum.reduce(read))
+    setting = Setting(records, Relations(protocol.levels), protocol.start, protocol.result, advisers_of(protocol))
+    counted = [0] * len(protocol.counters)
+    for compiled in parts:
+        for counter, ceiling in compiled.reads.counters:
+            counted[counter] = max(counted[counter], ceiling)
+    return Machine(protocol, tuple(parts), records, setting, tuple(counted))

@@ -18,6 +18,8 @@ from doselang.machine.decisions import Undecided
 from doselang.machine.exploring import Exploration, TooManyStates
 from doselang.machine.reading import Line
 from doselang.machine.records import CLOSED, FIRST_SIZE, Closing, Ints, Layout, Opening, Records
+from doselang.machine.relations import Relations
+from doselang.machine.setting import Setting
 from doselang.protocol.guards import Cycles, Range, atoms
 from doselang.protocol.model import Course, Enter, Move, Protocol, Silence
 
@@ -91,10 +93,12 @@ class CourseMachine:
     events: tuple[tuple[int, ...], ...]
     most_cycles: int
     records: Records = field(init=False)
+    setting: Setting = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         layout = Layout(1, 1)
         self.records = Records(layout, np.array([1, 1] + [0] * (layout.width - 2), np.int32))
+        self.setting = Setting(self.records, Relations(self.protocol.levels), self.protocol.start, 0)
 
     @property
     def reads_tried(self) -> bool:
@@ -162,8 +166,8 @@ def view_of_patients(machine: CourseMachine, points: list[Standpoint], events: l
     none = np.zeros(rows, np.bool_)
     here = np.array([point.level for point in points], np.int32)
     return View(
-        records, machine.protocol.start, 0, codes, here, 0, np.full((rows, 1), -1, np.int32), none[:, None], none,
-        np.zeros((rows, 2), np.int32), np.full(rows, -1, np.int32), none,
+        machine.setting, codes, here, 0, np.full((rows, 1), -1, np.int32), none[:, None], none,
+        np.zeros((rows, 2), np.int32), np.full(rows, -1, np.int32), none, np.zeros((rows, 0), np.int32), none,
         assigned=np.array([point.assigned for point in points], np.int32), events=happened,
         cycle=np.array([point.cycles + 1 for point in points], np.int32), entered=np.full(rows, -1, np.int32),
     )  # fmt: skip

@@ -12,11 +12,22 @@ from attrs import frozen
 
 @frozen
 class Opened:
-    """What comes next: a cohort. `part` is the part that begins with it, None within the part under way."""
+    """What comes next: a cohort. `part` is the part that begins with it, None within the part under way.
+
+    `beside` are patients at other levels who enter with it: (offset, size).
+    """
 
     offset: int
     size: int
     part: int | None = None
+    beside: tuple[tuple[int, int], ...] = ()
+    sentinel: bool = False
+    """Whether its first patient is treated alone."""
+
+
+@frozen
+class GoesOn:
+    """What comes next: the cohort under way goes on; the patients beside it are known."""
 
 
 @frozen
@@ -46,7 +57,9 @@ class Answers:
 
     closes: tuple[Closes, ...] = ()
     declares: tuple[Declares, ...] = ()
-    next: Opened | Ended | None = None
+    next: Opened | Ended | GoesOn | None = None
+    counts: tuple[tuple[int, bool], ...] = ()
+    """The counters that count one more, or (True) are set to none again."""
 
 
 Why = Literal[
@@ -57,6 +70,8 @@ Why = Literal[
     "closed level",  # enrolment or a verdict at a level closed as too toxic
     "untried level",  # a verdict at a level that has had no cohort
     "part begun",  # a part that has begun before
+    "nothing to fill",  # a level that already has as many patients as it is to be filled to
+    "no sentinel",  # the rest of a cohort is to enter, and the look is not the one after a sentinel
     "limit",  # a move that would break a limit
     "choice",  # a human decision whose chances are not known (simulation only)
 ]

@@ -194,11 +194,11 @@ def _step(
     many = situations.count[rows]
     state = np.repeat(np.arange(len(rows)), many)
     exits = situations.first[rows][state] + np.arange(len(state)) - np.repeat(np.cumsum(many) - many, many)
-    here = frames.level[numbers][state]
+    here, at = frames.level[numbers][state], frames.at[numbers][state]
     branch = situations.branch[exits]
     after = codes[state]
     line = np.arange(len(state))
-    after[line, here] = found.machine.records.apply(situations.change[exits], after[line, here])
+    after[line, at] = found.machine.records.apply(situations.change[exits], after[line, at])
     frames.leave(after, here, branch)
     following = frames.after(numbers[state], branch)
     patients = situations.patients[exits]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 
 from doselang.machine.arrays import pack
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, Bools, View, truth
@@ -18,6 +18,7 @@ from doselang.machine.decisions import (
     Decision,
     Declares,
     Ended,
+    GoesOn,
     Opened,
     Outcome,
     Undecided,
@@ -36,7 +37,7 @@ from doselang.protocol.guards import (
     Tally,
     atoms,
 )
-from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
+from doselang.protocol.model import Backfill, Begin, Close, Count, Declare, Enrol, EnrolRest, Move, Part, Stop
 
 FEW = 64
 """Of fewer rows each is decided by itself."""
@@ -78,22 +79,49 @@ class Asked:
 def decide(
     machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
 ) -> list[Outcome | None]:
-    """The outcome of the look in each row; None where the cohort goes on.
+    """The outcome of the look in each row; None where the cohort goes on. Arguments as for `decide_all`."""
+    numbers, outcomes = decide_all(machine, part, view, begun, known)
+    return [outcomes[number] if number >= 0 else None for number in numbers.tolist()]
 
-    Rows that are not complete are looks only if a line marked `at any time` acts. `begun` are the parts begun, as
-    bits. `known` are the gates whose chances are known, None for all; another gate leaves a row undecided.
+
+def decide_all(
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
+) -> tuple[Ints, list[Outcome]]:
+    """The outcome of the look in each row, as a position in a list of outcomes; -1 where the cohort goes on.
+
+    Rows that are not complete are looks only after a sentinel with toxicity, or if a line marked `at any time` acts.
+    `begun` are the parts begun, as bits. `known` are the gates whose chances are known, None for all; another gate
+    leaves a row undecided.
     """
     nobody = np.zeros((len(view), len(part.gates)), np.int8)
     rows = np.arange(len(view))
     if not view.complete.all():
-        early = np.flatnonzero(~view.complete)
+        full = view.complete | view.sentinel
+        early = np.flatnonzero(~full)
         active = ask(machine, part, view.take(early), begun[early], nobody[early], part.any_time).active
-        rows = np.sort(np.concatenate([np.flatnonzero(view.complete), early[active.any(axis=1)]]))
-    outcomes: list[Outcome | None] = [None] * len(view)
+        rows = np.sort(np.concatenate([np.flatnonzero(full), early[active.any(axis=1)]]))
+    numbers = np.full(len(view), -1, np.int32)
+    outcomes: list[Outcome] = []
     if len(rows):
-        for row, outcome in zip(rows, _branches(machine, part, view, begun, rows, nobody[rows], 0, known), strict=True):
-            outcomes[row] = outcome
-    return outcomes
+        numbers[rows], outcomes = _outcomes(machine, part, view, begun, rows, nobody[rows], known)
+    goes_on = [n for n, outcome in enumerate(outcomes) if isinstance(outcome[0].decision.answers.next, GoesOn)]
+    if goes_on:
+        numbers[np.isin(numbers, goes_on)] = -1
+    return numbers, outcomes
+
+
+def _outcomes(
+    machine: Machine, part: PartMachine, view: View, begun: Ints, rows: Ints, choice: Ints,
+    known: frozenset[int] | None,
+) -> tuple[Ints, list[Outcome]]:  # fmt: skip
+    """The outcome of a full look in each of some rows, as a position in a list."""
+    if part.gates:
+        found = _branches(machine, part, view, begun, rows, choice, 0, known)
+        positions: dict[Outcome, int] = {}
+        return np.array([positions.setdefault(o, len(positions)) for o in found], np.int32), list(positions)
+    asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
+    group, branches = _composed(asked)
+    return group, [(branch,) for branch in branches]
 
 
 def _branches(
@@ -103,7 +131,8 @@ def _branches(
     """Full looks, once for every outcome of the human decisions that they meet; gates before `fixed` are chosen."""
     asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
     outcomes: list[list[Branch]] = []
-    for row, composed in enumerate(_composed(asked)):
+    group, branches = _composed(asked)
+    for row, composed in enumerate(branches[number] for number in group.tolist()):
         gates = _gates(part, composed.decision.lines) if part.gates else []
         if not gates:
             outcomes.append([composed])
@@ -130,35 +159,31 @@ def _gates(part: PartMachine, lines: tuple[int, ...]) -> list[int]:
     return sorted({gate[0] for i in lines if (gate := part.lines[i].gate) is not None})
 
 
-def _composed(asked: Asked) -> list[Branch]:
-    """The decision of each row; rows that agree in all that a decision is made of share one."""
+def _composed(asked: Asked) -> tuple[Ints, list[Branch]]:
+    """The decision of each row, as a position in a list; rows that agree in all that it is made of share one."""
     rows = len(asked.view)
     if rows < FEW:
-        return [Branch((), _compose(asked, row)) for row in range(rows)]
+        return np.arange(rows, dtype=np.int32), [Branch((), _compose(asked, row)) for row in range(rows)]
     answered: Bools = np.any(asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]], axis=1)
     _, first, group = np.unique(pack(_made_of(asked)), return_index=True, return_inverse=True)
-    shared: dict[int, Branch] = {}
-    found = []
-    for row, number in enumerate(group.tolist()):
-        if not answered[row]:
-            found.append(Branch((), _compose(asked, row)))
-        else:
-            if number not in shared:
-                shared[number] = Branch((), _compose(asked, int(first[number])))
-            found.append(shared[number])
-    return found
+    found = [Branch((), _compose(asked, int(row))) for row in first]
+    group = group.astype(np.int32)
+    for row in np.flatnonzero(~answered).tolist():
+        group[row] = len(found)
+        found.append(Branch((), _compose(asked, row)))
+    return group, found
 
 
 def _made_of(asked: Asked) -> Ints:
     """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
     view, records, layout = asked.view, asked.view.records, asked.view.records.layout
-    columns = [*asked.active.T, asked.begun, view.complete]
+    columns = [*asked.active.T, asked.begun, view.complete, view.sentinel]
     for index, exists in asked.places.values():
         code = view.codes[view._rows, index]
         columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
         columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
         columns.append(asked.closed_before[view._rows, index])
-        if asked.machine.limits:
+        if asked.machine.limits or asked.part.fills:
             columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
     if asked.machine.limits:
         columns.append(records.column(layout.part_n(asked.part.number))[view.codes[view._rows, view.here]])
@@ -208,8 +233,10 @@ def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
     view = asked.view
     given = [(i, moves) for i in lines if (moves := asked.part.lines[i].answers(question))]
     acting = [(i, move) for i, moves in given if asked.active[:, i].any() for move in moves]
-    for place in {place for _, move in acting if (place := _place(move)) is not None}:
-        asked.places[question, place] = view.place(place)
+    for place in dict.fromkeys(place for _, move in acting if (place := _place(move)) is not None):
+        lines_there = [i for i, move in acting if _place(move) == place]
+        wanted: Bools = np.any(asked.active[:, lines_there], axis=1)
+        asked.places[question, place] = _found(view, place, wanted)
     if question < 3 and acting:
         verdicts = view.verdicts.copy()
         for i, move in acting:
@@ -221,12 +248,24 @@ def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
         view.changed()
 
 
+def _found(view: View, place: Place, asked: Bools) -> tuple[Ints, Bools]:
+    """A place, worked out only where it is asked for if that takes an adviser or a condition."""
+    if (place.kind != "recommended" and place.where is None) or asked.all():
+        return view.place(place)
+    index, exists = np.zeros(len(view), np.int32), np.zeros(len(view), np.bool_)
+    if asked.any():
+        rows = np.flatnonzero(asked)
+        index[rows], exists[rows] = view.take(rows).place(place)
+    return index, exists
+
+
 def _show_closing(asked: Asked, line: int, move: Close) -> None:
     view, closing = asked.view, asked.view.records.change(Closing())
     index, exists = asked.places[1, move.place]
     chosen = np.flatnonzero(asked.active[:, line] & exists)
+    above = view.setting.relations.above
     for level in range(view.levels):
-        hit = chosen[(index[chosen] == level) | (move.all_above & (index[chosen] < level))]
+        hit = chosen[(index[chosen] == level) | (move.all_above & above[index[chosen], level])]
         if len(hit):
             view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
 
@@ -244,7 +283,7 @@ def _show_verdict(asked: Asked, line: int, move: Declare, verdicts: Ints) -> Non
 
 
 def _place(move: Move) -> Place | None:
-    return move.place if isinstance(move, Close | Declare | Enrol | Begin) else None
+    return move.place if isinstance(move, Close | Declare | Enrol | Begin | Backfill) else None
 
 
 # ---- from what acted to a decision, row by row ----
@@ -272,7 +311,11 @@ def _compose(asked: Asked, row: int) -> Decision:
     if trouble is not None:
         return Decision(Answers(closes), (first, second, ()), trouble)
     following, trouble = _next(asked, row, [g for g in moves if question_of(g[2]) == 3])
-    return Decision(Answers(closes, declares, following if trouble is None else None), (first, second, third), trouble)
+    counts = tuple(sorted({(m.counter, m.reset) for _, _, m in moves if isinstance(m, Count)}))
+    if isinstance(following, GoesOn) and (closes or declares or counts):
+        following, trouble = None, Undecided("conflict", tuple(i for lines in acted for i in lines), question=3)
+    answers = Answers(closes, declares, following if trouble is None else None, counts)
+    return Decision(answers, (first, second, third), trouble)
 
 
 def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], Undecided | None]:
@@ -287,7 +330,10 @@ def _closes(asked: Asked, row: int, given: Given) -> tuple[tuple[Closes, ...], U
 
 
 def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...], Undecided | None]:
-    """The verdicts. Only the result must be at a level that is tried and not closed: a label may name any level."""
+    """The verdicts. The MTD must be a level that is tried and not closed, another result one that is not closed.
+
+    A label may name any level.
+    """
     said: dict[int, tuple[int, int, int | None]] = {}
     missing: Undecided | None = None
     for i, m, move in given:
@@ -300,11 +346,11 @@ def _declares(asked: Asked, row: int, given: Given) -> tuple[tuple[Declares, ...
         said.setdefault(move.verdict, (i, m, level))
     protocol, here = asked.machine.protocol, int(asked.view.here[row])
     for verdict, (i, m, level) in said.items():
-        bound = verdict == protocol.result or protocol.verdicts[verdict].name.lower() == "mtd"
-        if bound and level is not None and level >= 0:
+        mtd = protocol.verdicts[verdict].name.lower() == "mtd"
+        if (mtd or verdict == protocol.result) and level is not None and level >= 0:
             if trouble := _usable(asked, row, i, m, level):
                 return (), trouble
-            if not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
+            if mtd and not asked.view.records.table[asked.view.codes[row, level], FIRST_SIZE]:
                 return (), Undecided("untried level", (i,), m)
     if missing is not None:
         return (), missing
@@ -326,27 +372,26 @@ def _closes_level(asked: Asked, row: int, line: int, level: int) -> bool:
     for move in asked.part.lines[line].moves:
         if isinstance(move, Close):
             closed = asked.where(1, move.place, row)
-            if closed is not None and (closed == level or (move.all_above and closed < level)):
+            above = asked.machine.setting.relations.above
+            if closed is not None and (closed == level or (move.all_above and above[closed, level])):
                 return True
     return False
 
 
-def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | None, Undecided | None]:
+def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | GoesOn | None, Undecided | None]:
     """What comes next. Rules that do the same agree; two stops agree, whatever their reasons."""
-    answers: list[tuple[int, int, Opened | Ended]] = []
+    answers: list[tuple[int, int, Opened | Ended | GoesOn]] = []
     here = int(asked.view.here[row])
     for i, m, move in given:
-        if isinstance(move, Stop):
-            answers.append((i, m, Ended(move.reason)))
-            continue
-        assert isinstance(move, Enrol | Begin)
-        level = asked.where(3, move.place, row)
-        if level is None:
-            level = ABSENT
-        part = move.part if isinstance(move, Begin) else None
-        size = None if isinstance(move, Begin) else move.size
-        cohort = asked.machine.protocol.parts[asked.part.number if part is None else part].cohort
-        answers.append((i, m, Opened(level - here, cohort if size is None else size, part)))
+        match move:
+            case Stop(reason):
+                answers.append((i, m, Ended(reason)))
+            case EnrolRest():
+                if not asked.view.sentinel[row]:
+                    return None, Undecided("no sentinel", (i,), m)
+                answers.append((i, m, GoesOn()))
+            case Enrol() | Begin():
+                answers.append((i, m, _opened(asked, row, move)))
     if not answers:
         return None, _no_answer(asked, row)
     for (i, _, one), (j, _, other) in pairwise(answers):
@@ -360,20 +405,54 @@ def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | None, 
             return None, trouble
         if answer.part is not None and asked.begun[row] >> answer.part & 1:
             return None, Undecided("part begun", (line,), move_number)
+        if answer.size <= 0:
+            return None, Undecided("nothing to fill", (line,), move_number)
+        answer, trouble = _with_beside(asked, row, answer, given)
+        if trouble is not None:
+            return None, trouble
     limit = _limit_broken(asked, row, answer)
     return answer, None if limit is None else Undecided("limit", (line,), move_number, limit=limit)
 
 
-def _limit_broken(asked: Asked, row: int, answer: Opened | Ended) -> int | None:
+def _opened(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
+    """The cohort that a move opens; where it is filled up, its size is what is missing."""
+    here, level = int(asked.view.here[row]), asked.where(3, move.place, row)
+    part = move.part if isinstance(move, Begin) else None
+    of: Part = asked.machine.protocol.parts[asked.part.number if part is None else part]
+    size = of.cohort if move.size is None else move.size
+    if level is None:
+        return Opened(ABSENT - here, size, part)
+    code = asked.view.codes[row, level]
+    if move.total is not None:
+        size = move.total - int(asked.view.records.tally(-1)[code])
+    new = not asked.view.records.table[code, FIRST_SIZE]
+    return Opened(level - here, size, part, (), of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new)))
+
+
+def _with_beside(asked: Asked, row: int, answer: Opened, given: Given) -> tuple[Opened, Undecided | None]:
+    """The cohort with the patients who enter beside it."""
+    here, beside = int(asked.view.here[row]), set[tuple[int, int]]()
+    for i, m, move in given:
+        if isinstance(move, Backfill):
+            level = asked.where(3, move.place, row)
+            if level is None:
+                return answer, Undecided("no level", (i,), m)
+            if trouble := _usable(asked, row, i, m, level):
+                return answer, trouble
+            beside.add((level - here, move.size))
+    return (evolve(answer, beside=tuple(sorted(beside))) if beside else answer), None
+
+
+def _limit_broken(asked: Asked, row: int, answer: Opened | Ended | GoesOn) -> int | None:
     """The limit that an answer would break, as a position in `Machine.limits`."""
     here, number, view = int(asked.view.here[row]), asked.part.number, asked.view
-    stays = isinstance(answer, Opened) and answer.part is None and answer.offset == 0
+    stays = isinstance(answer, GoesOn) or (isinstance(answer, Opened) and answer.part is None and answer.offset == 0)
     for position, limit in asked.part.limits:
         if limit.low is not None and not stays:
             column = view.records.layout.part_n(number)
             if view.records.table[view.codes[row, here], column] < limit.low:
                 return position
-    if isinstance(answer, Ended):
+    if not isinstance(answer, Opened):
         return None
     part = number if answer.part is None else answer.part
     for position, limit in asked.machine.parts[part].limits:

@@ -236,4 +236,4 @@ def _step_of(exploration: Exploration, state: int, exit: int) -> Group:
     letters = "".join(known[int(digit)] for digit in exploration.situations.letters[exit])
     branch = exploration.frames.branches[exploration.situations.branch[exit]]
     chosen = tuple(option for _, option in branch.choices)
-    return Group(frame.part, frame.orders[0].level, letters, chosen)
+    return Group(frame.part, frame.orders[-1].level, letters, chosen)

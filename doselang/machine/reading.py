@@ -14,6 +14,7 @@ from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, In
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     THIS,
+    Chance,
     Compare,
     Declared,
     Guard,
@@ -21,14 +22,27 @@ from doselang.protocol.guards import (
     Place,
     Range,
     Rate,
+    Recommends,
     ResultDeclared,
+    Says,
     Share,
     Standing,
     Tally,
     atoms,
     conjuncts,
 )
-from doselang.protocol.model import Begin, Case, Close, Declare, Enrol, Limit, Move, Protocol, Silence
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Case,
+    Close,
+    Declare,
+    Enrol,
+    Limit,
+    Move,
+    Protocol,
+    Silence,
+)
 
 
 def question_of(move: Move) -> int:
@@ -79,6 +93,10 @@ class Reads:
     """Verdicts of which it matters whether they were declared before."""
     closings: bool
     """Whether all closed levels matter: a rule closes other levels than this one and those above it."""
+    counters: tuple[tuple[int, int], ...] = ()
+    """The counters that matter, each with the number from which on it no longer matters how large it is."""
+    everything: bool = False
+    """Whether what was seen at any level can matter: an adviser or a condition looks at all of them."""
 
 
 UNLIMITED = 1 << 30
@@ -120,12 +138,15 @@ class _Collector:
     parts: set[tuple[int, int]] = field(factory=set)
     standings: set[Standing] = field(factory=set)
     verdicts: set[int] = field(factory=set)
+    counters: dict[int, int] = field(factory=dict)
+    everything: bool = False
 
     def _before(self) -> list[int]:
         """The parts whose tallies can be other than 0 when this is read."""
         return [p for p, after in enumerate(parts_after(self.protocol)) if self.part is None or self.part in after]
 
     def at(self, place: Place, *columns: int, ceiling: int = 1) -> None:
+        self.place(place)
         self.columns.setdefault(place, set()).update(columns)
         for column in columns:
             self.ceilings[column] = max(self.ceilings[column], ceiling)
@@ -147,8 +168,38 @@ class _Collector:
                 for p in parts:
                     self.ceilings[self.layout.part_n(p) + 1 + what] = UNLIMITED
 
+    def place(self, place: Place) -> None:
+        """What finding a place takes: an adviser and a condition read every level."""
+        if place.kind == "recommended":
+            self.advice()
+        elif place.where is not None:
+            self.everything = True
+            for atom in atoms(place.where):
+                self.atom(atom)
+
+    def advice(self) -> None:
+        """All that an adviser of all levels can read."""
+        self.everything = True
+        for what in (-1, 0):
+            for part in self._before():
+                self.ceilings[self.layout.part_n(part) + 1 + what] = UNLIMITED
+
     def atom(self, atom: Guard) -> None:
         match atom:
+            case Says(place=place):
+                self.tally(-1, "level", place, None, UNLIMITED)
+                self.tally(0, "level", place, None, UNLIMITED)
+            case Chance(place=place):
+                self.at(place)
+                self.advice()
+            case Recommends():
+                self.advice()
+            case Tally(count, what, "counter"):
+                self.counters[what] = max(self.counters.get(what, 0), _ceiling(count))
+            case Tally(count, what, _, place) if what < -1:
+                self.at(place, self.layout.pending, ceiling=UNLIMITED)
+                if what == -3:
+                    self.tally(-1, "level", place, None, UNLIMITED)
             case Share(count, "all", size, toxicity, place):
                 self.tally(-1, "level", place, None, size + 1)
                 self.tally(toxicity, "level", place, None, _ceiling(count))
@@ -168,8 +219,8 @@ class _Collector:
             case Compare(place, _, other):
                 self.at(place)
                 self.at(other)
-            case Standing("higher", "exists" | "remains"):
-                self.at(NEXT_HIGHER, CLOSED)
+            case Standing("higher", "exists" | "remains", axis):
+                self.at(Place("next higher", axis=axis), CLOSED)
             case Standing():
                 self.standings.add(atom)
             case Declared(verdict, True):
@@ -179,7 +230,11 @@ class _Collector:
 
     def move(self, move: Move) -> None:
         match move:
-            case Enrol(place) | Begin(_, place):
+            case Enrol(place, _, total) | Begin(_, place, _, total):
+                self.at(place, CLOSED)
+                if total is not None:
+                    self.tally(-1, "level", place, None, total + 1)
+            case Backfill(place):
                 self.at(place, CLOSED)
             case Declare(_, place) if place is not None:
                 self.at(place, CLOSED, FIRST_SIZE)
@@ -236,12 +291,14 @@ def reads_of(
             aside.atom(atom)
     by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
     reads = Reads(
-        tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index))),
+        tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))),
         tuple(sorted(seen.trial)),
         tuple(sorted(seen.parts)),
         tuple(sorted(seen.standings, key=str)),
         tuple(sorted(seen.verdicts)),
         _closes_others(moves),
+        tuple(sorted(seen.counters.items())),
+        seen.everything,
     )
     return reads, ceilings
 

@@ -36,8 +36,13 @@ class Layout:
         return FIRST_N + (2 + part) * (1 + self.toxicities)
 
     @property
-    def width(self) -> int:
+    def pending(self) -> int:
+        """The column of the patients whose outcome is not known yet (rolling accrual alone)."""
         return self.part_n(self.parts)
+
+    @property
+    def width(self) -> int:
+        return self.pending + 1
 
 
 @frozen
@@ -53,6 +58,19 @@ class Opening:
     """A cohort of `size` patients is opened at the level."""
 
     size: int
+
+
+@frozen
+class Arrival:
+    """A patient enters at the level, whose outcome is pending (rolling accrual)."""
+
+
+@frozen
+class Known:
+    """The outcome of a pending patient of a part becomes known: 0 no toxicity, then each class (rolling accrual)."""
+
+    part: int
+    outcome: int
 
 
 @frozen
@@ -74,7 +92,7 @@ def only_status(layout: Layout) -> Fading:
     return Fading(tuple(ceilings))
 
 
-Change = Outcome | Opening | Closing | Fading
+Change = Outcome | Opening | Arrival | Known | Closing | Fading
 
 
 @define
@@ -133,6 +151,13 @@ class Records:
                 new[ADDED_SIZE if new[FIRST_SIZE] else FIRST_SIZE] = size
                 if record[FIRST_SIZE]:
                     new[layout.added_n : layout.part_n(0)] = 0
+            case Arrival():
+                new[layout.pending] += 1
+            case Known(part, outcome):
+                new[layout.pending] -= 1
+                new[layout.part_n(part)] += 1
+                if outcome:
+                    new[layout.part_n(part) + outcome] += 1
             case Outcome(part, counts):
                 known = (sum(counts), *counts[1:])
                 for start in (layout.part_n(part), layout.added_n if new[ADDED_SIZE] else FIRST_N):
@@ -161,8 +186,15 @@ class Records:
         return self.table[:, index]
 
     def tally(self, what: int, part: int | None = None) -> Ints:
-        """Evaluable patients (`what` -1) or patients with toxicity `what`, in one part or in all, one entry a code."""
+        """Evaluable patients (`what` -1) or patients with toxicity `what`, in one part or in all, one entry a code.
+
+        `what` -2 are the pending patients, -3 those and the evaluable ones.
+        """
         layout = self.layout
+        if what == -2:
+            return self.table[:, layout.pending]
+        if what == -3:
+            return self.tally(-1) + self.table[:, layout.pending]
         parts = range(layout.parts) if part is None else (part,)
         columns = [layout.part_n(p) + 1 + what for p in parts]
         tally: Ints = self.table[:, columns].sum(axis=1, dtype=np.int32)

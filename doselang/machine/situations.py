@@ -6,8 +6,8 @@ can end, with the counts of its outcomes, the number of orders in which the pati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import product
 from math import comb
 from operator import attrgetter
@@ -19,14 +19,17 @@ from attrs import define, field, frozen
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.decisions import Outcome
-from doselang.machine.looking import decide
+from doselang.machine.decisions import Answers, Branch, Decision, GoesOn, Outcome
+from doselang.machine.looking import decide_all
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.states import Frames, view_of
 from doselang.protocol.guards import Place
 
 Accrual = Literal["one-at-a-time", "whole-cohort"]
+
+BLOCK = 1 << 14
+"""So many new situations are evaluated at once."""
 
 MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
@@ -49,7 +52,7 @@ class Exit:
 
 @frozen
 class Row:
-    """A local situation: the part, the size of the cohort, and its exits in canonical order."""
+    """What local situations have in common: the part, the size of the cohort, and its exits in canonical order."""
 
     part: int
     size: int
@@ -73,9 +76,13 @@ class _Classes:
         return self.of
 
 
+def _none() -> Ints:
+    return np.zeros(0, np.int32)
+
+
 @define
 class Situations:
-    """All local situations met so far, as rows, with the exits of all rows in flat columns."""
+    """All local situations met so far; those with the same exits share a row, and its exits in the flat columns."""
 
     machine: Machine
     frames: Frames
@@ -83,103 +90,143 @@ class Situations:
     known_gates: frozenset[tuple[int, int]] | None = None
     """The (part, gate) whose chances are known; None: all outcomes of every human decision are explored."""
     rows: list[Row] = field(factory=list)
-    first: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    """By row: its first exit in the flat columns; `count` has their number."""
-    count: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    change: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    """By exit: the change of the level's record; likewise branch, patients, orders, letters."""
-    branch: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    patients: Ints = field(factory=lambda: np.zeros(0, np.int32))
+    first: Ints = field(factory=_none)
+    """By situation: its first exit in the flat columns; `count` has their number."""
+    count: Ints = field(factory=_none)
+    change: Ints = field(factory=_none)
+    """By exit: the change of the level's record; likewise branch, patients, orders, letters, part and size."""
+    branch: Ints = field(factory=_none)
+    patients: Ints = field(factory=_none)
     orders: NDArray[np.float64] = field(factory=lambda: np.zeros(0))
     letters: list[str] = field(factory=list)
-    row_of_exit: Ints = field(factory=lambda: np.zeros(0, np.int32))
+    part_of_exit: Ints = field(factory=_none)
+    size_of_exit: Ints = field(factory=_none)
     _numbers: dict[bytes, int] = field(factory=dict)
     _classes: dict[tuple[int, Place], _Classes] = field(factory=dict)
+    _outcomes: dict[Outcome, int] = field(factory=dict)
+    _shape_numbers: dict[object, int] = field(factory=dict)
+    _shape_rows: list[Row] = field(factory=list)
+    _shape_first: Ints = field(factory=_none)
+    _shape_count: Ints = field(factory=_none)
 
     def of(self, part: int, frames: Ints, codes: Ints) -> Ints:
-        """The row number of each state of a part; rows that are new are evaluated."""
-        features = np.column_stack(self._features(self.machine.parts[part], frames, codes))
-        key = pack(features)
-        _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
-        numbers, new = np.empty(len(index), np.int32), list[int]()
-        for position, row in enumerate(index):
-            label = np.int32(part).tobytes() + features[row].tobytes()
-            number = self._numbers.get(label)
-            if number is None:
-                number = self._numbers[label] = len(self.rows) + len(new)
-                new.append(row)
-            numbers[position] = number
-        if new:
-            self._add(part, frames[new], codes[new])
+        """The number of the situation of each state of a part; those that are new are evaluated."""
+        compiled = self.machine.parts[part]
+        columns = [frames, *codes.T] if compiled.reads.everything else self._features(compiled, frames, codes)
+        features = np.ascontiguousarray(np.column_stack(columns), np.int32)
+        _, index, inverse = np.unique(pack(features), return_index=True, return_inverse=True)
+        head, known = np.int32(part).tobytes(), self._numbers
+        labels = [head + features[row].tobytes() for row in index]
+        before, numbers = len(self.rows), np.empty(len(index), np.int32)
+        for position, label in enumerate(labels):
+            numbers[position] = known.setdefault(label, len(known))
+        if len(known) > before:
+            new = index[numbers >= before]
+            for start in range(0, len(new), BLOCK):
+                self._add(part, frames[new[start : start + BLOCK]], codes[new[start : start + BLOCK]])
         return numbers[inverse]
 
     def _features(self, part: PartMachine, frames: Ints, codes: Ints) -> list[Ints]:
         """Columns of whole numbers, from 0, that hold all that the part's rules read of a state."""
-        reads, records = part.reads, self.machine.records
-        view = view_of(self.frames, part.number, frames, codes)
-        columns = [self.frames.size[frames], self.frames.begun[frames]]
+        reads, records, numbers = part.reads, self.machine.records, self.frames
+        view = view_of(numbers, part.number, frames, codes)
+        columns = [numbers.size[frames], numbers.begun[frames], numbers.sentinel[frames], numbers.silent[frames]]
         for place, read in reads.columns:
             index, exists = view.place(place)
             classes = self._classes.setdefault((part.number, place), _Classes(read))
             class_of = classes(records.table, len(records))
             columns.append(np.where(exists, class_of[codes[view._rows, index]] + 1, 0))
-            if place.kind not in ("this", "next higher", "next lower"):
+            if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
                 columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         columns += [records.tally(what)[codes].sum(axis=1, dtype=np.int32) for what in reads.trial]
         columns += [records.tally(what, p)[codes].sum(axis=1, dtype=np.int32) for p, what in reads.parts]
         columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
         columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
+        columns += [view.counters[:, counter] for counter, _ in reads.counters]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns
 
     def _add(self, number: int, frames: Ints, codes: Ints) -> None:
-        part = self.machine.parts[number]
-        sizes = self.frames.size[frames]
-        made: dict[int, Row] = {}
-        for size in np.unique(sizes):
-            some = np.flatnonzero(sizes == size)
-            exits = self._exits(part, int(size), frames[some], codes[some])
-            made.update((int(s), Row(number, int(size), row)) for s, row in zip(some, exits, strict=True))
-        rows = [made[s] for s in range(len(frames))]
-        flat = [(row, e, b) for row in rows for e in row.exits for b in e.outcome]
-        changes = [self.machine.records.change(Evaluable(number, e.counts)) for _, e, _ in flat]
-        count = np.array([sum(len(e.outcome) for e in row.exits) for row in rows], np.int32)
-        start = len(self.change) + np.concatenate([[0], np.cumsum(count)[:-1]])
-        self.first = _joined(self.first, start)
-        self.count = _joined(self.count, count)
-        self.change = _joined(self.change, changes)
-        self.branch = _joined(self.branch, [self.frames.branch(b) for _, _, b in flat])
-        self.patients = _joined(self.patients, [sum(e.counts) for _, e, _ in flat])
-        self.orders = np.concatenate([self.orders, [e.orders for _, e, _ in flat]])
-        self.letters += [e.letters for _, e, _ in flat]
-        self.row_of_exit = _joined(self.row_of_exit, np.repeat(np.arange(len(rows)) + len(self.rows), count))
-        self.rows += rows
+        """Evaluate new situations: those with the same exits share a row."""
+        part, of_frame = self.machine.parts[number], self.frames
+        kind = np.column_stack([of_frame.size[frames], of_frame.sentinel[frames], of_frame.silent[frames]])
+        rows = np.empty(len(frames), np.int32)
+        for size, sentinel, silent in np.unique(kind, axis=0).tolist():
+            some = np.flatnonzero((kind == (size, sentinel, silent)).all(axis=1))
+            if silent:
+                rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
+            else:
+                rows[some] = self._shapes(part, size, bool(sentinel), frames[some], codes[some])
+        self.first = _joined(self.first, self._shape_first[rows])
+        self.count = _joined(self.count, self._shape_count[rows])
+        self.rows += [self._shape_rows[shape] for shape in rows.tolist()]
 
-    def _exits(self, part: PartMachine, size: int, frames: Ints, codes: Ints) -> list[tuple[Exit, ...]]:
-        """The exits of a cohort of one size, from each of some states."""
+    def _shapes(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> Ints:
+        """The rows of cohorts of one size, from each of some states."""
         early = self.accrual == "one-at-a-time" and bool(part.any_time)
-        nodes = outcomes_of(size, len(self.machine.protocol.toxicities), early)
-        view = after_outcomes(self.frames, part, frames, codes, nodes, size)
+        nodes = outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
+        view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
         begun = np.repeat(self.frames.begun[frames], len(nodes))
         known = None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part.number)
-        decided = decide(self.machine, part, view, begun, known)
-        return [_row(nodes, decided[s * len(nodes) : (s + 1) * len(nodes)], size, early) for s in range(len(frames))]
+        numbers, outcomes = decide_all(self.machine, part, view, begun, known)
+        own = np.array([self._outcomes.setdefault(outcome, len(self._outcomes)) for outcome in outcomes] + [-1])
+        decided = np.ascontiguousarray(own[numbers].reshape(len(frames), len(nodes)), np.int32)
+        _, first, inverse = np.unique(pack(decided + 1), return_index=True, return_inverse=True)
+        every = list(self._outcomes)
+        shapes = []
+        for row in first:
+            here = decided[row].tolist()
+
+            def exits(here: list[int] = here) -> tuple[Exit, ...]:
+                return _row(nodes, [every[n] if n >= 0 else None for n in here], size)
+
+            key = (part.number, size, sentinel, decided[row].tobytes())
+            shapes.append(self._shape(key, exits, part.number, size))
+        return np.array(shapes, np.int32)[inverse]
+
+    def _silent_exits(self, size: int) -> tuple[Exit, ...]:
+        """The exits of patients beside a cohort: every outcome, and no look."""
+        goes_on = (Branch((), Decision(Answers(next=GoesOn()), ((), (), ()))),)
+        nodes = outcomes_of(size, len(self.machine.protocol.toxicities), False)
+        return _row(nodes, [goes_on] * len(nodes), size)
+
+    def _shape(self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int) -> int:
+        """The number of a row, which is made where it is new."""
+        number = self._shape_numbers.get(key)
+        if number is not None:
+            return number
+        number = self._shape_numbers[key] = len(self._shape_rows)
+        row = Row(part, size, exits())
+        self._shape_rows.append(row)
+        flat = [(e, b) for e in row.exits for b in e.outcome]
+        self._shape_first = _joined(self._shape_first, [len(self.change)])
+        self._shape_count = _joined(self._shape_count, [len(flat)])
+        changes = [self.machine.records.change(Evaluable(part, e.counts)) for e, _ in flat]
+        self.change = _joined(self.change, changes)
+        self.branch = _joined(self.branch, [self.frames.branch(b) for _, b in flat])
+        self.patients = _joined(self.patients, [sum(e.counts) for e, _ in flat])
+        self.orders = np.concatenate([self.orders, [e.orders for e, _ in flat]])
+        self.letters += [e.letters for e, _ in flat]
+        self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))
+        self.size_of_exit = _joined(self.size_of_exit, [size] * len(flat))
+        return number
 
 
 def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:
     return np.concatenate([old, np.asarray(new, np.int32)])
 
 
-def outcomes_of(size: int, toxicities: int, early: bool) -> list[tuple[int, ...]]:
+def outcomes_of(size: int, toxicities: int, early: bool, sentinel: bool = False) -> list[tuple[int, ...]]:
     """All counts (without toxicity, then each class) of a cohort that is complete, and before if `early`.
 
-    In order of the number of patients; raises OverflowError beyond MOST_NODES.
+    With `sentinel` also those of its first patient. In order of the number of patients; raises OverflowError beyond
+    MOST_NODES.
     """
     if comb(size + toxicities + int(early), size) > MOST_NODES:
         raise OverflowError(f"a cohort of {size} patients with {toxicities} toxicities has too many outcomes")
     nodes = []
-    for known in range(1 if early else size, size + 1):
+    for known in range(1, size + 1) if early else sorted({1, size} if sentinel else {size}):
         for toxic in product(range(known + 1), repeat=toxicities):
             if sum(toxic) <= known:
                 nodes.append((known - sum(toxic), *toxic))
@@ -187,8 +234,9 @@ def outcomes_of(size: int, toxicities: int, early: bool) -> list[tuple[int, ...]
 
 
 def after_outcomes(
-    frames: Frames, part: PartMachine, numbers: Ints, codes: Ints, nodes: list[tuple[int, ...]], size: int
-) -> View:
+    frames: Frames, part: PartMachine, numbers: Ints, codes: Ints, nodes: list[tuple[int, ...]], size: int,
+    sentinel: bool = False,
+) -> View:  # fmt: skip
     """A view of every state (outer) after every outcome of its cohort so far (inner)."""
     records = frames.machine.records
     states = np.repeat(np.arange(len(numbers)), len(nodes))
@@ -200,37 +248,56 @@ def after_outcomes(
     toxic = np.tile(np.array([node[1:] for node in nodes], np.int32).reshape(len(nodes), -1), (len(numbers), 1))
     view.complete = known == size
     view.cohort = np.column_stack([known, toxic]).astype(np.int32)
+    if sentinel and size > 1:
+        view.sentinel = (known == 1) & (toxic.sum(axis=1) > 0)
     return view
 
 
-def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int, early: bool) -> tuple[Exit, ...]:
-    """The exits of a row: where the decision is, and how many orders of patients reach it undecided before."""
-    if not early:
-        ways = (_complete(node) for node in nodes)
-        exits = [
-            Exit(node, orders, letters, True, outcome)
-            for node, (orders, letters), outcome in zip(nodes, ways, decided, strict=True)
-            if outcome is not None
-        ]
-        return tuple(sorted(exits, key=attrgetter("letters")))
-    root = tuple(0 for _ in nodes[0])
-    open_paths: dict[tuple[int, ...], tuple[float, str]] = {root: (1.0, "")}
-    exits = []
+def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int) -> tuple[Exit, ...]:
+    """The exits of a row: where the decision is, and how many orders of patients reach it undecided before.
+
+    Between two numbers of patients at which there can be a look, patients come in any order.
+    """
+    stops: dict[int, list[tuple[tuple[int, ...], Outcome | None]]] = {}
     for node, outcome in zip(nodes, decided, strict=True):
-        orders, letters = 0.0, None
-        for c, n in enumerate(node):
-            before = (*node[:c], n - 1, *node[c + 1 :])
-            if n and before in open_paths:
-                before_orders, path = open_paths[before]
-                orders += before_orders
-                letters = min(letters or path + str(c), path + str(c))
-        if letters is None:
-            continue
-        if outcome is None:
-            open_paths[node] = (orders, letters)
-        else:
-            exits.append(Exit(node, orders, letters, sum(node) == size, outcome))
+        stops.setdefault(sum(node), []).append((node, outcome))
+    root = tuple(0 for _ in nodes[0])
+    known, going_on = 0, {root: (1.0, "")}
+    exits = []
+    for stop, reached in sorted(stops.items()):
+        before, going_on = going_on, {}
+        for node, outcome in reached:
+            found = _ways(node, before, stop - known)
+            if found is None:
+                continue
+            if outcome is None:
+                going_on[node] = found
+            else:
+                exits.append(Exit(node, *found, stop == size, outcome))
+        known = stop
     return tuple(sorted(exits, key=attrgetter("letters")))
+
+
+Ways = tuple[float, str]
+"""In how many orders of patients an outcome is reached, and the letters of the first of them."""
+
+
+def _ways(node: tuple[int, ...], before: dict[tuple[int, ...], Ways], more: int) -> Ways | None:
+    """The ways to an outcome from those that a cohort went on from, so many patients before."""
+    if more == 1:
+        earlier = [(*node[:c], n - 1, *node[c + 1 :]) for c, n in enumerate(node) if n]
+        sources = [source for source in earlier if source in before]
+    else:
+        sources = [source for source in before if all(a >= b for a, b in zip(node, source, strict=True))]
+    if not sources:
+        return None
+    orders, letters = 0.0, ""
+    for source in sources:
+        ways, way = _complete(tuple(a - b for a, b in zip(node, source, strict=True)))
+        orders += before[source][0] * ways
+        path = before[source][1] + way
+        letters = path if not letters else min(letters, path)
+    return orders, letters
 
 
 @cache

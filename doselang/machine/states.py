@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Branch, Closes, Ended, Opened
+from doselang.machine.decisions import Branch, Closes, Ended, GoesOn, Opened
 from doselang.machine.records import Closing, Ints, Opening
 
 
 @frozen
 class Order:
-    """A cohort under way: `size` patients are to become evaluable at a level."""
+    """A cohort under way: `size` patients are to become evaluable at a level, perhaps the first of them alone."""
 
     level: int
     size: int
+    sentinel: bool = False
 
 
 @frozen
 class Frame:
     """What all rows of one code share.
 
-    `orders` are the cohorts under way (the designs so far have one; none when the history has ended, and then `level`
-    is the level of the last look); `begun` the parts begun, as bits; `verdicts` one a verdict (a level, NO_LEVEL,
-    NONE_DECLARED, NONE_ANY_MORE); `end` the number of the branch that ended the history, -1 while it goes on.
+    `orders` are the cohorts under way: the one whose look comes next, then those beside it, of which the last is
+    known first (none when the history has ended, and then `level` is the level of the last look); `begun` the parts
+    begun, as bits; `verdicts` one a verdict (a level, NO_LEVEL, NONE_DECLARED, NONE_ANY_MORE); `counters` what each
+    counter has counted; `end` the number of the branch that ended the history, -1 while it goes on.
     """
 
     part: int
@@ -34,10 +36,11 @@ class Frame:
     orders: tuple[Order, ...]
     begun: int
     verdicts: tuple[int, ...]
+    counters: tuple[int, ...] = ()
     end: int = -1
 
 
-_BY_FRAME = ("part", "level", "size", "begun", "ended")
+_BY_FRAME = ("part", "level", "at", "size", "sentinel", "silent", "begun", "ended")
 
 
 @define
@@ -49,30 +52,39 @@ class Frames:
     branches: list[Branch] = field(factory=list)
     part: Ints = field(init=False)
     level: Ints = field(init=False)
+    """By frame: the level of the next look; `at` the level whose patients become known before."""
+    at: Ints = field(init=False)
     size: Ints = field(init=False)
+    """By frame: how many patients become known; `sentinel` whether the first alone; `silent` whether without a look."""
+    sentinel: Ints = field(init=False)
+    silent: Ints = field(init=False)
     begun: Ints = field(init=False)
     verdicts: Ints = field(init=False)
+    counters: Ints = field(init=False)
     ended: Ints = field(init=False)
     offset: Ints = field(init=False)
     """By branch: the offset of the level of the next cohort; 0 where there is none."""
     opening: Ints = field(init=False)
     """By branch: the change that opens the next cohort, -1 where there is none."""
+    closing: Ints = field(init=False)
+    """By branch: whether it closes levels, or opens a cohort beside the next."""
     _frame_numbers: dict[Frame, int] = field(factory=dict)
     _branch_numbers: dict[Branch, int] = field(factory=dict)
     _after: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in (*_BY_FRAME, "offset", "opening"):
+        for name in (*_BY_FRAME, "offset", "opening", "closing"):
             setattr(self, name, np.zeros(16, np.int32))
         self.verdicts = np.zeros((16, len(self.machine.protocol.verdicts)), np.int32)
+        self.counters = np.zeros((16, len(self.machine.counters)), np.int32)
         self._after = np.full((16, 16), -1, np.int32)
 
     def first(self) -> tuple[int, Ints]:
         """The state before the first patient: its frame, and the record codes of its levels."""
         protocol, records = self.machine.protocol, self.machine.records
-        size = protocol.parts[0].cohort
-        verdicts = (NO_LEVEL,) * len(protocol.verdicts)
-        frame = Frame(0, protocol.start, (Order(protocol.start, size),), 1, verdicts)
+        size, alone = protocol.parts[0].cohort, protocol.parts[0].sentinel is not None
+        verdicts, counters = (NO_LEVEL,) * len(protocol.verdicts), (0,) * len(protocol.counters)
+        frame = Frame(0, protocol.start, (Order(protocol.start, size, alone),), 1, verdicts, counters)
         codes = np.zeros((1, self.machine.levels), np.int32)
         codes[:, protocol.start] = records.apply(records.change(Opening(size)), codes[:, protocol.start])
         return self.frame(frame), codes
@@ -84,13 +96,17 @@ class Frames:
             number = self._frame_numbers[frame] = len(self.frames)
             self.frames.append(frame)
             if number >= len(self.part):
-                for name in (*_BY_FRAME, "verdicts"):
+                for name in (*_BY_FRAME, "verdicts", "counters"):
                     setattr(self, name, np.concatenate([getattr(self, name)] * 2))
                 self._after = np.concatenate([self._after, np.full_like(self._after, -1)])
             self.part[number] = frame.part
             self.level[number] = frame.orders[0].level if frame.orders else frame.level
-            self.size[number] = frame.orders[0].size if frame.orders else 0
+            self.at[number] = frame.orders[-1].level if frame.orders else frame.level
+            self.size[number] = frame.orders[-1].size if frame.orders else 0
+            self.sentinel[number] = bool(frame.orders) and frame.orders[-1].sentinel
+            self.silent[number] = len(frame.orders) > 1
             self.ended[number] = frame.end >= 0
+            self.counters[number] = frame.counters
             self.begun[number] = frame.begun
             self.verdicts[number] = frame.verdicts
         return number
@@ -104,8 +120,11 @@ class Frames:
             if number >= len(self.offset):
                 self.offset = np.concatenate([self.offset] * 2)
                 self.opening = np.concatenate([self.opening] * 2)
+                self.closing = np.concatenate([self.closing] * 2)
                 self._after = np.concatenate([self._after, np.full_like(self._after, -1)], axis=1)
             decision, self.opening[number], self.offset[number] = branch.decision, -1, 0
+            opened = decision.answers.next
+            self.closing[number] = bool(decision.answers.closes) or (isinstance(opened, Opened) and opened.beside != ())
             if decision.undecided is None and isinstance(decision.answers.next, Opened):
                 self.opening[number] = self.machine.records.change(Opening(decision.answers.next.size))
                 self.offset[number] = decision.answers.next.offset
@@ -126,38 +145,58 @@ class Frames:
     def _follow(self, frame: Frame, number: int) -> Frame:
         branch = self.branches[number]
         here, answers = frame.orders[0].level, branch.decision.answers
+        if isinstance(answers.next, GoesOn):
+            return evolve(frame, orders=frame.orders[:-1])
+        counters = self._counted(frame, branch)
         verdicts = list(frame.verdicts)
         for declares in answers.declares:
             before = verdicts[declares.verdict]
             none = NONE_DECLARED if before in (NO_LEVEL, NONE_DECLARED) else NONE_ANY_MORE
             verdicts[declares.verdict] = none if declares.offset is None else here + declares.offset
         if branch.decision.undecided is not None or isinstance(answers.next, Ended):
-            return Frame(frame.part, here, (), frame.begun, tuple(verdicts), number)
-        assert isinstance(answers.next, Opened)
-        part = frame.part if answers.next.part is None else answers.next.part
-        level = here + answers.next.offset
-        order = Order(level, answers.next.size)
-        return Frame(part, level, (order,), frame.begun | 1 << part, tuple(verdicts))
+            return Frame(frame.part, here, (), frame.begun, tuple(verdicts), counters, number)
+        opened = answers.next
+        assert isinstance(opened, Opened)
+        part = frame.part if opened.part is None else opened.part
+        level = here + opened.offset
+        beside = tuple(Order(here + offset, size) for offset, size in opened.beside)
+        orders = (Order(level, opened.size, opened.sentinel), *beside)
+        return Frame(part, level, orders, frame.begun | 1 << part, tuple(verdicts), counters)
+
+    def _counted(self, frame: Frame, branch: Branch) -> tuple[int, ...]:
+        """What the counters have counted after a look; from its ceiling on a counter stays."""
+        counters = list(frame.counters)
+        for counter, reset in branch.decision.answers.counts:
+            counters[counter] = 0 if reset else min(counters[counter] + 1, self.machine.counters[counter])
+        return tuple(counters)
 
     def leave(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
-        closing = records.change(Closing())
-        for number in present(branches):
-            for close in self.branches[number].decision.answers.closes:
-                _close(codes, np.flatnonzero(branches == number), here, close, records.apply, closing)
+        for number in present(branches) if self.closing[branches].any() else ():
+            if self.closing[number]:
+                self._leave_one(codes, np.flatnonzero(branches == number), here, self.branches[number])
         opens = np.flatnonzero(self.opening[branches] >= 0)
         level = here[opens] + self.offset[branches[opens]]
         codes[rows[opens], level] = records.apply(self.opening[branches[opens]], codes[rows[opens], level])
 
+    def _leave_one(self, codes: Ints, rows: Ints, here: Ints, branch: Branch) -> None:
+        """Close the levels that one branch closes, and open the cohorts beside the next."""
+        records, answers = self.machine.records, branch.decision.answers
+        for close in answers.closes:
+            self._close(codes, rows, here[rows] + close.offset, close)
+        if branch.decision.undecided is None and isinstance(answers.next, Opened):
+            for offset, size in answers.next.beside:
+                level = here[rows] + offset
+                codes[rows, level] = records.apply(records.change(Opening(size)), codes[rows, level])
 
-def _close(codes: Ints, rows: Ints, here: Ints, close: Closes, apply, closing: int) -> None:  # type: ignore[no-untyped-def]
-    level = here[rows] + close.offset
-    codes[rows, level] = apply(closing, codes[rows, level])
-    if close.all_above:
-        for higher in range(codes.shape[1]):
-            above = rows[level < higher]
-            codes[above, higher] = apply(closing, codes[above, higher])
+    def _close(self, codes: Ints, rows: Ints, level: Ints, close: Closes) -> None:
+        records = self.machine.records
+        closing, above = records.change(Closing()), self.machine.setting.relations.above
+        codes[rows, level] = records.apply(closing, codes[rows, level])
+        for higher in range(codes.shape[1]) if close.all_above else ():
+            some = rows[above[level, higher]]
+            codes[some, higher] = records.apply(closing, codes[some, higher])
 
 
 def view_of(frames: Frames, part: int, numbers: Ints, codes: Ints) -> View:
@@ -166,7 +205,7 @@ def view_of(frames: Frames, part: int, numbers: Ints, codes: Ints) -> View:
     here = frames.level[numbers]
     verdicts = frames.verdicts[numbers]
     return View(
-        frames.machine.records, protocol.start, protocol.result, codes, here, part, verdicts,
-        np.zeros(verdicts.shape, np.bool_), np.zeros(rows, np.bool_),
-        np.zeros((rows, 1 + len(protocol.toxicities)), np.int32), here, np.zeros(rows, np.bool_),
+        frames.machine.setting, codes, here, part, verdicts, np.zeros(verdicts.shape, np.bool_),
+        np.zeros(rows, np.bool_), np.zeros((rows, 1 + len(protocol.toxicities)), np.int32), here,
+        np.zeros(rows, np.bool_), frames.counters[numbers], np.zeros(rows, np.bool_),
     )  # fmt: skip

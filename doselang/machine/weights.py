@@ -86,7 +86,7 @@ def kinds_of(situations: Situations, exits: Ints, levels: Ints) -> tuple[Kinds, 
     present[pair] = True
     pairs = np.flatnonzero(present)
     exit, level = (pairs // stride).astype(np.int32), (pairs % stride).astype(np.int32)
-    part = np.array([row.part for row in situations.rows], np.int32)[situations.row_of_exit[exit]]
+    part = situations.part_of_exit[exit]
     chosen, choices = _choices(situations, exit, part)
     change = situations.change[exit]
     values, orders = np.unique(situations.orders[exit], return_inverse=True)
@@ -155,7 +155,7 @@ def flow_of(exploration: Exploration) -> Flow:
     first = _joined([*(bucket.steps + start for bucket, start in zip(buckets, before[:-1], strict=True)), before[-1:]])
     first[0] = 0
     frames = _joined([bucket.frames for bucket in buckets])
-    kinds, kind = kinds_of(exploration.situations, exits, exploration.frames.level[frames[source]])
+    kinds, kind = kinds_of(exploration.situations, exits, exploration.frames.at[frames[source]])
     return Flow(
         exploration, kinds, source, kind, exits, first, frames,
         np.concatenate([bucket.ended for bucket in buckets]),

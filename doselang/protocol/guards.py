@@ -26,17 +26,23 @@ class Clause:
 
 PlaceKind = Literal[
     "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned", "level",
-    "verdict",
+    "verdict", "recommended", "highest where", "lowest where",
 ]  # fmt: skip
 
 
 @frozen
 class Place:
-    """A level, by relation to the level of the look (`kind`), by position (`level`), or as a verdict (`verdict`)."""
+    """A level, by relation to the level of the look (`kind`), by position, as a verdict, or as an adviser's advice."""
 
     kind: PlaceKind
     index: int = -1
-    """The position of the level (kind `level`) or of the verdict (kind `verdict`); -1 otherwise."""
+    """The position of the level (`level`), the verdict (`verdict`) or the adviser (`recommended`); -1 otherwise."""
+    steps: int = 1
+    """How many steps away (next higher, next lower)."""
+    axis: int = -1
+    """The component of a grid that is changed (next higher, next lower): 0 or 1; -1 where levels form a ladder."""
+    where: Guard | None = None
+    """The condition that is true there (highest where, lowest where), in which this level is the level asked about."""
 
 
 THIS = Place("this")
@@ -74,13 +80,15 @@ class Share(Clause):
 class Tally(Clause):
     """A number so far: evaluable patients (`what` is -1) or patients with a toxicity (`what` its position).
 
+    `what` -2: patients whose outcome is pending, -3: those and the evaluable ones; both at a level only.
     scope `level`: at `place`, in the whole trial, or in part number `part` alone where that is not None; `trial`;
-    `part`: in part number `part`, or the one under way where that is None; `cohort`: the cohort of the look.
+    `part`: in part number `part`, or the one under way where that is None; `cohort`: the cohort of the look;
+    `counter`: what counter number `what` has counted before this look.
     """
 
     count: Range
     what: int
-    scope: Literal["level", "trial", "part", "cohort"] = "level"
+    scope: Literal["level", "trial", "part", "cohort", "counter"] = "level"
     place: Place = THIS
     part: int | None = None
 
@@ -96,7 +104,8 @@ class Cycles(Clause):
 class Rate(Clause):
     """Share of the evaluable patients with a toxicity, between two fractions; each end may be excluded.
 
-    Scope, place and part as in Tally.
+    `less` patients with the toxicity are taken off before (but no more than there are). Scope, place and part as in
+    Tally.
     """
 
     toxicity: int
@@ -107,6 +116,43 @@ class Rate(Clause):
     scope: Literal["level", "trial", "part"] = "level"
     place: Place = THIS
     part: int | None = None
+    less: int = 0
+
+
+@frozen(repr=False)
+class Chance(Clause):
+    """The probability, by an adviser, that the rate of toxicity at a level is above `above`, between two fractions."""
+
+    adviser: int
+    above: Fraction
+    low: Fraction
+    low_included: bool
+    high: Fraction
+    high_included: bool
+    place: Place = THIS
+
+
+@frozen(repr=False)
+class Says(Clause):
+    """Whether an adviser says a word (a position in its words) about this level."""
+
+    adviser: int
+    word: int
+    place: Place = THIS
+
+
+@frozen(repr=False)
+class Recommends(Clause):
+    """Whether an adviser recommends a level, whichever."""
+
+    adviser: int
+
+
+@frozen(repr=False)
+class SentinelHas(Clause):
+    """Whether the look is the one after a sentinel with this toxicity."""
+
+    toxicity: int
 
 
 @frozen(repr=False)
@@ -135,6 +181,8 @@ class Standing(Clause):
 
     direction: Literal["higher", "lower"]
     standing: Literal["exists", "remains", "open", "closed", "tried", "untried"]
+    axis: int = -1
+    """The component of a grid, -1 where levels form a ladder."""
 
 
 @frozen(repr=False)
@@ -190,8 +238,8 @@ class Any(Clause):
 
 
 Guard = Union[
-    Share, Tally, Cycles, Rate, HasStatus, Compare, Standing, Declared, ResultDeclared, CohortComplete, TrialStopped,
-    Happened, Entered, Not, All, Any,
+    Share, Tally, Cycles, Rate, Chance, Says, Recommends, SentinelHas, HasStatus, Compare, Standing, Declared,
+    ResultDeclared, CohortComplete, TrialStopped, Happened, Entered, Not, All, Any,
 ]  # fmt: skip
 
 

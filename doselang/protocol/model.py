@@ -100,6 +100,12 @@ class Level(Element):
 
     label: str
     doses: tuple[Fraction | str | None, ...] = ()
+    ladder: int = 0
+    """The ladder it belongs to, a position in `Protocol.ladders`."""
+    off_ladder: bool = False
+    """Whether it is nobody's next higher or next lower level."""
+    position: tuple[int, int] | None = None
+    """On a grid: the positions of its two doses."""
 
 
 @frozen(repr=False)
@@ -127,15 +133,75 @@ class Body(Element):
     means: str | None = None
 
 
+@frozen(repr=False)
+class Counter(Element):
+    """A count of what the trial has been through."""
+
+    name: str
+    means: str | None = None
+
+
+@frozen(repr=False)
+class Table(Element):
+    """A decision table: `cells` are (evaluable patients, what is said for 0, 1, … toxicities).
+
+    What is said is a position in `words`, -1 for nothing.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    cells: tuple[tuple[int, tuple[int, ...]], ...]
+    cites: tuple[Citation, ...] = ()
+
+
+Value = Union[Fraction, int, bool, str, tuple[Fraction, ...]]
+
+
+@frozen(repr=False)
+class Engine(Element):
+    """A method of `doselang.designs` under a name of the protocol's; `words` are those it can say, () if none."""
+
+    name: str
+    method: str
+    arguments: tuple[tuple[str, Value], ...]
+    words: tuple[str, ...] = ()
+    cites: tuple[Citation, ...] = ()
+
+
+Adviser = Union[Table, Engine]
+
+
 # ---- moves ----
 
 
 @frozen(repr=False)
 class Enrol(Element):
-    """Open a cohort at a place; `size` None is the cohort size of the part."""
+    """Open a cohort at a place; `size` None is the cohort size of the part, or what is missing to `total` patients."""
 
     place: Place
     size: int | None = None
+    total: int | None = None
+
+
+@frozen(repr=False)
+class EnrolRest(Element):
+    """The cohort goes on after its sentinel."""
+
+
+@frozen(repr=False)
+class Backfill(Element):
+    """Patients at another level, beside the cohort that comes next."""
+
+    place: Place
+    size: int
+
+
+@frozen(repr=False)
+class Count(Element):
+    """One more of a counter; `reset`: none again."""
+
+    counter: int
+    reset: bool = False
 
 
 @frozen(repr=False)
@@ -156,10 +222,12 @@ class Declare(Element):
 
 @frozen(repr=False)
 class Begin(Element):
-    """Begin a part with a cohort at a place."""
+    """Begin a part with a cohort at a place; `size` and `total` as in Enrol."""
 
     part: int
     place: Place
+    size: int | None = None
+    total: int | None = None
 
 
 @frozen(repr=False)
@@ -182,16 +250,22 @@ class Enter(Element):
     place: Place | None = None
 
 
-Move = Union[Enrol, Close, Declare, Begin, Stop, Continue, Enter]
+Move = Union[Enrol, EnrolRest, Backfill, Count, Close, Declare, Begin, Stop, Continue, Enter]
 
 
 @frozen(repr=False)
 class Gate(Element):
-    """A human decision. `ask`: `body` chooses an option; `may`: the first if it agrees, else the second."""
+    """A decision that the rules leave to others.
 
-    kind: Literal["ask", "may"]
+    `ask`: `body` chooses an option; `may`: the first if it agrees, else the second; `draw`: chance decides (`body` is
+    -1). `chances` are those of the options where a scenario gives none: of `draw` the protocol's own, of `ask` those
+    of its default; None where there is none.
+    """
+
+    kind: Literal["ask", "may", "draw"]
     body: int
     options: tuple[tuple[Move, ...], ...]
+    chances: tuple[Fraction, ...] | None = None
 
 
 # ---- rules ----
@@ -239,6 +313,10 @@ class Part(Element):
     rules: tuple[Rule, ...]
     limits: tuple[Limit, ...] = ()
     title: str | None = None
+    sentinel: Literal["new level", "cohort"] | None = None
+    """Whose first patient is treated alone: that of each new level, or of each cohort; None: nobody's."""
+    rolling: bool = False
+    """Whether the rules are asked at every arrival, while other patients are pending."""
 
 
 # ---- a patient's course ----
@@ -321,6 +399,12 @@ class Protocol:
     verdicts: tuple[Verdict, ...] = (Verdict("MTD"),)
     result: int = 0
     bodies: tuple[Body, ...] = ()
+    counters: tuple[Counter, ...] = ()
+    advisers: tuple[Adviser, ...] = ()
+    ladders: tuple[str, ...] = ("",)
+    """The names of the ladders; the first has none."""
+    axes: tuple[int, int] | None = None
+    """The two components of a grid."""
     course: Course | None = None
     replaces_inevaluable: bool = False
     cycle: str | None = None

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 from doselang.protocol.guards import (
-    NEXT_HIGHER,
-    NEXT_LOWER,
     THIS,
     All,
     Any,
+    Chance,
     CohortComplete,
     Compare,
     Cycles,
@@ -24,13 +23,30 @@ from doselang.protocol.guards import (
     Place,
     Range,
     Rate,
+    Recommends,
     ResultDeclared,
+    Says,
+    SentinelHas,
     Share,
     Standing,
     Tally,
     TrialStopped,
 )
-from doselang.protocol.model import Begin, Close, Continue, Declare, Enrol, Enter, Gate, Move, Protocol, Stop
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Close,
+    Continue,
+    Count,
+    Declare,
+    Enrol,
+    EnrolRest,
+    Enter,
+    Gate,
+    Move,
+    Protocol,
+    Stop,
+)
 
 _VOWEL_BY_NAME = frozenset("AEFHILMNORSX")
 """Capitals whose names begin with a vowel: an MTD, but a DLT."""
@@ -60,6 +76,14 @@ def place_words(protocol: Protocol, place: Place) -> str:
     match place.kind:
         case "this":
             return "this level"
+        case "recommended":
+            return f"the level {protocol.advisers[place.index].name} recommends"
+        case "highest where" | "lowest where" if place.where is not None:
+            return f"the {place.kind.split()[0]} level where ({guard_words(protocol, place.where)})"
+        case "next higher" | "next lower" if place.steps > 1:
+            return f"the level {place.steps} levels {place.kind.split()[1]}"
+        case "next higher" | "next lower" if place.axis >= 0:
+            return f"the {place.kind} level of {axis_words(protocol, place.axis)}"
         case "next lower that remains":
             return "the next lower level that remains"
         case "level":
@@ -68,6 +92,12 @@ def place_words(protocol: Protocol, place: Place) -> str:
             return f"the {protocol.verdicts[place.index].name}"
         case kind:
             return f"the {kind} level"
+
+
+def axis_words(protocol: Protocol, axis: int) -> str:
+    """The component of a grid."""
+    assert protocol.axes is not None
+    return protocol.components[protocol.axes[axis]].name
 
 
 def toxicity_words(protocol: Protocol, toxicity: int, number: int) -> str:
@@ -93,7 +123,7 @@ def guard_words(protocol: Protocol, guard: Guard) -> str:
             return _share(protocol, guard)
         case Tally():
             return _tally(protocol, guard)
-        case Rate():
+        case Rate() | Chance():
             return _rate(protocol, guard)
         case Cycles(count):
             return _counted(count, "cycles", "cycles")
@@ -111,7 +141,7 @@ def _negated(protocol: Protocol, guard: Guard) -> str:
     match guard:
         case HasStatus() | Compare() | Declared(ever=False):
             return _standing(protocol, guard, "not ")
-        case Standing() | ResultDeclared():
+        case Standing() | ResultDeclared() | Recommends():
             return _standing(protocol, guard, "no")
         case _:
             return f"not {_inner(protocol, guard)}"
@@ -120,6 +150,12 @@ def _negated(protocol: Protocol, guard: Guard) -> str:
 def _standing(protocol: Protocol, guard: Guard, negation: str) -> str:
     """What has no numbers; `negation` is put where the words have a place for it."""
     match guard:
+        case Says(adviser, word):
+            return f"{protocol.advisers[adviser].name} says {protocol.advisers[adviser].words[word]}"
+        case Recommends(adviser):
+            return f"{protocol.advisers[adviser].name} recommends {'no' if negation else 'a'} level"
+        case SentinelHas(toxicity):
+            return f"the sentinel has {with_article(protocol.toxicities[toxicity].name)}"
         case HasStatus(place, "tried"):
             return f"{place_words(protocol, place)} is {'untried' if negation else 'tried'}"
         case HasStatus(place, status):
@@ -127,9 +163,10 @@ def _standing(protocol: Protocol, guard: Guard, negation: str) -> str:
         case Compare(place, relation, other):
             comparison = "" if relation == "same" else f"{relation} "
             return f"{place_words(protocol, place)} is {negation}{comparison}{place_words(protocol, other)}"
-        case Standing(direction, standing):
+        case Standing(direction, standing, axis):
             found = standing if standing in ("exists", "remains") else f"is {_status(standing)}"
-            return f"{negation or 'a'} {direction} level {found}"
+            of = f" of {axis_words(protocol, axis)}" if axis >= 0 else ""
+            return f"{negation or 'a'} {direction} level{of} {found}"
         case Declared(verdict, ever):
             name = protocol.verdicts[verdict].name
             return f"the {name} has been declared" if ever else f"the {name} is {negation}declared"
@@ -190,6 +227,12 @@ def _counted(count: Range, one: str, many: str) -> str:
 
 
 def _tally(protocol: Protocol, tally: Tally) -> str:
+    if tally.scope == "counter":
+        name = protocol.counters[tally.what].name
+        return _counted(tally.count, name, name if name.lower().endswith("s") else f"{name}s")
+    if tally.what < -1:
+        what = "pending" if tally.what == -2 else "enrolled"
+        return f"{_counted(tally.count, what, what)}{_extent(protocol, tally)}"
     extent = _extent(protocol, tally)
     if tally.what >= 0:
         one, many = (toxicity_words(protocol, tally.what, number) for number in (1, 2))
@@ -213,8 +256,15 @@ def _extent(protocol: Protocol, guard: Tally | Rate) -> str:
             return f" in the {scope}"
 
 
-def _rate(protocol: Protocol, rate: Rate) -> str:
-    subject = f"the {protocol.toxicities[rate.toxicity].name} rate{_extent(protocol, rate)} is"
+def _rate(protocol: Protocol, rate: Rate | Chance) -> str:
+    if isinstance(rate, Chance):
+        at = "" if rate.place == THIS else f" at {place_words(protocol, rate.place)}"
+        of = f"{with_article(protocol.toxicities[0].name)} above {percent_words(rate.above)}"
+        subject = f"the chance by {protocol.advisers[rate.adviser].name} of {of}{at} is"
+    else:
+        name = protocol.toxicities[rate.toxicity].name
+        less = f" less {rate.less} {name}" if rate.less else ""
+        subject = f"the {name} rate{less}{_extent(protocol, rate)} is"
     low, high = percent_words(rate.low), percent_words(rate.high)
     if rate.low == rate.high and rate.low_included and rate.high_included:
         return f"{subject} exactly {low}"
@@ -246,16 +296,27 @@ def moves_words(protocol: Protocol, moves: Iterable[Move], tried: Collection[int
 def move_words(protocol: Protocol, move: Move, tried: Collection[int] = ()) -> str:
     """One move; patients are enrolled as so many `more` at this level, and at levels in `tried`."""
     match move:
+        case Enrol(place, None, int(total)):
+            return f"fill {place_words(protocol, place)} to {total}"
         case Enrol(place, size):
             return _enrol(protocol, place, size, tried)
+        case EnrolRest():
+            return "enrol the rest"
+        case Backfill(place, size):
+            return f"backfill {size} patients at {place_words(protocol, place)}"
+        case Count(counter, reset):
+            return f"{'reset' if reset else 'count'} {protocol.counters[counter].name}"
         case Close(place, all_above):
             return f"close {place_words(protocol, place)}{' with all above' if all_above else ''} as too toxic"
         case Declare(verdict, None):
             return f"declare no {protocol.verdicts[verdict].name}"
         case Declare(verdict, place) if place is not None:
             return f"declare {place_words(protocol, place)} as {protocol.verdicts[verdict].name}"
-        case Begin(part, place):
-            return f"begin {protocol.parts[part].name} at {place_words(protocol, place)}"
+        case Begin(part, place, None, int(total)):
+            return f"begin {protocol.parts[part].name} filling {place_words(protocol, place)} to {total}"
+        case Begin(part, place, size):
+            with_size = f" with {size}" if size is not None else ""
+            return f"begin {protocol.parts[part].name}{with_size} at {place_words(protocol, place)}"
         case Stop(reason):
             return "stop" if reason is None else f'stop "{reason}"'
         case Continue(place):
@@ -268,8 +329,11 @@ def move_words(protocol: Protocol, move: Move, tried: Collection[int] = ()) -> s
 
 def _enrol(protocol: Protocol, place: Place, size: int | None, tried: Collection[int]) -> str:
     if size is None:
-        steps = {NEXT_HIGHER: "escalate", NEXT_LOWER: "de-escalate", THIS: "stay"}
-        return steps.get(place) or f"enrol a cohort at {place_words(protocol, place)}"
+        if place.kind in ("next higher", "next lower"):
+            step = "escalate" if place.kind == "next higher" else "de-escalate"
+            by = f" {place.steps} levels" if place.steps > 1 else ""
+            return f"{step}{by}{f' in {axis_words(protocol, place.axis)}' if place.axis >= 0 else ''}"
+        return "stay" if place == THIS else f"enrol a cohort at {place_words(protocol, place)}"
     if place == THIS:
         return f"enrol {size} more"
     more = " more" if place.kind == "level" and place.index in tried else ""
@@ -277,12 +341,21 @@ def _enrol(protocol: Protocol, place: Place, size: int | None, tried: Collection
 
 
 def gate_words(protocol: Protocol, gate: Gate, tried: Collection[int] = ()) -> str:
-    """`may A if the B agrees, otherwise C`; `ask the B to choose A or C`."""
-    body = protocol.bodies[gate.body].name
+    """`may A if the B agrees, otherwise C`; `ask the B to choose A or C`; `with chance 25% A, otherwise C`."""
     options = [together_words(protocol, option, tried) for option in gate.options]
+    if gate.kind == "draw":
+        assert gate.chances is not None
+        return f"with chance {percent_words(gate.chances[0])} {options[0]}, otherwise {options[1]}"
+    body = protocol.bodies[gate.body].name
     if gate.kind == "may":
         return f"may {options[0]} if the {body} agrees, otherwise {options[1]}"
-    return f"ask the {body} to choose {' or '.join(options)}"
+    default = "" if gate.chances is None else f", default {options[gate.chances.index(Fraction(1))]}"
+    return f"ask the {body} to choose {' or '.join(options)}{default}"
+
+
+def decider_words(protocol: Protocol, gate: Gate) -> str:
+    """Who decides at a gate: `the committee`, or chance."""
+    return "chance" if gate.kind == "draw" else f"the {protocol.bodies[gate.body].name}"
 
 
 def together_words(protocol: Protocol, moves: Iterable[Move], tried: Collection[int] = ()) -> str:

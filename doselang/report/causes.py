@@ -135,6 +135,12 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
         case "part begun":
             message = f"{subject}: {names} says `{move}`, and that part has begun before."
             return "DL303", message, "A part is begun once: say what comes next instead."
+        case "nothing to fill":
+            message = f"{subject}: {names} says `{move}`, and the level already has so many patients."
+            return "DL303", message, "Add a condition such as `fewer than 6 evaluable`, and say what happens otherwise."
+        case "no sentinel":
+            message = f"{subject}: {names} says `{move}`, and the look is not the one after a sentinel."
+            return "DL303", message, "Add `and the sentinel has a DLT` to its condition."
         case _:
             assert undecided.limit is not None
             limit = _limits(protocol)[undecided.limit]

@@ -21,6 +21,7 @@ from doselang.conduct.phrases import answer_words, answers_words, missed_words, 
 from doselang.protocol.guards import Compare, Declared, HasStatus, Rate, Share, Tally
 from doselang.protocol.model import Citation, Protocol, Rule
 from doselang.protocol.words import (
+    decider_words,
     gate_words,
     guard_words,
     level_words,
@@ -98,9 +99,7 @@ def _turned_out(protocol: Protocol, future: FutureAccount) -> str:
 def _chosen(explanation: Explanation, answer: Answer) -> str:
     """`If the committee chooses [2]: enrol 3 more at level 1`."""
     protocol = explanation.protocol
-    people = [
-        f"the {protocol.bodies[chosen.gate.body].name} chooses [{chosen.option + 1}]" for chosen in answer.choices
-    ]
+    people = [f"{decider_words(protocol, chosen.gate)} chooses [{chosen.option + 1}]" for chosen in answer.choices]
     return f"If {' and '.join(people)}: {answer_words(protocol, answer, explanation.tried)}"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from doselang.diagnostics import Label, Report
 from doselang.protocol import model
 from doselang.resolve import treatment
+from doselang.resolve.advisers import bind_advisers, declare_advisers
 from doselang.resolve.composing import Composed
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
@@ -38,12 +39,14 @@ def resolve(
     text: model.ProtocolText | None,
     settings: Settings | None = None,
     composed: Composed | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> model.Protocol | None:
     """The protocol that a file means; None if anything in it is wrong, which is added to the report.
 
     `text` is the protocol's text that citations are looked up in, None if the file names none or it could not be
     read; `settings` are values of parameters, by name, in place of those in the file. `composed` is what the file was
-    made of, if it uses designs; it is then the whole.
+    made of, if it uses designs; it is then the whole. `files` are the decision tables that the file names and that
+    could be read, by name.
     """
     whole = composed or Composed(file)
     glossary = Glossary(report, partial=any(item.code in UNREAD or item.code.startswith("DL1") for item in report))
@@ -52,6 +55,7 @@ def resolve(
         return None
     declare_parameters(glossary, outline.parameters, settings or {}, whole.given, whole.replaced)
     glossary.overridden, glossary.own_end = bool(settings), file.span.end if outline.texts else -1
+    glossary.files = dict(files or {})
     _report_repeated(glossary, outline)
     sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None, whole.texts)
     protocol = _bind(glossary, outline, sources, file)
@@ -70,6 +74,10 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     toxicities = treatment.bind_toxicities(glossary, outline)
     events = treatment.bind_events(glossary, outline.events)
     bodies = treatment.bind_bodies(glossary, outline.bodies)
+    counters = treatment.bind_counters(glossary, outline.counters)
+    declare_advisers(glossary, outline.advisers)
+    on_ladder = sum(level.ladder == 0 and not level.off_ladder for level in levels)
+    advisers = bind_advisers(glossary, sources, outline.advisers, on_ladder)
     declared = treatment.declare_verdicts(glossary, outline.verdicts)
     verdicts, result = treatment.bind_verdicts(glossary, declared)
 
@@ -92,6 +100,10 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         verdicts=verdicts,
         result=result,
         bodies=bodies,
+        counters=counters,
+        advisers=advisers,
+        ladders=("", *glossary.ladders.spelled),
+        axes=glossary.axes,
         course=_course(glossary, outline, events, course),
         replaces_inevaluable=bool(outline.replaces),
         cycle=cycle,
@@ -135,7 +147,11 @@ def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple
             title = section.header.title.value if section.header.title else None
             held = rules.holding(section.home)
             name, span = section.header.name.text, section.header.span
-            parts.append(model.Part(name, accrual.cohort or 1, held, accrual.limits, title, span=span))
+            sentinel = section.sentinels[0].each if section.sentinels else None
+            rolling = bool(section.looks)
+            parts.append(
+                model.Part(name, accrual.cohort or 1, held, accrual.limits, title, sentinel, rolling, span=span)
+            )
     return tuple(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Union
+from typing import Union, get_args
 
 from attrs import define, evolve, field, frozen
 
@@ -14,14 +14,20 @@ from doselang.resolve.parameters import is_computed
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
-Named = Union[syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Claim]
-NAMED = (syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Claim)
-"""Statements that replace those of the same kind and name in a design."""
+Named = Union[
+    syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Counter, syntax.Claim,
+    syntax.Table, syntax.Engine,
+]  # fmt: skip
+NAMED = get_args(Named)
+"""Statements that replace those of the same kind and name in a design; tables and engines are of one kind."""
 
-ONCE = (syntax.Start, syntax.Cycle, syntax.Replace, syntax.Component)
+ONCE = (syntax.Start, syntax.Cycle, syntax.Replace, syntax.Component, syntax.Evaluability)
 """Statements that replace all of their kind in a design."""
 
-LADDER = (syntax.Level, syntax.Levels)
+ONCE_A_PART = (syntax.Cohorts, syntax.Sentinel, syntax.Look)
+"""Statements that replace those of their kind in the same part of a design."""
+
+LADDER = (syntax.Level, syntax.Levels, syntax.Ladder, syntax.Grid)
 NOT_TAKEN = (
     syntax.ProtocolTitle, syntax.TextFile, syntax.Background, syntax.Example, syntax.Scenario, syntax.UseDesign,
 )  # fmt: skip
@@ -310,13 +316,13 @@ def _merged(
     kinds = {type(statement) for _, statement in own}
     extents = {(home, s.extent) for home, s in own if isinstance(s, syntax.Accrue)}
     in_trial = any(extent == "trial" for _, extent in extents)
-    cohorts = {home for home, s in own if isinstance(s, syntax.Cohorts)}
+    in_part = {(home, type(s)) for home, s in own if isinstance(s, ONCE_A_PART)}
     drop = set(moved)
     for home, statement in designs:
         match statement:
-            case syntax.Level() | syntax.Levels() if kinds & set(LADDER):
+            case _ if isinstance(statement, LADDER) and kinds & set(LADDER):
                 drop.add(id(statement))
-            case syntax.Cohorts() if home in cohorts:
+            case _ if (home, type(statement)) in in_part:
                 drop.add(id(statement))
             case syntax.Accrue(extent=extent) if (home, extent) in extents or (extent == "trial" and in_trial):
                 drop.add(id(statement))
@@ -348,12 +354,12 @@ def _replace_named(
     mine: dict[tuple[type, str], Named] = {}
     for _, statement in own:
         if isinstance(statement, NAMED):
-            mine.setdefault((type(statement), _name_of(statement)), statement)
+            mine.setdefault((_kind_of(statement), _name_of(statement)), statement)
     moved: dict[int, int] = {}
     for home, statements in designs.by_home.items():
         result: list[syntax.Statement] = []
         for statement in statements:
-            new = mine.get((type(statement), _name_of(statement))) if isinstance(statement, NAMED) else None
+            new = mine.get((_kind_of(statement), _name_of(statement))) if isinstance(statement, NAMED) else None
             if new is not None and id(new) not in moved.values():
                 moved[id(statement)] = id(new)
                 result.append(new)
@@ -363,6 +369,10 @@ def _replace_named(
                 result.append(statement)
         designs.by_home[home] = result
     return moved
+
+
+def _kind_of(statement: Named) -> type:
+    return syntax.Engine if isinstance(statement, syntax.Table) else type(statement)
 
 
 def _name_of(statement: Named) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from doselang.protocol import guards
-from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_rate, bind_share, bind_tally
+from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_chance, bind_rate, bind_share, bind_tally
 from doselang.resolve.glossary import Glossary
-from doselang.resolve.names import shorten
-from doselang.resolve.places import Where, bind_place, not_here
+from doselang.resolve.names import fold, listing, nearest, shorten
+from doselang.resolve.places import Where, axis_of, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
 from doselang.syntax.words import flat, guard_words
 
@@ -57,6 +57,18 @@ def _bind(glossary: Glossary, where: Where, guard: syntax.Guard) -> guards.Guard
             return bind_tally(glossary, where, guard)
         case syntax.Rate():
             return bind_rate(glossary, where, guard)
+        case syntax.Chance():
+            return bind_chance(glossary, where, guard)
+        case syntax.Says(adviser, advice):
+            return _says(glossary, where, guard, adviser, advice)
+        case syntax.Recommends(adviser, none):
+            found = recommender(glossary, where, adviser)
+            if found is None:
+                return None
+            recommends = guards.Recommends(found, span=guard.span)
+            return guards.Not(recommends, span=guard.span) if none else recommends
+        case syntax.SentinelHas(name):
+            return _sentinel(glossary, where, guard, name)
         case syntax.PlaceIs():
             return _place_is(glossary, where, guard)
         case syntax.DeclaredBefore(name):
@@ -178,8 +190,10 @@ def _status_is_clear(glossary: Glossary, where: Where, status: syntax.HasStatus)
 
 
 def _standing(glossary: Glossary, where: Where, guard: syntax.Standing) -> guards.Guard | None:
-    side = guard.direction
+    side, axis = guard.direction, _axis(glossary, guard)
     match guard.standing:
+        case _ if axis is None:
+            return None
         case None:
             no = "no" if guard.none else "a"
             glossary.report.add(
@@ -191,10 +205,19 @@ def _standing(glossary: Glossary, where: Where, guard: syntax.Standing) -> guard
         case syntax.HasStatus(word) as status:
             if not _status_is_clear(glossary, where, status):
                 return None
-            bound = guards.Standing(side, word, span=guard.span)
+            bound = guards.Standing(side, word, axis, span=guard.span)
         case word:
-            bound = guards.Standing(side, word, span=guard.span)
+            bound = guards.Standing(side, word, axis, span=guard.span)
     return guards.Not(bound, span=guard.span) if guard.none else bound
+
+
+def _axis(glossary: Glossary, guard: syntax.Standing) -> int | None:
+    """The component of a grid that a standing is about; only a step up or down must name one."""
+    if guard.along is None and guard.standing != "remains" and guard.standing != "exists":
+        return -1
+    if guard.along is None and guard.direction == "lower":
+        return -1
+    return axis_of(glossary, guard.span, guard.along)
 
 
 def _mark_declared(glossary: Glossary, where: Where, guard: syntax.PlaceIs) -> guards.Guard | None:
@@ -216,6 +239,42 @@ def _declared(
         not_here(glossary, where, guard.span, "A verdict of the trial", IN_COURSE)
         return None
     return None if found is None else guards.Declared(found, ever, span=guard.span)
+
+
+# ---- advisers and sentinels ----
+
+
+def _says(
+    glossary: Glossary, where: Where, guard: syntax.Says, name: syntax.Name, advice: syntax.Advice
+) -> guards.Guard | None:
+    found = glossary.look_up(glossary.advisers, name)
+    if found is None:
+        return None
+    if where.course:
+        not_here(glossary, where, guard.span, "An adviser", IN_COURSE)
+        return None
+    known = glossary.advice[found]
+    if not known.known or (not known.words and not known.recommends):
+        return None  # what is wrong with the adviser has been said
+    if known.recommends:
+        message = f"`{name.text}` recommends a level, and says no word about one."
+        help = f"Write for example `this level is the level {name.text} recommends`."
+        glossary.report.add("DL211", message, guard.span, help=help)
+        return None
+    if fold(advice.word) not in known.words:
+        near = nearest(advice.word, known.words)
+        help = f"Did you mean `{near}`?" if near else f"It says {listing(list(known.words), 'or')}."
+        glossary.report.add("DL203", f"`{name.text}` never says `{advice.word}`.", advice.span, help=help)
+        return None
+    return guards.Says(found, known.words.index(fold(advice.word)), span=guard.span)
+
+
+def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: syntax.Name) -> guards.Guard | None:
+    toxicity = glossary.toxicity(name)
+    if where.course:
+        not_here(glossary, where, guard.span, "A sentinel", IN_COURSE)
+        return None
+    return None if toxicity is None else guards.SentinelHas(toxicity, span=guard.span)
 
 
 # ---- events and facts ----

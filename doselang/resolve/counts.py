@@ -8,7 +8,7 @@ from typing import Literal
 from doselang.protocol import guards
 from doselang.resolve.amounts import LARGEST_GROUP, MOST_PATIENTS, rate_bound, whole
 from doselang.resolve.glossary import Glossary
-from doselang.resolve.places import Where, bind_place, not_here
+from doselang.resolve.places import Where, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
 from doselang.syntax.words import flat, guard_words
 
@@ -141,16 +141,59 @@ def bind_tally(glossary: Glossary, where: Where, tally: syntax.Tally) -> guards.
         not_here(glossary, where, tally.span, "A number of patients of the trial", IN_COURSE)
         return None
     if isinstance(tally.what, syntax.Name):
+        if (counter := glossary.find_counter(tally.what.text)) is not None:
+            return _counter(glossary, where, tally, counter, tally.what.text)
         what = glossary.toxicity(tally.what)
         counted = f"patients with {tally.what.text}"
     else:
-        what, counted = -1, "evaluable patients"
+        what, counted = {"evaluable": -1, "pending": -2, "enrolled": -3}[tally.what], f"{tally.what} patients"
+        if what < -1 and tally.scope is not None:
+            help = "Leave it out: pending patients are counted at one level."
+            not_here(glossary, where, tally.scope.span, f"A number of {counted} of more than a level", help)
+            return None
     count = _tally_range(glossary, tally, counted)
     extent = _extent(glossary, where, tally.place, tally.scope)
     if count is None or what is None or extent is None:
         return None
     scope, place, part = extent
     return guards.Tally(count, what, scope, place, part, span=tally.span)
+
+
+def _counter(
+    glossary: Glossary, where: Where, tally: syntax.Tally, counter: int, name: str
+) -> guards.Guard | None:  # fmt: skip
+    """`at least 2 pauses`: a counter is of the whole trial."""
+    further = tally.place or tally.scope
+    if further is not None:
+        help = "A counter is of the whole trial: leave this out."
+        not_here(glossary, where, further.span, "A place of a counter", help)
+        return None
+    count = _tally_range(glossary, tally, f"`{name}`")
+    return None if count is None else guards.Tally(count, counter, "counter", span=tally.span)
+
+
+def bind_chance(glossary: Glossary, where: Where, chance: syntax.Chance) -> guards.Guard | None:
+    """`the chance by model of a DLT above 33% at level 1 is more than 95%`."""
+    adviser = recommender(glossary, where, chance.adviser)
+    toxicity = glossary.toxicity(chance.toxicity)
+    above, number = rate_bound(glossary, chance.above), rate_bound(glossary, chance.bound.amount)
+    place = bind_place(glossary, where, chance.place)
+    if adviser is None or toxicity is None or above is None or number is None or place is None:
+        return None
+    if glossary.advice[adviser].known and not glossary.advice[adviser].chances:
+        message = f"`{chance.adviser.text}` knows no probabilities."
+        glossary.report.add("DL211", message, chance.adviser.span, help="`crm` and `blrm` know them.")
+        return None
+    if toxicity != 0:
+        message = "A method knows the rate of the dose-limiting toxicity alone, the first that is declared."
+        glossary.report.add("DL211", message, chance.toxicity.span)
+        return None
+    if not 0 < above < 1:
+        message = "The rate to be exceeded lies between 0% and 100%, neither of them included."
+        glossary.report.add("DL206", message, chance.above.span)
+        return None
+    low, low_included, high, high_included = _interval(chance.bound.word, number)
+    return guards.Chance(adviser, above, low, low_included, high, high_included, place, span=chance.span)
 
 
 Extent = tuple[Literal["level", "trial", "part", "cohort"], guards.Place, int | None]
@@ -215,8 +258,11 @@ def bind_rate(glossary: Glossary, where: Where, rate: syntax.Rate) -> guards.Gua
             f"Write a number of patients: at most 1 {rate.toxicity.text} in the cohort",
         )  # fmt: skip
         return None
+    less = 0 if rate.less is None else whole(glossary, rate.less, "a number of patients", 1, LARGEST_GROUP)
+    if less is None:
+        return None
     low, low_included, high, high_included = _interval(rate.bound.word, number)
-    return guards.Rate(toxicity, low, low_included, high, high_included, scope, place, part, span=rate.span)
+    return guards.Rate(toxicity, low, low_included, high, high_included, scope, place, part, less, span=rate.span)
 
 
 def _interval(word: syntax.BoundWord, number: Fraction) -> tuple[Fraction, bool, Fraction, bool]:

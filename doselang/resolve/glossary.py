@@ -33,6 +33,20 @@ class Value:
         return self.numbers[0]
 
 
+@frozen
+class Advice:
+    """An adviser by name: the words that it can say, whether it recommends a level, and whether it knows chances.
+
+    `known` is false where it could not be read, so that what is asked of it is no further news.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    recommends: bool = False
+    chances: bool = False
+    known: bool = True
+
+
 @define
 class Glossary:
     """The names of a file, by kind.
@@ -54,6 +68,14 @@ class Glossary:
     """Where the file itself ends, if it names a text, which its rules can cite; -1 without one."""
     values: list[Value | None] = field(factory=list)
     """The values of the parameters, in their order; None for a wrong one, which is reported."""
+    advice: list[Advice] = field(factory=list)
+    """What each adviser can say, in the order of `advisers`."""
+    files: dict[str, str] = field(factory=dict)
+    """The files of decision tables that could be read, by name."""
+    doses: tuple[Fraction, ...] = ()
+    """The doses of the first component on the first ladder, if every level there has one."""
+    axes: tuple[int, int] | None = None
+    """The two components of a grid."""
     parameters: Names = field(factory=lambda: Names("parameter", "parameters", "parameter {} is 3"))
     components: Names = field(factory=lambda: Names("component", "components", "component {} in mg"))
     levels: Names = field(factory=lambda: Names("level", "levels", "level {}"))
@@ -63,13 +85,16 @@ class Glossary:
     verdicts: Names = field(factory=lambda: Names("verdict", "verdicts", "verdict {}"))
     parts: Names = field(factory=lambda: Names("part", "parts", "part {}"))
     states: Names = field(factory=lambda: Names("state", "states", "state {}"))
+    counters: Names = field(factory=lambda: Names("counter", "counters", "counter {}"))
+    ladders: Names = field(factory=lambda: Names("ladder", "ladders", "ladder {}"))
+    advisers: Names = field(factory=lambda: Names("adviser", "advisers", "use boin as {} with target 30%"))
 
     @property
     def kinds(self) -> tuple[Names, ...]:
         """The tables in which a bare word is looked up."""
         return (
             self.toxicities, self.events, self.verdicts, self.states, self.parts, self.bodies, self.components,
-            self.parameters,
+            self.parameters, self.counters, self.advisers, self.ladders,
         )  # fmt: skip
 
     def needs_basis(self, span: Span) -> bool:
@@ -88,6 +113,13 @@ class Glossary:
         found = self.toxicities.find(name)
         if found is None and fold(name).endswith("s"):
             found = self.toxicities.find(fold(name)[:-1])
+        return found
+
+    def find_counter(self, name: str) -> int | None:
+        """A counter's position, a plural s read over; None without a word if there is none."""
+        found = self.counters.find(name)
+        if found is None and fold(name).endswith("s"):
+            found = self.counters.find(fold(name)[:-1])
         return found
 
     def look_up(self, names: Names, name: syntax.Name) -> int | None:

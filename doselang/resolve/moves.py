@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Literal
 
 from attrs import frozen
 
 from doselang.diagnostics import Label
 from doselang.protocol import guards, model
-from doselang.resolve.amounts import LARGEST_COHORT, whole
+from doselang.resolve.amounts import LARGEST_COHORT, rates, whole
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.names import shorten
-from doselang.resolve.places import Where, bind_place, not_here, settled
+from doselang.resolve.places import Where, axis_of, bind_place, not_here, settled
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 from doselang.syntax.words import plain_words
 
 OF_THE_TRIAL = "A patient's course is made of `continue` and `enter`; moves of the trial stand above `patient course`."
 OF_A_COURSE = "`continue` and `enter` are moves of one patient: write the rule below `patient course`."
+
+
+MOST_STEPS = 20
+"""So many levels are escalated at once at most."""
 
 
 @frozen
@@ -35,7 +41,7 @@ def question_of(move: syntax.Move) -> int:
             return 1
         case syntax.Declare():
             return 2
-        case syntax.May(moves, _, otherwise):
+        case syntax.May(moves, _, otherwise) | syntax.Draw(_, moves, otherwise):
             return min(question_of(inner) for inner in (*moves, *otherwise))
         case syntax.Ask(_, options):
             return min((question_of(inner) for option in options for inner in option.moves), default=3)
@@ -45,18 +51,23 @@ def question_of(move: syntax.Move) -> int:
 
 def bind_moves(glossary: Glossary, where: Where, moves: Sequence[syntax.Move]) -> Bound | None:
     """The moves of one `then`; None if one is wrong, which is reported."""
-    plain = [move for move in moves if not isinstance(move, syntax.May | syntax.Ask)]
-    people = [move for move in moves if isinstance(move, syntax.May | syntax.Ask)]
+    plain = [move for move in moves if not isinstance(move, syntax.May | syntax.Ask | syntax.Draw)]
+    people = [move for move in moves if isinstance(move, syntax.May | syntax.Ask | syntax.Draw)]
     bound = _all(glossary, where, plain)
     gate = _gate(glossary, where, people[0]) if people else None
     if len(people) > 1:
         glossary.report.add(
-            "DL217", "One `then` holds two decisions of people.", people[1].span,
+            "DL217", "One `then` holds two decisions of people or of chance.", people[1].span,
             labels=[Label(people[0].span, "the first decision")], help="Write a second rule for the second decision.",
         )  # fmt: skip
     if bound is None or (people and gate is None):
         return None
     _report_contradictions(glossary, bound, gate)
+    if any(isinstance(move, model.EnrolRest) for move in bound) and (len(bound) > 1 or gate is not None):
+        glossary.report.add(
+            "DL217", "`enrol the rest` stands together with other moves.", moves[0].span,
+            help="Write it alone: the cohort goes on, and nothing else is decided after its sentinel.",
+        )  # fmt: skip
     return Bound(bound, gate)
 
 
@@ -66,8 +77,10 @@ def _all(glossary: Glossary, where: Where, moves: Iterable[syntax.PlainMove]) ->
     return whole_row if len(whole_row) == len(bound) else None
 
 
-def _gate(glossary: Glossary, where: Where, people: syntax.May | syntax.Ask) -> model.Gate | None:
-    """A decision of people, with its options."""
+def _gate(glossary: Glossary, where: Where, people: syntax.May | syntax.Ask | syntax.Draw) -> model.Gate | None:
+    """A decision of people, or of chance, with its options."""
+    if isinstance(people, syntax.Draw):
+        return _draw(glossary, where, people)
     body = glossary.look_up(glossary.bodies, people.body)
     match people:
         case syntax.May(moves, _, otherwise):
@@ -77,7 +90,35 @@ def _gate(glossary: Glossary, where: Where, people: syntax.May | syntax.Ask) -> 
     options_bound = tuple(option for option in bound if option is not None)
     if body is None or len(options_bound) < len(bound):
         return None
-    return model.Gate("may" if isinstance(people, syntax.May) else "ask", body, options_bound, span=people.span)
+    kind: Literal["may", "ask"] = "may" if isinstance(people, syntax.May) else "ask"
+    default = people.default if isinstance(people, syntax.Ask) else None
+    chances = None if default is None else _default(glossary, where, default, options_bound)
+    return model.Gate(kind, body, options_bound, chances, span=people.span)
+
+
+def _default(
+    glossary: Glossary, where: Where, default: syntax.Option, options: tuple[tuple[model.Move, ...], ...]
+) -> tuple[Fraction, ...] | None:
+    """All for the option that is taken if nobody chooses; it must be one of those to choose from."""
+    bound = _all(glossary, where, default.moves)
+    if bound is None:
+        return None
+    if bound not in options:
+        glossary.report.add(
+            "DL217", "The default is not one of the moves to choose from.", default.span,
+            help="Write it among them too, with the same words.",
+        )  # fmt: skip
+        return None
+    return tuple(Fraction(option == bound) for option in options)
+
+
+def _draw(glossary: Glossary, where: Where, draw: syntax.Draw) -> model.Gate | None:
+    """A decision that the protocol leaves to chance."""
+    chance = rates(glossary, (draw.chance,))[0]
+    one, other = _all(glossary, where, draw.moves), _all(glossary, where, draw.otherwise)
+    if chance is None or one is None or other is None:
+        return None
+    return model.Gate("draw", -1, (one, other), (chance, 1 - chance), span=draw.span)
 
 
 def _move(glossary: Glossary, where: Where, move: syntax.PlainMove) -> model.Move | None:
@@ -105,9 +146,24 @@ def _course_move(glossary: Glossary, where: Where, move: syntax.PlainMove) -> mo
 
 def _trial_move(glossary: Glossary, where: Where, move: syntax.PlainMove) -> model.Move | None:
     match move:
-        case syntax.Step(word):
-            places = {"escalate": guards.NEXT_HIGHER, "de-escalate": guards.NEXT_LOWER, "stay": guards.THIS}
-            return model.Enrol(places[word], None, span=move.span)
+        case syntax.Step():
+            return _step(glossary, where, move)
+        case syntax.EnrolRest():
+            return model.EnrolRest(span=move.span)
+        case syntax.Fill(place, total):
+            number = whole(glossary, total, "a number of patients at a level", 1, LARGEST_COHORT)
+            at = bind_place(glossary, where, place)
+            return None if number is None or at is None else model.Enrol(at, None, number, span=move.span)
+        case syntax.Backfill(size, place):
+            number = whole(glossary, size, "the size of a cohort", 1, LARGEST_COHORT)
+            at = bind_place(glossary, where, place)
+            return None if number is None or at is None else model.Backfill(at, number, span=move.span)
+        case syntax.CountOne(name) | syntax.Reset(name):
+            counter = glossary.find_counter(name.text)
+            if counter is None:
+                glossary.unknown(glossary.counters, name)
+                return None
+            return model.Count(counter, isinstance(move, syntax.Reset), span=move.span)
         case syntax.Enrol(size, _, place):
             number = whole(glossary, size, "the size of a cohort", 1, LARGEST_COHORT)
             at = bind_place(glossary, where, place)
@@ -118,8 +174,8 @@ def _trial_move(glossary: Glossary, where: Where, move: syntax.PlainMove) -> mod
             found = glossary.look_up(glossary.verdicts, verdict)
             at = bind_place(glossary, where, place) if place else None
             return None if found is None or (place and at is None) else model.Declare(found, at, span=move.span)
-        case syntax.Begin(part, place):
-            return _begin(glossary, where, move, part, place)
+        case syntax.Begin(part, place, size, _, filling):
+            return _begin(glossary, where, move, part, place, size, filling)
         case syntax.Stop(reason):
             return model.Stop(reason.value if reason else None, span=move.span)
     return None
@@ -139,8 +195,9 @@ def _close(
 
 
 def _begin(
-    glossary: Glossary, where: Where, move: syntax.Begin, part: syntax.Name, place: syntax.Place | None
-) -> model.Move | None:
+    glossary: Glossary, where: Where, move: syntax.Begin, part: syntax.Name, place: syntax.Place | None,
+    size: syntax.Amount | None, filling: bool,
+) -> model.Move | None:  # fmt: skip
     """`begin expansion at the MTD`; the level must be said, since a verdict may name another than this one."""
     found = glossary.look_up(glossary.parts, part)
     if place is None:
@@ -150,7 +207,24 @@ def _begin(
         )  # fmt: skip
         return None
     at = bind_place(glossary, where, place)
-    return None if found is None or at is None else model.Begin(found, at, span=move.span)
+    number = None if size is None else whole(glossary, size, "the size of a cohort", 1, LARGEST_COHORT)
+    if found is None or at is None or (size is not None and number is None):
+        return None
+    if filling:
+        return model.Begin(found, at, None, number, span=move.span)
+    return model.Begin(found, at, number, span=move.span)
+
+
+def _step(glossary: Glossary, where: Where, move: syntax.Step) -> model.Move | None:
+    """`escalate`, `de-escalate`, `stay`, perhaps by several levels, or in one component of a grid."""
+    if move.word == "stay":
+        return model.Enrol(guards.THIS, None, span=move.span)
+    steps = 1 if move.levels is None else whole(glossary, move.levels, "a number of levels", 1, MOST_STEPS)
+    axis = axis_of(glossary, move.span, move.along)
+    if steps is None or axis is None:
+        return None
+    kind: guards.PlaceKind = "next higher" if move.word == "escalate" else "next lower"
+    return model.Enrol(guards.Place(kind, steps=steps, axis=axis), None, span=move.span)
 
 
 # ---- contradictions ----
@@ -177,7 +251,7 @@ def _report_one_row(glossary: Glossary, moves: tuple[model.Move, ...], option: t
     return False
 
 
-NEXT = (model.Enrol, model.Begin, model.Stop, model.Continue, model.Enter)
+NEXT = (model.Enrol, model.EnrolRest, model.Begin, model.Stop, model.Continue, model.Enter)
 
 
 def _contradiction(glossary: Glossary, first: model.Move, second: model.Move) -> tuple[str, str, str] | None:
@@ -232,5 +306,6 @@ def sizes(bound: Bound) -> Iterable[tuple[int, Span]]:
     """The sizes of the cohorts that the moves open, where they are written."""
     options = bound.gate.options if bound.gate else ()
     for move in (*bound.moves, *(move for option in options for move in option)):
-        if isinstance(move, model.Enrol) and move.size is not None:
-            yield move.size, move.span
+        match move:
+            case model.Enrol(_, int(number), _) | model.Enrol(_, None, int(number)) | model.Backfill(_, number):
+                yield number, move.span

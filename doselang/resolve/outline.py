@@ -40,6 +40,8 @@ class Section:
     rules: list[syntax.Rule] = field(factory=list)
     cohorts: list[syntax.Cohorts] = field(factory=list)
     limits: list[syntax.Accrue] = field(factory=list)
+    sentinels: list[syntax.Sentinel] = field(factory=list)
+    looks: list[syntax.Look] = field(factory=list)
 
 
 @define
@@ -54,7 +56,10 @@ class Outline:
     courses: list[syntax.Course] = field(factory=list)
     parameters: list[syntax.ParameterDecl] = field(factory=list)
     components: list[syntax.Component] = field(factory=list)
-    ladder: list[syntax.Level | syntax.Levels] = field(factory=list)
+    ladder: list[syntax.Level | syntax.Levels | syntax.Ladder | syntax.Grid] = field(factory=list)
+    counters: list[syntax.Counter] = field(factory=list)
+    advisers: list[syntax.Table | syntax.Engine] = field(factory=list)
+    evaluability: list[syntax.Evaluability] = field(factory=list)
     toxicities: list[syntax.Toxicity] = field(factory=list)
     events: list[syntax.Event] = field(factory=list)
     bodies: list[syntax.Body] = field(factory=list)
@@ -116,7 +121,7 @@ class _Reader:
                 self.rule(statement)
             case syntax.Event():
                 self.event(statement)
-            case syntax.Cohorts() | syntax.Accrue():
+            case syntax.Cohorts() | syntax.Accrue() | syntax.Sentinel() | syntax.Look():
                 self.of_a_part(statement)
             case _:
                 self.of_the_trial(statement)
@@ -180,18 +185,26 @@ class _Reader:
                     f"Leave out `final`, or move the rule above `state {name.text}`.",
                 )  # fmt: skip
 
-    def of_a_part(self, statement: syntax.Cohorts | syntax.Accrue) -> None:
+    def of_a_part(self, statement: syntax.Cohorts | syntax.Accrue | syntax.Sentinel | syntax.Look) -> None:
         is_cohorts = isinstance(statement, syntax.Cohorts)
         if self.home.part is not None:
             section = self.outline.parts[self.home.part]
-            if isinstance(statement, syntax.Cohorts):
-                section.cohorts.append(statement)
-            else:
-                section.limits.append(statement)
+            match statement:
+                case syntax.Cohorts():
+                    section.cohorts.append(statement)
+                case syntax.Sentinel():
+                    section.sentinels.append(statement)
+                case syntax.Look():
+                    section.looks.append(statement)
+                case _:
+                    section.limits.append(statement)
             return
         self.outline.stray_cohorts |= is_cohorts
         if self.has_part:
-            what = "The size of cohorts" if is_cohorts else "A limit of accrual"
+            of_entering = isinstance(statement, syntax.Sentinel | syntax.Look)
+            what = (
+                "The size of cohorts" if is_cohorts else "How patients enter" if of_entering else "A limit of accrual"
+            )
             message = f"{what} belongs to a part and stands outside every part."
             self.misplaced(statement, message, "Move it below its `part`.")
 
@@ -203,8 +216,14 @@ class _Reader:
                 out.cycles.append(statement)
             case syntax.Component():
                 out.components.append(statement)
-            case syntax.Level() | syntax.Levels():
+            case syntax.Level() | syntax.Levels() | syntax.Ladder() | syntax.Grid():
                 out.ladder.append(statement)
+            case syntax.Counter():
+                out.counters.append(statement)
+            case syntax.Table() | syntax.Engine():
+                out.advisers.append(statement)
+            case syntax.Evaluability():
+                out.evaluability.append(statement)
             case syntax.Start():
                 out.starts.append(statement)
             case syntax.Toxicity():

@@ -57,6 +57,14 @@ def bind_place(glossary: Glossary, where: Where, place: syntax.Place | None) -> 
             if name is None:
                 return None
             return _verdict_place(glossary, where, name)
+        case syntax.Place("recommended", name=name) if name is not None:
+            found = recommender(glossary, where, name)
+            return None if found is None else guards.Place("recommended", found)
+        case syntax.Place("highest" | "lowest" as kind, where=condition) if condition is not None:
+            return _where(glossary, where, kind, condition)
+        case syntax.Place("next higher" | "next lower" as kind, along=along):
+            axis = axis_of(glossary, place.span, along)
+            return None if axis is None else guards.Place(kind, axis=axis)
         case syntax.Place("assigned") if not where.course:
             not_here(
                 glossary, where, place.span, "`the assigned level`",
@@ -64,6 +72,59 @@ def bind_place(glossary: Glossary, where: Where, place: syntax.Place | None) -> 
             )  # fmt: skip
             return None
     return guards.Place(place.kind)
+
+
+def recommender(glossary: Glossary, where: Where, name: syntax.Name) -> int | None:
+    """The position of an adviser that recommends a level; another is reported."""
+    found = glossary.look_up(glossary.advisers, name)
+    if where.course:
+        help = "A patient's course reads of the trial only which levels have been tried and which are too toxic."
+        not_here(glossary, where, name.span, "An adviser", help)
+        return None
+    if found is None:
+        return None
+    advice = glossary.advice[found]
+    if advice.known and not advice.recommends:
+        said = " or ".join(f"`{name.text} says {word}`" for word in advice.words[:3])
+        message = f"`{name.text}` says a word about one level, and recommends none."
+        glossary.report.add("DL211", message, name.span, help=f"Write for example {said}.")
+        return None
+    return found
+
+
+def axis_of(glossary: Glossary, span: Span, along: syntax.Name | None) -> int | None:
+    """Which component of a grid a step changes: 0 or 1; -1 on a ladder. None if it is wrong, which is reported."""
+    axes = glossary.axes
+    if along is None:
+        if axes is None:
+            return -1
+        one, other = (glossary.components.spelled[axis] for axis in axes)
+        glossary.report.add(
+            "DL210", "On a grid a level has two neighbours on each side: the step does not say of which component.",
+            span, help=f"Write for example: the next higher level of {one}, or escalate in {other}",
+        )  # fmt: skip
+        return None
+    found = glossary.look_up(glossary.components, along)
+    if found is None:
+        return None
+    if axes is None or found not in axes:
+        message = f"`{along.text}` has no steps of its own: only the two components of a grid have."
+        help = "Leave the component out: the levels of a ladder are its steps."
+        glossary.report.add("DL211", message, along.span, help=help if axes is None else None)
+        return None
+    return axes.index(found)
+
+
+def _where(
+    glossary: Glossary, where: Where, kind: Literal["highest", "lowest"], condition: syntax.Guard
+) -> guards.Place | None:
+    """`the highest level where (…)`."""
+    from doselang.resolve.conditions import bind_guard  # which binds places itself
+
+    bound = bind_guard(glossary, where, condition)
+    if bound is None:
+        return None
+    return guards.Place("highest where" if kind == "highest" else "lowest where", where=bound)
 
 
 def _verdict_place(glossary: Glossary, where: Where, name: syntax.Name) -> guards.Place | None:

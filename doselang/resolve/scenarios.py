@@ -191,6 +191,10 @@ def _chances(glossary: Glossary, books: Books, written: syntax.Chances, chances:
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values):
         return
+    if any(gate.kind == "draw" for gate in gates):
+        message = f'The chance in "{shorten(name)}" is the protocol\'s own, and no scenario changes it.'
+        glossary.report.add("DL216", message, written.span, help="Leave this out.")
+        return
     if fold(name) in {fold(other) for other in chances}:
         message = f'The chances of "{shorten(name)}" are given twice.'
         glossary.report.add("DL216", message, written.span, help="Leave out one of the two.")

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from attrs import evolve
+
 from doselang.diagnostics import Label
 from doselang.protocol import model
 from doselang.resolve.amounts import cycle_number, duration, parameter, shown
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.glossary import Glossary
+from doselang.resolve.grids import bind_grid
 from doselang.resolve.ladders import dose_number, generated_doses, report_no_unit
 from doselang.resolve.letters import letters_for
 from doselang.resolve.names import fold, shorten
@@ -24,6 +27,7 @@ from doselang.syntax import nodes as syntax
 LONGEST_NUMBER = 9
 """More digits are not the number of a level."""
 MOST_LEVELS = 200
+MOST_COUNTERS = 9
 _WHOLE = re.compile(r"-?\d+")
 
 
@@ -47,14 +51,25 @@ def bind_components(glossary: Glossary, components: Sequence[syntax.Component]) 
 
 
 def bind_ladder(
-    glossary: Glossary, ladder: Sequence[syntax.Level | syntax.Levels], components: tuple[model.Component, ...]
-) -> tuple[model.Level, ...]:
+    glossary: Glossary, ladder: Sequence[syntax.Level | syntax.Levels | syntax.Ladder | syntax.Grid],
+    components: tuple[model.Component, ...],
+) -> tuple[model.Level, ...]:  # fmt: skip
     """The levels in the order written, from the lowest to the highest."""
     bound: list[model.Level] = []
     glossary.ladder_known = bool(ladder)
+    number = 0
     for statement in ladder:
         match statement:
-            case syntax.Level(label, doses):
+            case syntax.Ladder(name):
+                if glossary.ladders.declare(name.text, name.span, glossary.report):
+                    number = len(glossary.ladders)
+            case syntax.Grid():
+                if bound:
+                    _report_mixed(glossary, statement, bound[0])
+                bound += bind_grid(glossary, statement, components)
+            case syntax.Level(label, doses, off_ladder):
+                if glossary.axes is not None:
+                    _report_mixed(glossary, statement, bound[0])
                 given = _doses(glossary, doses, components)
                 if "." in label.text:
                     glossary.report.add(
@@ -63,15 +78,26 @@ def bind_ladder(
                     )  # fmt: skip
                     glossary.ladder_known = False
                 elif glossary.levels.declare(label.text, label.span, glossary.report):
-                    bound.append(model.Level(label.text, given, span=statement.span))
+                    bound.append(model.Level(label.text, given, number, off_ladder, span=statement.span))
             case syntax.Levels():
-                bound += _row(glossary, statement, components)
+                bound += [evolve(level, ladder=number) for level in _row(glossary, statement, components)]
     if len(bound) > MOST_LEVELS:
         message = f"The ladder has {len(bound)} levels; at most {MOST_LEVELS} are read."
         glossary.report.add("DL704", message, bound[MOST_LEVELS].span)
         glossary.ladder_known = False
-    _report_descents(glossary, bound)
+    for one in range(number + 1):
+        _report_descents(glossary, [level for level in bound if level.ladder == one and level.position is None])
+    first = [level.doses[0] for level in bound if level.ladder == 0 and not level.off_ladder and level.doses]
+    glossary.doses = tuple(dose for dose in first if isinstance(dose, Fraction)) if components else ()
+    glossary.doses = glossary.doses if len(glossary.doses) == len(first) else ()
     return tuple(bound)
+
+
+def _report_mixed(glossary: Glossary, statement: syntax.Level | syntax.Grid, other: model.Level) -> None:
+    glossary.report.add(
+        "DL211", "A grid and single levels cannot stand in one file.", statement.span,
+        labels=[Label(other.span, "the other levels")], help="Write the doses of the further levels into the grid.",
+    )  # fmt: skip
 
 
 def _row(
@@ -247,6 +273,22 @@ def bind_bodies(glossary: Glossary, bodies: Sequence[syntax.Body]) -> tuple[mode
         model.Body(b.name.text, b.means.text.value if b.means else None, span=b.span)
         for b in bodies if glossary.bodies.declare(b.name.text, b.name.span, glossary.report)
     )  # fmt: skip
+
+
+def bind_counters(glossary: Glossary, counters: Sequence[syntax.Counter]) -> tuple[model.Counter, ...]:
+    bound = []
+    for counter in counters:
+        name = counter.name
+        if glossary.counters.declare(name.text, name.span, glossary.report):
+            means = counter.means.text.value if counter.means else None
+            bound.append(model.Counter(name.text, means, span=counter.span))
+            if glossary.find_toxicity(name.text) is not None:
+                message = f"`{name.text}` is a toxicity already, and cannot be a counter too."
+                glossary.report.add("DL202", message, name.span, help="Give the counter another name.")
+    if len(bound) > MOST_COUNTERS:
+        message = f"The file has {len(bound)} counters; at most {MOST_COUNTERS} are read."
+        glossary.report.add("DL704", message, bound[MOST_COUNTERS].span)
+    return tuple(bound)
 
 
 def declare_verdicts(glossary: Glossary, verdicts: Sequence[syntax.Verdict]) -> list[syntax.Verdict | None]:

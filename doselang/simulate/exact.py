@@ -55,8 +55,8 @@ def known_gates(machine: Machine, scenario: Scenario) -> Gates:
     return frozenset(
         (part.number, number)
         for part in machine.parts
-        for number, gate in enumerate(part.gates)
-        if part.part.rules[gate.rule].name in scenario.chances
+        for number in range(len(part.gates))
+        if machine.chances(scenario, part.number, number) is not None
     )
 
 
@@ -64,9 +64,8 @@ def scenario_arrays(
     machine: Machine, scenarios: Sequence[Scenario], options: Sequence[Choice]
 ) -> tuple[Floats, Floats]:
     """The rates [K, toxicities, levels] of some scenarios, and their chances of some options [K, options]."""
-    names = [machine.parts[part].part.rules[machine.parts[part].gates[gate].rule].name for part, gate, _ in options]
     chances = [
-        [scenario.chances[name][option] for name, (_, _, option) in zip(names, options, strict=True)]
+        [chance[option] for part, gate, option in options if (chance := machine.chances(scenario, part, gate))]
         for scenario in scenarios
     ]
     return np.array([scenario.rates for scenario in scenarios], float), np.array(chances).reshape(len(scenarios), -1)

@@ -224,10 +224,10 @@ class _Batch:
         """Draw the next cohort of every running trial of a part."""
         situations, frames = self.situations, self.situations.frames
         row = situations.of(part, lanes.frames[running], lanes.codes[running])
-        state, exits, taken = self._drawn(running, row, lanes.trials[running], frames.level[lanes.frames[running]])
-        here = frames.level[lanes.frames[state]]
+        state, exits, taken = self._drawn(running, row, lanes.trials[running], frames.at[lanes.frames[running]])
+        here, at = frames.level[lanes.frames[state]], frames.at[lanes.frames[state]]
         codes, line = lanes.codes[state], np.arange(len(state))
-        codes[line, here] = situations.machine.records.apply(situations.change[exits], codes[line, here])
+        codes[line, at] = situations.machine.records.apply(situations.change[exits], codes[line, at])
         branch = situations.branch[exits]
         frames.leave(codes, here, branch)
         following = frames.after(lanes.frames[state], branch)
@@ -236,10 +236,10 @@ class _Batch:
             following, codes, taken, np.full(len(state), bucket, np.int32), state, exits,
             lanes.mean[state], lanes.square[state],
         )  # fmt: skip
-        number, dlts = self._counted(exits, here)
-        self.columns.count(after, part, here, number, dlts)
-        np.add.at(self.sums.patients[part], here, taken * number)
-        np.add.at(self.sums.dlts[part], here, taken * dlts)
+        number, dlts = self._counted(exits, at)
+        self.columns.count(after, part, at, number, dlts)
+        np.add.at(self.sums.patients[part], at, taken * number)
+        np.add.at(self.sums.dlts[part], at, taken * dlts)
         left = (frames.ended[following] != 0) | (frames.part[following] != 0)
         for more in np.unique(number).tolist():
             some = np.flatnonzero(number == more)

@@ -71,12 +71,16 @@ def _words(frames: Frames, part: PartMachine, decision: Decision) -> str:
             return f"{_listed(about)} declares a level at which nobody was treated"
         case "part begun":
             return f"{_listed(about)} begins a part that has begun before"
+        case "nothing to fill":
+            return f"{_listed(about)} fills a level that already has so many patients"
+        case "no sentinel":
+            return f"{_listed(about)} lets the rest of a cohort enter where there is no sentinel"
         case "limit":
             assert undecided.limit is not None
             return f"{_listed(about)} would break a limit: {_limit(frames.machine.limits[undecided.limit][1])}"
         case "choice":
             bodies = [gate.body for line in undecided.lines if (gate := part.lines[line].case.gate) is not None]
-            who = listing([protocol.bodies[body].name for body in dict.fromkeys(bodies)], mark="")
+            who = listing([protocol.bodies[body].name for body in dict.fromkeys(bodies) if body >= 0], mark="")
             return f"the choice of {who} in rule {_listed(about)} has no chance in this scenario"
 
 
@@ -102,4 +106,4 @@ def group_of(situations: Situations, frame: int, exit: int) -> Group:
     known = letters_of(situations.machine.protocol)
     letters = "".join(known[int(digit)] for digit in situations.letters[exit])
     chosen = tuple(option for _, option in frames.branches[situations.branch[exit]].choices)
-    return Group(frames.frames[frame].part, frames.frames[frame].orders[0].level, letters, chosen)
+    return Group(frames.frames[frame].part, frames.frames[frame].orders[-1].level, letters, chosen)

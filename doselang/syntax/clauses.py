@@ -1,4 +1,4 @@
-"""The parts of statements as they were written: words, values, places, conditions, moves.
+"""The parts of statements as they were written: words, values, places, conditions.
 
 Every node is frozen and has a span, which does not count for equality: two files that differ only in layout, letter
 case of keywords, articles or comments have equal trees. Names are as written; nothing is looked up here.
@@ -14,11 +14,11 @@ from attrs import field, frozen
 from doselang.source import NOWHERE, Span, described
 
 __all__ = [
-    "AllOf", "Amount", "AnyOf", "AnyVerdict", "Ask", "Begin", "Between", "Bound", "BoundWord", "Close", "Compared",
-    "Continue", "Declare", "DeclaredBefore", "Duration", "Enrol", "Enter", "Fact", "Group", "Grouped", "Guard",
-    "Happened", "HasStatus", "Label", "Mark", "May", "Move", "Name", "Negated", "Node", "Number", "Option",
-    "Parameter", "Percent", "Place", "PlaceIs", "PlainMove", "Quantifier", "Rate", "Scope", "Share", "Standing",
-    "Status", "Step", "Stop", "Tally", "Text",
+    "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Bounds", "Chance",
+    "Climb", "Compared", "DeclaredBefore", "Doubling", "Duration", "Fact", "Given", "Group", "Grouped", "Guard",
+    "Happened", "HasStatus", "Label", "Mark", "Name", "Negated", "Node", "Number", "Operator", "Parameter",
+    "Percent", "Place", "PlaceIs", "Quantifier", "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Setting",
+    "Share", "Standing", "Status", "Tally", "Text",
 ]  # fmt: skip
 
 
@@ -87,6 +87,53 @@ class Label(Node):
     text: str = field(eq=str.lower)
 
 
+# ---- values that are given, and doses that rise ----
+
+
+Given = Union[Number, Parameter, Percent]
+"""What may stand where a value is given: a number, a percentage, a parameter's name."""
+
+
+@frozen(repr=False)
+class Setting(Node):
+    """`levels 4`: what a design's parameter is to be."""
+
+    name: Name
+    values: tuple[Given, ...]
+
+
+@frozen(repr=False)
+class Operator(Node):
+    word: Literal["times", "plus"]
+
+
+@frozen(repr=False)
+class Bounds(Node):
+    """`from 1 to 20`: the range of a parameter."""
+
+    low: Given
+    high: Given
+
+
+@frozen(repr=False)
+class Doubling(Node):
+    """`doubling`: each dose is twice the one before."""
+
+
+@frozen(repr=False)
+class Climb(Node):
+    """`drug from 100 by 40%, 33% rounded to 5 up to 800`: the doses of one component, level after level.
+
+    Of the steps each is used once and the last repeats. More than one rounding or cap is wrong.
+    """
+
+    component: Name
+    start: Given
+    steps: tuple[Given | Doubling, ...]
+    rounded: tuple[Amount, ...] = ()
+    caps: tuple[Amount, ...] = ()
+
+
 # ---- places ----
 
 
@@ -95,15 +142,18 @@ class Place(Node):
     """A level, by relation or by name.
 
     `kind` is one of this, next higher, next lower, next lower that remains, lowest, highest, start, assigned; or
-    `level` with a label; or `verdict` with a name.
+    `level` with a label; or `verdict` or `recommended` with a name (the latter an adviser's). `along` names the
+    component of a grid that is changed; `where` restricts lowest and highest to levels that meet a condition.
     """
 
     kind: Literal[
         "this", "next higher", "next lower", "next lower that remains", "lowest", "highest", "start", "assigned",
-        "level", "verdict",
+        "level", "verdict", "recommended",
     ]  # fmt: skip
     label: Label | None = None
     name: Name | None = None
+    along: Name | None = None
+    where: Guard | None = None
 
 
 # ---- conditions ----
@@ -167,23 +217,65 @@ class Tally(Node):
     """`fewer than 6 evaluable at the next lower level`, `any DLT in the trial`, `at least 6 cycles`.
 
     `count` is a Bound, a Between, a Quantifier (none, any) or an Amount (a bare number, which the resolver refuses);
-    `what` is `evaluable`, `cycles` or a toxicity's name.
+    `what` is `evaluable`, `pending`, `enrolled`, `cycles`, or the name of a toxicity or counter.
     """
 
     count: Bound | Between | Quantifier | Amount
-    what: Literal["evaluable", "cycles"] | Name
+    what: Literal["evaluable", "pending", "enrolled", "cycles"] | Name
     place: Place | None
     scope: Scope | None
 
 
 @frozen(repr=False)
 class Rate(Node):
-    """`the DLT rate at level 2 is at most 33%`."""
+    """`the DLT rate at level 2 is at most 33%`; `less` is how many patients with the toxicity are taken off first."""
 
     toxicity: Name
     place: Place | None
     scope: Scope | None
     bound: Bound
+    less: Amount | None = None
+
+
+@frozen(repr=False)
+class Chance(Node):
+    """`the chance by model of a DLT above 33% at level 1 is more than 95%`."""
+
+    adviser: Name
+    toxicity: Name
+    above: Amount | Percent
+    place: Place | None
+    bound: Bound
+
+
+@frozen(repr=False)
+class Advice(Node):
+    """A word that an adviser says: `escalate`, `stay`, `de-escalate`, `stop`, or a name."""
+
+    word: str = field(eq=str.lower)
+
+
+@frozen(repr=False)
+class Says(Node):
+    """`boundaries says escalate`."""
+
+    adviser: Name
+    advice: Advice
+
+
+@frozen(repr=False)
+class Recommends(Node):
+    """`model recommends a level`, `model recommends no level`."""
+
+    adviser: Name
+    none: bool
+
+
+@frozen(repr=False)
+class SentinelHas(Node):
+    """`the sentinel has a DLT`."""
+
+    toxicity: Name
 
 
 @frozen(repr=False)
@@ -245,6 +337,7 @@ class Standing(Node):
     none: bool
     direction: Literal["higher", "lower"]
     standing: Literal["exists", "remains"] | HasStatus | None
+    along: Name | None = None
 
 
 @frozen(repr=False)
@@ -284,83 +377,6 @@ class AnyOf(Node):
 
 
 Guard = Union[
-    Share, Tally, Rate, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened, Fact, Grouped, Negated, AllOf, AnyOf
-]
-
-
-# ---- moves ----
-
-
-@frozen(repr=False)
-class Step(Node):
-    """`escalate`, `de-escalate`, `stay`."""
-
-    word: Literal["escalate", "de-escalate", "stay"]
-
-
-@frozen(repr=False)
-class Enrol(Node):
-    size: Amount
-    more: bool
-    place: Place | None
-
-
-@frozen(repr=False)
-class Close(Node):
-    place: Place
-    all_above: bool
-    too_toxic: bool
-
-
-@frozen(repr=False)
-class Declare(Node):
-    """`declare this level as MTD`; `place` is None for `declare no MTD`."""
-
-    place: Place | None
-    verdict: Name
-
-
-@frozen(repr=False)
-class Begin(Node):
-    part: Name
-    place: Place | None
-
-
-@frozen(repr=False)
-class Stop(Node):
-    reason: Text | None
-
-
-@frozen(repr=False)
-class Continue(Node):
-    place: Place | None
-
-
-@frozen(repr=False)
-class Enter(Node):
-    state: Name
-    place: Place | None
-
-
-PlainMove = Union[Step, Enrol, Close, Declare, Begin, Stop, Continue, Enter]
-
-
-@frozen(repr=False)
-class May(Node):
-    moves: tuple[PlainMove, ...]
-    body: Name
-    otherwise: tuple[PlainMove, ...]
-
-
-@frozen(repr=False)
-class Option(Node):
-    moves: tuple[PlainMove, ...]
-
-
-@frozen(repr=False)
-class Ask(Node):
-    body: Name
-    options: tuple[Option, ...]
-
-
-Move = Union[PlainMove, May, Ask]
+    Share, Tally, Rate, Chance, Says, Recommends, SentinelHas, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened,
+    Fact, Grouped, Negated, AllOf, AnyOf,
+]  # fmt: skip

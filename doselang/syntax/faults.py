@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from itertools import zip_longest
 
@@ -147,7 +147,7 @@ def unfinished(scene: Scene) -> Fault | None:
     """A statement that ends too early."""
     if scene.complete or not scene.at_end or not scene.seen:
         return None
-    help = next((text for kind, text in ENDINGS if kind in scene.expected), None)
+    help = _ending(scene, scene.expected)
     last = scene.seen[-1]
     if scene.expected == {"STRING"} and scene.last in SENTENCES:
         return scene.fault(f"{SENTENCES[scene.last]} is missing.", f'Write `{last.lower()} "…"`.', where(last))
@@ -249,8 +249,15 @@ def unexpected(scene: Scene) -> Fault:
     after = f"after {quoted(scene.seen[-1])} can come" if scene.seen else "expected is"
     message = f"{quoted(scene.found)} cannot stand here; {after} {expectation(scene)}."
     kinds = scene.expected & {"WHEN", "NEVER", "BECAUSE"} if not scene.complete else ()
-    help = next((text for kind, text in ENDINGS if kind in kinds), None)
+    help = _ending(scene, kinds)
     return scene.fault(message, help or model(scene))
+
+
+def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
+    """What to add to a statement that ends too early; rates are assumed in scenarios alone."""
+    return next(
+        (text for kind, text in ENDINGS if kind in kinds and (kind != "CHANCE" or scene.head == "SCENARIO")), None
+    )
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (

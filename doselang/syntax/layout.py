@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from doselang.diagnostics import Report, trouble
 from doselang.source import Source
+from doselang.syntax.lines import WIDEST_HEAD, Line
 from doselang.syntax.nodes import (
     Accrue,
     Assume,
@@ -20,30 +21,38 @@ from doselang.syntax.nodes import (
     Cohorts,
     Comment,
     Component,
+    Counter,
     Course,
     Cycle,
+    Engine,
+    Evaluability,
     Event,
     Example,
     File,
+    Grid,
+    Ladder,
+    Look,
     Overrides,
     Part,
     Replace,
     Rule,
     Scenario,
+    Sentinel,
     Silent,
     Start,
     State,
     Statement,
+    Table,
     Toxicity,
     Verdict,
 )
-from doselang.syntax.statements import WIDEST_HEAD, Line, column_head, statement_lines
+from doselang.syntax.statements import column_head, statement_lines
 
 EMPTY_LINE = re.compile(r"\n[ \t\r\f]*\n")
 NOT_RULES = (Assume, Silent, Background, Claim, Example, Scenario)
 """Statements that say nothing about what is done, and are left out where only the rules are shown."""
 
-HEADED = (Rule, Part, Course, State)
+HEADED = (Rule, Part, Course, State, Ladder, Table)
 """Statements with an empty line before them, always."""
 
 
@@ -127,7 +136,9 @@ def _bare(statement: Statement) -> Statement:
             return evolve(statement, basis=tuple(item for item in basis if isinstance(item, Overrides)))
         case Cycle() | Component() | Start() | Toxicity() | Event() | Replace() | Body() | Verdict():
             return evolve(statement, cites=())
-        case Part() | Cohorts() | Accrue() | State():
+        case Part() | Cohorts() | Accrue() | State() | Counter() | Sentinel() | Look() | Ladder() | Grid():
+            return evolve(statement, cites=())
+        case Table() | Engine() | Evaluability():
             return evolve(statement, cites=())
         case _:
             return statement

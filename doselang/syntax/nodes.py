@@ -1,6 +1,6 @@
 """The syntax tree: a protocol file as it was written, statement by statement.
 
-The parts that statements are made of are in `clauses`, and can be had from here too.
+The parts that statements are made of are in `clauses` and `moves`, and can be had from here too.
 """
 
 from __future__ import annotations
@@ -9,30 +9,40 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.syntax import clauses
+from doselang.syntax import clauses, moves
 from doselang.syntax.clauses import *  # noqa: F403
 from doselang.syntax.clauses import (
+    Advice,
     Amount,
+    Bounds,
+    BoundWord,
+    Climb,
     Duration,
+    Given,
     Guard,
     Label,
-    Move,
     Name,
     Node,
     Number,
+    Operator,
     Parameter,
     Percent,
+    Setting,
     Text,
 )
+from doselang.syntax.moves import *  # noqa: F403
+from doselang.syntax.moves import Move
 
 __all__ = [
-    "Accrue", "Assume", "Background", "Body", "Bounds", "Case", "Chances", "Cites", "Claim", "Climb", "Cohorts",
-    "Comment", "Component", "Course", "Cycle", "Dose", "Doubling", "Event", "Example", "File", "Given", "Hazards",
-    "Level", "Levels", "Means", "Operator", "Overrides", "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace",
-    "Replaces", "Rule", "Scenario", "Setting", "Silent", "Start", "State", "Statement", "TextFile", "Toxicity", "Unit",
-    "UseDesign", "Verdict", "Within", "WithinCycles", "Written",
+    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Case", "Chances", "Cites", "Claim",
+    "Cohorts", "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Engine",
+    "Evaluability", "Event", "Example", "File", "Grid", "Hazards", "Ladder", "Level", "Levels", "Look",
+    "Means", "Overrides", "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Row",
+    "Rule", "Scenario", "Sentinel", "Silent", "Start", "State", "Statement", "Table", "TextFile", "Toxicity",
+    "Unit", "UseDesign", "Verdict", "Within", "WithinCycles", "Written",
 ]  # fmt: skip
 __all__ += clauses.__all__
+__all__ += moves.__all__
 
 
 # ---- details that many statements share ----
@@ -68,10 +78,6 @@ class Replaces(Node):
     rules: tuple[Text, ...]
 
 
-Given = Union[Number, Parameter, Percent]
-"""What may stand where a value is given: a number, a percentage, a parameter's name."""
-
-
 @frozen(repr=False)
 class Unit(Node):
     text: str
@@ -91,33 +97,12 @@ class TextFile(Node):
 
 
 @frozen(repr=False)
-class Setting(Node):
-    """`levels 4`: what a design's parameter is to be."""
-
-    name: Name
-    values: tuple[Given, ...]
-
-
-@frozen(repr=False)
 class UseDesign(Node):
     """`use "…" with … without …`: the statements of another file."""
 
     design: Text
     settings: tuple[Setting, ...]
     without: tuple[Text, ...]
-
-
-@frozen(repr=False)
-class Operator(Node):
-    word: Literal["times", "plus"]
-
-
-@frozen(repr=False)
-class Bounds(Node):
-    """`from 1 to 20`: the range of a parameter."""
-
-    low: Given
-    high: Given
 
 
 @frozen(repr=False)
@@ -166,27 +151,37 @@ class Dose(Node):
 
 @frozen(repr=False)
 class Level(Node):
+    """A level; one `off-ladder` is nobody's next higher or lower."""
+
     label: Label
     doses: tuple[Dose, ...]
+    off_ladder: bool = False
 
 
 @frozen(repr=False)
-class Doubling(Node):
-    """`doubling`: each dose is twice the one before."""
+class Ladder(Node):
+    """The header of a further ladder: the levels below it belong to it."""
+
+    name: Name
+    title: Text | None
+    cites: tuple[Cites, ...]
 
 
 @frozen(repr=False)
-class Climb(Node):
-    """`drug from 100 by 40%, 33% rounded to 5 up to 800`: the doses of one component, level after level.
-
-    Of the steps each is used once and the last repeats. More than one rounding or cap is wrong.
-    """
+class Axis(Node):
+    """The doses of one component of a grid, from the lowest to the highest."""
 
     component: Name
-    start: Given
-    steps: tuple[Given | Doubling, ...]
-    rounded: tuple[Amount, ...] = ()
-    caps: tuple[Amount, ...] = ()
+    doses: tuple[Amount, ...]
+
+
+@frozen(repr=False)
+class Grid(Node):
+    """`grid A 10, 20 by B 5, 15`: a level for each pair, labelled `1x2` by the positions of its doses."""
+
+    first: Axis
+    second: Axis
+    cites: tuple[Cites, ...]
 
 
 @frozen(repr=False)
@@ -240,6 +235,61 @@ class Event(Node):
 
 
 @frozen(repr=False)
+class Evaluability(Node):
+    means: Means
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Counter(Node):
+    name: Name
+    means: Means | None
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Row(Node):
+    """A row of a decision table: what it says, and from or up to how many toxicities, one number a column.
+
+    `bound` and `toxicity` are None for `otherwise`; an entry None (written `none`) is never reached.
+    """
+
+    advice: Advice
+    toxicity: Name | None
+    bound: BoundWord | None
+    entries: tuple[Amount | None, ...]
+
+
+@frozen(repr=False)
+class Table(Node):
+    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead."""
+
+    name: Name
+    cites: tuple[Cites, ...]
+    columns: tuple[Amount, ...]
+    rows: tuple[Row, ...]
+    source: Text | None
+
+
+@frozen(repr=False)
+class Argument(Node):
+    """`target 30%`, `skeleton 3%, 7%, 12%`, `coherent`: without values a flag."""
+
+    name: Name
+    values: tuple[Number | Percent | Label | Name, ...]
+
+
+@frozen(repr=False)
+class Engine(Node):
+    """`use boin as boundaries with target 30%`."""
+
+    method: Name
+    name: Name
+    arguments: tuple[Argument, ...]
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
 class Replace(Node):
     cites: tuple[Cites, ...]
 
@@ -270,6 +320,22 @@ class Part(Node):
 @frozen(repr=False)
 class Cohorts(Node):
     size: Amount
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Sentinel(Node):
+    """`sentinel of each new level for 14 days`."""
+
+    each: Literal["new level", "cohort"]
+    length: Duration
+    cites: tuple[Cites, ...]
+
+
+@frozen(repr=False)
+class Look(Node):
+    """`look at every arrival`: rolling accrual."""
+
     cites: tuple[Cites, ...]
 
 
@@ -358,9 +424,9 @@ class Scenario(Node):
 
 
 Statement = Union[
-    ProtocolTitle, TextFile, UseDesign, ParameterDecl, Assume, Silent, Background, Cycle, Component, Level, Levels,
-    Start, Toxicity, Event, Replace, Body, Verdict, Part, Cohorts, Accrue, Course, State, Rule, Claim, Example,
-    Scenario,
+    ProtocolTitle, TextFile, UseDesign, ParameterDecl, Assume, Silent, Background, Cycle, Component, Ladder, Level,
+    Levels, Grid, Start, Toxicity, Event, Evaluability, Replace, Body, Verdict, Counter, Table, Engine, Part, Cohorts,
+    Sentinel, Look, Accrue, Course, State, Rule, Claim, Example, Scenario,
 ]  # fmt: skip
 
 

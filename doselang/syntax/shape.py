@@ -1,22 +1,41 @@
 """From what the grammar recognises to nodes: for each rule and alias of the grammar, how its node is built.
 
 The parser builds a node as soon as its rule is complete, from the children in the order written: nodes, and keywords
-as tokens. Children are picked by their kind, not by their position, so that optional words need no place holders.
+as tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any
 
-from attrs import frozen
 from lark import Token
 
+from doselang.syntax import gathering
 from doselang.syntax import nodes as n
-from doselang.syntax.picks import (
+from doselang.syntax.gathering import Further, LeftOut, Tail
+from doselang.syntax.picking import (
+    AMOUNTS,
+    ASSUMPTIONS,
+    BASIS,
+    GIVEN,
+    GUARDS,
+    MOVES,
+    PLAIN_MOVES,
+    Along,
+    Closings,
+    Columns,
+    Default,
+    Entry,
     Kid,
+    Less,
+    Limits,
+    More,
+    Moves,
+    Size,
     Word,
+    along_of,
+    arguments_of,
     child,
     every,
     fixed,
@@ -32,71 +51,7 @@ from doselang.syntax.picks import (
     status,
     word,
     words,
-)  # fmt: skip
-
-GUARDS = get_args(n.Guard)
-MOVES = get_args(n.Move)
-PLAIN_MOVES = get_args(n.PlainMove)
-AMOUNTS = get_args(n.Amount)
-GIVEN = get_args(n.Given)
-BASIS = (n.Overrides, n.Replaces, n.Cites, n.Assume)
-ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
-
-
-@frozen
-class Moves(n.Node):
-    """The moves of one `then`."""
-
-    moves: tuple[n.Move, ...]
-
-
-@frozen
-class Limits(n.Node):
-    """The bounds of an accrual."""
-
-    low: n.Amount | None
-    high: n.Amount | None
-
-
-@frozen
-class Closings(n.Node):
-    """The levels closed in the circumstances of an example."""
-
-    labels: tuple[n.Label, ...]
-
-
-@frozen
-class Tail(n.Node):
-    """`rounded to 5`, `up to 800`: what is said of all doses of a climb."""
-
-    kind: str
-    amount: n.Amount
-
-
-@frozen
-class Further(n.Node):
-    """A further step of the climb before it, after a comma."""
-
-    step: n.Given
-    tails: tuple[Tail, ...]
-
-
-@frozen
-class Settings(n.Node):
-    """All that is given after `with`."""
-
-    settings: tuple[n.Setting, ...]
-
-
-@frozen
-class LeftOut(n.Node):
-    """The names after `without`."""
-
-    names: tuple[n.Text, ...]
-
-
-def tails(found: Sequence[Tail], kind: str) -> tuple[n.Amount, ...]:
-    return tuple(tail.amount for tail in found if tail.kind == kind)
+)
 
 
 class Shape:
@@ -150,24 +105,11 @@ class Shape:
     plus = literal(n.Operator, "plus")
     bounds = node(n.Bounds, child(1), child(3))
 
-    def dose_unit(self, kids: list[Kid]) -> n.Unit:
-        return n.Unit("/".join(kid.text for kid in kids if isinstance(kid, n.Name)), span=over(kids))
+    dose_unit = gathering.dose_unit
 
-    def use_design(self, kids: list[Kid]) -> n.UseDesign:
-        given, left_out = maybe(Settings)(kids), maybe(LeftOut)(kids)
-        settings, names = given.settings if given else (), left_out.names if left_out else ()
-        return n.UseDesign(one(n.Text)(kids), settings, names, span=over(kids))
+    use_design = gathering.use_design
 
-    def with_values(self, kids: list[Kid]) -> Settings:
-        """A value alone, after a comma, is a further one of the list before it."""
-        found: list[n.Setting] = []
-        for kid in kids:
-            if isinstance(kid, n.Setting):
-                found.append(kid)
-            elif isinstance(kid, GIVEN):
-                last = found[-1]
-                found[-1] = n.Setting(last.name, (*last.values, kid), span=last.span.to(kid.span))
-        return Settings(tuple(found), span=over(kids))
+    with_values = gathering.with_values
 
     setting = node(n.Setting, one(n.Name), every(*GIVEN))
 
@@ -179,8 +121,7 @@ class Shape:
     given_percent = node(n.Percent, child(0))
     without = node(LeftOut, every(n.Text))
 
-    def given_parameter(self, kids: list[Kid]) -> n.Parameter:
-        return n.Parameter(kids[0], span=over(kids))
+    given_parameter = gathering.given_parameter
 
     rate = passed()
     rate_parameter = given_parameter
@@ -192,27 +133,17 @@ class Shape:
 
     cycle = node(n.Cycle, one(n.Duration), every(n.Cites))
     component = node(n.Component, one(n.Name), maybe(n.Unit), every(n.Cites))
-    level = node(n.Level, one(n.Label), every(n.Dose))
+    ladder = node(n.Ladder, one(n.Name), maybe(n.Text), every(n.Cites))
+    level = node(n.Level, one(n.Label), every(n.Dose), said("off the ladder"))
+    off_ladder = literal(Word, "off the ladder")
+    grid = node(n.Grid, child(1), child(3), every(n.Cites))
+    axis = node(n.Axis, child(0), every(*AMOUNTS))
     dose = node(n.Dose, child(0), child(1))
     dose_in_words = dose
 
-    def levels(self, kids: list[Kid]) -> n.Levels:
-        """A step alone, after a comma, is a further one of the climb before it."""
-        climbs: list[n.Climb] = []
-        for kid in kids:
-            if isinstance(kid, n.Climb):
-                climbs.append(kid)
-            elif isinstance(kid, Further):
-                last = climbs[-1]
-                steps, span = (*last.steps, kid.step), last.span.to(kid.span)
-                rounded, caps = last.rounded + tails(kid.tails, "rounded"), last.caps + tails(kid.tails, "up")
-                climbs[-1] = n.Climb(last.component, last.start, steps, rounded, caps, span=span)
-        return n.Levels(kids[1], kids[3], tuple(climbs), span=over(kids))
+    levels = gathering.levels
 
-    def climb(self, kids: list[Kid]) -> n.Climb:
-        said_of_all = every(Tail)(kids)
-        rounded, caps = tails(said_of_all, "rounded"), tails(said_of_all, "up")
-        return n.Climb(kids[0], kids[2], (kids[3],), rounded, caps, span=over(kids))
+    climb = gathering.climb
 
     further = node(Further, child(0), every(Tail))
     doubling = node(n.Doubling)
@@ -232,7 +163,9 @@ class Shape:
     written = node(n.Written, word)
     means = node(n.Means, one(n.Text))
     cites = node(n.Cites, one(n.Text))
+    evaluability = node(n.Evaluability, one(n.Means), every(n.Cites))
     replace = node(n.Replace, every(n.Cites))
+    counter = node(n.Counter, one(n.Name), maybe(n.Means), every(n.Cites))
     body = node(n.Body, one(n.Name), maybe(n.Means), every(n.Cites))
     verdict = node(
         n.Verdict, one(n.Name), said("as the result"), maybe(n.Means), maybe(*GUARDS), every(n.Cites)
@@ -240,10 +173,52 @@ class Shape:
     as_result = literal(Word, "as the result")
     requires = passed(1)
 
+    # ---- advisers ----
+
+    def table(self, kids: list[Kid]) -> n.Table:
+        columns = maybe(Columns)(kids)
+        return n.Table(
+            one(n.Name)(kids), every(n.Cites)(kids), columns.numbers if columns else (), every(n.Row)(kids),
+            maybe(n.Text)(kids), span=over(kids),
+        )  # fmt: skip
+
+    from_file = passed(1)
+    by_evaluable = node(Columns, every(*AMOUNTS))
+
+    def row_when(self, kids: list[Kid]) -> n.Row:
+        entries = tuple(kid.amount for kid in kids if isinstance(kid, Entry))
+        return n.Row(kids[0], one(n.Name)(kids), word(kids), entries, span=over(kids))
+
+    row_otherwise = node(n.Row, child(0), fixed(None), fixed(None), fixed(()))
+    table_entry = node(Entry, child(0))
+    entry_none = node(Entry, fixed(None))
+    says_escalate = literal(n.Advice, "escalate")
+    says_stay = literal(n.Advice, "stay")
+    says_de_escalate = literal(n.Advice, "de-escalate")
+    says_stop = literal(n.Advice, "stop")
+    says_name = node(n.Advice, lambda kids: kids[0].text)
+
+    def engine(self, kids: list[Kid]) -> n.Engine:
+        method, name = every(n.Name)(kids)
+        return n.Engine(
+            method, name, arguments_of(every(n.Argument, More)(kids)), every(n.Cites)(kids), span=over(kids)
+        )
+
+    argument_named = node(n.Argument, child(0), lambda kids: tuple(kids[1:]))
+    argument_more = node(More, child(0))
+    argument_word = passed()
+
+    def argument_negative(self, kids: list[Kid]) -> n.Label:
+        return n.Label(str(kids[0].text), span=over(kids))
+
     # ---- sections ----
 
     part = node(n.Part, one(n.Name), maybe(n.Text), every(n.Cites))
     cohorts = node(n.Cohorts, child(2), every(n.Cites))
+    sentinel = node(n.Sentinel, word, one(n.Duration), every(n.Cites))
+    each_new_level = literal(Word, "new level")
+    each_cohort = literal(Word, "cohort")
+    look = node(n.Look, every(n.Cites))
     accrue = node(
         n.Accrue, lambda kids: one(Limits)(kids).low, lambda kids: one(Limits)(kids).high, word, every(n.Cites)
     )
@@ -297,12 +272,28 @@ class Shape:
     fewer_than = literal(Word, "fewer than")
     exactly = literal(Word, "exactly")
     tally_evaluable = literal(Word, "evaluable")
+    tally_pending = literal(Word, "pending")
+    tally_enrolled = literal(Word, "enrolled")
     tally_cycles = literal(Word, "cycles")
     tally_of = passed()
 
     def rate_is(self, kids: list[Kid]) -> n.Rate:
         bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
-        return n.Rate(kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, span=over(kids))
+        less = maybe(Less)(kids)
+        return n.Rate(
+            kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, less.amount if less else None, span=over(kids)
+        )
+
+    less = node(Less, child(1))
+
+    def chance_is(self, kids: list[Kid]) -> n.Chance:
+        bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
+        adviser, toxicity = every(n.Name)(kids)
+        return n.Chance(adviser, toxicity, kids[6], maybe(n.Place)(kids), bound, span=over(kids))
+
+    says = node(n.Says, child(0), one(n.Advice))
+    recommends = node(n.Recommends, child(0), said("no"))
+    sentinel_has = node(n.SentinelHas, one(n.Name))
 
     amount_number = passed()
     amount_percent = passed()
@@ -337,7 +328,8 @@ class Shape:
     def level_standing(self, kids: list[Kid]) -> n.Standing:
         direction: Any = next(text for text in words(kids) if text in ("higher", "lower"))
         named: Any = next((text for text in words(kids) if text in ("exists", "remains")), None)
-        return n.Standing("no" in words(kids), direction, maybe(n.HasStatus)(kids) or named, span=over(kids))
+        standing = maybe(n.HasStatus)(kids) or named
+        return n.Standing("no" in words(kids), direction, standing, along_of(kids), span=over(kids))
 
     happened = node(n.Happened, child(0))
     nothing_happened = literal(n.Fact, "no event")
@@ -348,9 +340,12 @@ class Shape:
 
     place = passed()
     this_level = literal(n.Place, "this")
-    next_higher = literal(n.Place, "next higher")
-    lowest = literal(n.Place, "lowest")
-    highest = literal(n.Place, "highest")
+    along = node(Along, child(1))
+    where = passed(2)
+    next_higher = node(n.Place, fixed("next higher"), fixed(None), fixed(None), lambda kids: along_of(kids))
+    lowest = node(n.Place, fixed("lowest"), fixed(None), fixed(None), fixed(None), maybe(*GUARDS))
+    highest = node(n.Place, fixed("highest"), fixed(None), fixed(None), fixed(None), maybe(*GUARDS))
+    level_recommended = node(n.Place, fixed("recommended"), fixed(None), child(1))
     start_level = literal(n.Place, "start")
     assigned_level = literal(n.Place, "assigned")
     level_named = node(n.Place, fixed("level"), child(1))
@@ -359,12 +354,15 @@ class Shape:
 
     def next_lower(self, kids: list[Kid]) -> n.Place:
         remaining = said("that remains")(kids)
-        return n.Place("next lower that remains" if remaining else "next lower", span=over(kids))
+        kind: Any = "next lower that remains" if remaining else "next lower"
+        return n.Place(kind, along=along_of(kids), span=over(kids))
 
     # ---- moves ----
 
     moves = node(Moves, every(*MOVES))
-    ask = node(n.Ask, one(n.Name), every(n.Option))
+    ask = node(n.Ask, one(n.Name), every(n.Option), lambda kids: (maybe(Default)(kids) or Default(None)).option)
+    by_default = node(Default, one(n.Option))
+    chance_amount = passed()
     option = node(n.Option, every(*PLAIN_MOVES))
 
     def may(self, kids: list[Kid]) -> n.May:
@@ -372,14 +370,32 @@ class Shape:
         pick = every(*PLAIN_MOVES)
         return n.May(pick(kids[:split]), one(n.Name)(kids), pick(kids[split:]), span=over(kids))
 
-    escalate = literal(n.Step, "escalate")
-    de_escalate = literal(n.Step, "de-escalate")
+    def draw(self, kids: list[Kid]) -> n.Draw:
+        split = next(i for i, kid in enumerate(kids) if isinstance(kid, Token) and kid.type == "OTHERWISE")
+        pick = every(*PLAIN_MOVES)
+        return n.Draw(kids[2], pick(kids[:split]), pick(kids[split:]), span=over(kids))
+
+    escalate = node(n.Step, fixed("escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
+    de_escalate = node(n.Step, fixed("de-escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
     stay = literal(n.Step, "stay")
     enrol = node(n.Enrol, child(1), said("more"), maybe(n.Place))
+    enrol_rest = node(n.EnrolRest)
+    fill = node(n.Fill, child(1), child(3))
+    backfill = node(n.Backfill, child(1), one(n.Place))
+    count_one = node(n.CountOne, child(1))
+    reset = node(n.Reset, child(1))
     close = node(n.Close, one(n.Place), said("with all above"), said("too toxic"))
     declare = node(n.Declare, maybe(n.Place), one(n.Name))
     declare_no = declare
-    begin = node(n.Begin, one(n.Name), maybe(n.Place))
+    step_count = passed()
+    component_step = node(Along, child(1))
+    begin_size = node(Size, child(1), said("more"))
+    begin_filling = node(n.Begin, one(n.Name), one(n.Place), child(5), fixed(False), fixed(True))
+
+    def begin(self, kids: list[Kid]) -> n.Begin:
+        size = maybe(Size)(kids) or Size(None, False)
+        return n.Begin(one(n.Name)(kids), maybe(n.Place)(kids), size.amount, size.more, span=over(kids))
+
     stop = node(n.Stop, maybe(n.Text))
     continue_treatment = node(n.Continue, maybe(n.Place))
     enter = node(n.Enter, one(n.Name), maybe(n.Place))

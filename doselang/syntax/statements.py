@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from doselang.syntax.constructs import construct_lines
+from doselang.syntax.lines import (
+    HANG,
+    INDENT,
+    WIDEST_HEAD,
+    Line,
+    assume_lines,
+    cites_lines,
+    clause_line,
+    end_of,
+    head_line,
+    means_lines,
+)
 from doselang.syntax.nodes import (
     Accrue,
     Amount,
@@ -17,15 +28,21 @@ from doselang.syntax.nodes import (
     Climb,
     Cohorts,
     Component,
+    Counter,
     Course,
     Cycle,
     Doubling,
+    Engine,
+    Evaluability,
     Event,
     Example,
+    Grid,
     Guard,
     Hazards,
+    Ladder,
     Level,
     Levels,
+    Look,
     Means,
     Node,
     Overrides,
@@ -37,10 +54,12 @@ from doselang.syntax.nodes import (
     Replaces,
     Rule,
     Scenario,
+    Sentinel,
     Silent,
     Start,
     State,
     Statement,
+    Table,
     Text,
     TextFile,
     Toxicity,
@@ -51,71 +70,23 @@ from doselang.syntax.nodes import (
     Written,
 )
 from doselang.syntax.words import (
-    Piece,
     Pieces,
     amount_words,
     begun,
     duration_words,
     ended,
-    flat,
     guard_words,
     listed,
     moves_words,
     quoted,
 )
 
-WIDEST = 110
-"""Lines are broken to stay within so many columns, where there is a place to break."""
-
-INDENT = 2
-HANG = 5
-"""What is broken goes on below the word after `when` or `then`."""
-
-WIDEST_HEAD = 40
-"""Examples, levels and scenarios in a row are set in columns, unless the first column would be wider than this."""
-
-
-@frozen
-class Line:
-    """A clause: one line, or several if it is too long.
-
-    `end` is where in the source its last word known to the tree ends; `hang` how much further in it goes on below.
-    """
-
-    pieces: Pieces
-    end: int
-    indent: int = INDENT
-    hang: int = HANG
-
-    def text(self) -> str:
-        """The clause as written, broken before pieces that no longer fit."""
-        rows = [" " * self.indent]
-        for piece in self.pieces:
-            self._add(piece, rows)
-        return "\n".join(row.rstrip() for row in rows)
-
-    def _add(self, piece: Piece, rows: list[str]) -> None:
-        words = flat(piece)
-        row = f"{rows[-1]} {words}" if rows[-1].strip() else rows[-1] + words
-        below = " " * (self.indent + self.hang) + words.lstrip()
-        if len(row) <= WIDEST or not (rows[-1].strip() or isinstance(piece, tuple)):
-            rows[-1] = row
-        elif isinstance(piece, tuple) and len(below) > WIDEST:
-            for inner in piece:
-                self._add(inner, rows)
-        else:
-            rows.append(below)
-
-    def fits(self) -> bool:
-        """Whether the clause is one line, no wider than the layout."""
-        return self.indent + len(flat(self.pieces)) <= WIDEST
-
 
 def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
     """The clauses of a statement; `room` is how wide the first column is, where such statements are set in columns."""
     match statement:
         case Assume():
-            return _assume(statement, 0)
+            return assume_lines(statement, 0)
         case Level() | Example() | Scenario():
             return _in_columns(statement, room)
         case Rule():
@@ -127,19 +98,21 @@ def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
         case Body():
             return _body(statement)
         case Silent(text=text, when=guard):
-            head = _head(f"silent {quoted(text)}", text)
-            return [head] if guard is None else [head, _clause("when", guard_words(guard), guard)]
+            head = head_line(f"silent {quoted(text)}", text)
+            return [head] if guard is None else [head, clause_line("when", guard_words(guard), guard)]
         case Component() | Cycle() | Start() | Replace() | Cohorts() | Accrue() | Part():
-            return [_cited_head(statement), *_cites(statement.cites)]
+            return [_cited_head(statement), *cites_lines(statement.cites)]
         case UseDesign():
             return _use_design(statement)
         case Levels(climbs=climbs) if climbs:
             return [_ladder(statement)]
-        case ParameterDecl() | Toxicity() | Event() | State():
+        case Ladder() | Grid() | Evaluability() | Sentinel() | Look() | Table() | Engine():
+            return construct_lines(statement)
+        case ParameterDecl() | Toxicity() | Event() | State() | Counter():
             cites = () if isinstance(statement, ParameterDecl) else statement.cites
-            return [_described_head(statement), *_means(statement.means), *_cites(cites)]
+            return [_described_head(statement), *means_lines(statement.means), *cites_lines(cites)]
         case _:
-            return [_head(_simple(statement), statement)]
+            return [head_line(_simple(statement), statement)]
 
 
 # ---- statements of one line, and those with `means` and `cites` below it ----
@@ -162,17 +135,17 @@ def _simple(statement: ProtocolTitle | TextFile | Background | Levels | Course) 
 def _cited_head(statement: Component | Cycle | Start | Replace | Cohorts | Accrue | Part) -> Line:
     match statement:
         case Component(name=name, unit=None):
-            return _head(f"component {name.text}", name)
+            return head_line(f"component {name.text}", name)
         case Component(name=name, unit=unit) if unit:
-            return _head(f"component {name.text} in {unit.text}", unit)
+            return head_line(f"component {name.text} in {unit.text}", unit)
         case Cycle(length=length):
-            return _head(f"cycle is {duration_words(length)}", length)
+            return head_line(f"cycle is {duration_words(length)}", length)
         case Start(level=level):
-            return _head(f"start at level {level.text}", level)
+            return head_line(f"start at level {level.text}", level)
         case Cohorts(size=size):
-            return _head(f"cohorts of {amount_words(size)}", size)
+            return head_line(f"cohorts of {amount_words(size)}", size)
         case Part(name=name, title=title):
-            return _head(f"part {name.text}{f'  {quoted(title)}' if title else ''}", title or name)
+            return head_line(f"part {name.text}{f'  {quoted(title)}' if title else ''}", title or name)
         case Accrue():
             return _accrue(statement)
         case _:
@@ -184,20 +157,22 @@ def _accrue(statement: Accrue) -> Line:
     limits = [f"at least {amount_words(low)}"] if low else []
     limits += [f"at most {amount_words(high)}"] if high else []
     extent = "at a level" if statement.extent == "level" else f"in the {statement.extent}"
-    return Line((f"accrue {' and '.join(limits)} patients {extent}",), _end(high or low or statement), 0)
+    return Line((f"accrue {' and '.join(limits)} patients {extent}",), end_of(high or low or statement), 0)
 
 
-def _described_head(statement: ParameterDecl | Toxicity | Event | State) -> Line:
+def _described_head(statement: ParameterDecl | Toxicity | Event | State | Counter) -> Line:
     match statement:
+        case Counter(name=name):
+            return head_line(f"counter {name.text}", name)
         case ParameterDecl():
             return _parameter(statement)
         case Toxicity(name=name, window=window, written=written):
             inside = f"  {_window(window)}" if window else ""
-            return _head(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
+            return head_line(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
         case Event(name=name, written=written):
-            return _head(f"event {name.text}{_written(written)}", written or name)
+            return head_line(f"event {name.text}{_written(written)}", written or name)
         case State(name=name, final=final):
-            return _head(f"state {name.text}{'  final' if final else ''}", name)
+            return head_line(f"state {name.text}{'  final' if final else ''}", name)
 
 
 def _parameter(parameter: ParameterDecl) -> Line:
@@ -209,20 +184,20 @@ def _parameter(parameter: ParameterDecl) -> Line:
     pieces = ended(pieces, f" {unit.text}") if unit else pieces
     if bounds:
         pieces = ended(pieces, f"  from {amount_words(bounds.low)} to {amount_words(bounds.high)}")
-    return Line(begun(f"parameter {parameter.name.text} is ", pieces), _end(bounds or unit or values[-1]), 0)
+    return Line(begun(f"parameter {parameter.name.text} is ", pieces), end_of(bounds or unit or values[-1]), 0)
 
 
 def _use_design(use: UseDesign) -> list[Line]:
-    lines = [_head(f"use {quoted(use.design)}", use.design)]
+    lines = [head_line(f"use {quoted(use.design)}", use.design)]
     if use.settings:
         pieces = listed(" ".join((x.name.text, ", ".join(map(amount_words, x.values)))) for x in use.settings)
-        lines.append(_clause("with", pieces, use.settings[-1]))
-    return [*lines, _clause("without", listed(map(quoted, use.without)), use)] if use.without else lines
+        lines.append(clause_line("with", pieces, use.settings[-1]))
+    return [*lines, clause_line("without", listed(map(quoted, use.without)), use)] if use.without else lines
 
 
 def _ladder(levels: Levels) -> Line:
     head = f"levels {levels.low.text} to {levels.high.text}"
-    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), _end(levels), 0, len(head) + 2)
+    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), end_of(levels), 0, len(head) + 2)
 
 
 def _climb(climb: Climb) -> str:
@@ -248,60 +223,60 @@ def _written(written: Written | None) -> str:
 
 def _body(body: Body) -> list[Line]:
     head = f"body {body.name.text}"
-    return [*_beside(head, body.name, "means", body.means), *_cites(body.cites)]
+    return [*_beside(head, body.name, "means", body.means), *cites_lines(body.cites)]
 
 
 def _verdict(verdict: Verdict) -> list[Line]:
     """`means` or `requires` beside the name if it is alone and fits; else each below it."""
     head = f"verdict {verdict.name.text}{' as the result' if verdict.as_result else ''}"
     if verdict.requires is None:
-        return [*_beside(head, verdict.name, "means", verdict.means), *_cites(verdict.cites)]
+        return [*_beside(head, verdict.name, "means", verdict.means), *cites_lines(verdict.cites)]
     if verdict.means is None:
-        return [*_beside(head, verdict.name, "requires", verdict.requires), *_cites(verdict.cites)]
-    requires = _clause("requires", guard_words(verdict.requires), verdict.requires)
-    return [_head(head, verdict.name), *_means(verdict.means), requires, *_cites(verdict.cites)]
+        return [*_beside(head, verdict.name, "requires", verdict.requires), *cites_lines(verdict.cites)]
+    requires = clause_line("requires", guard_words(verdict.requires), verdict.requires)
+    return [head_line(head, verdict.name), *means_lines(verdict.means), requires, *cites_lines(verdict.cites)]
 
 
 def _beside(head: str, name: Node, word: str, detail: Means | Guard | None) -> list[Line]:
     if detail is None:
-        return [_head(head, name)]
+        return [head_line(head, name)]
     pieces: Pieces = (quoted(detail.text),) if isinstance(detail, Means) else guard_words(detail)
-    whole = Line(begun(f"{head}  {word} ", pieces), _end(detail), 0)
-    return [whole] if whole.fits() else [_head(head, name), _clause(word, pieces, detail)]
+    whole = Line(begun(f"{head}  {word} ", pieces), end_of(detail), 0)
+    return [whole] if whole.fits() else [head_line(head, name), clause_line(word, pieces, detail)]
 
 
 # ---- rules and claims ----
 
 
 def _rule(rule: Rule) -> list[Line]:
-    lines = [_head(f"rule {quoted(rule.name)}{'  at any time' if rule.at_any_time else ''}", rule.name)]
+    lines = [head_line(f"rule {quoted(rule.name)}{'  at any time' if rule.at_any_time else ''}", rule.name)]
     for basis in rule.basis:
         match basis:
             case Overrides(rules=names):
-                lines.append(_clause("overrides", listed(map(quoted, names)), basis))
+                lines.append(clause_line("overrides", listed(map(quoted, names)), basis))
             case Replaces(rules=names):
-                lines.append(_clause("replaces", listed(map(quoted, names)), basis))
+                lines.append(clause_line("replaces", listed(map(quoted, names)), basis))
             case Cites():
-                lines += _cites((basis,))
+                lines += cites_lines((basis,))
             case Assume():
-                lines += _assume(basis, INDENT)
+                lines += assume_lines(basis, INDENT)
     return lines + [line for case in rule.cases for line in _case(case)]
 
 
 def _case(case: Case) -> list[Line]:
     return [
-        _clause("when", guard_words(case.guard), case.guard),
-        _clause("then", moves_words(case.moves), case.moves[-1]),
+        clause_line("when", guard_words(case.guard), case.guard),
+        clause_line("then", moves_words(case.moves), case.moves[-1]),
     ]
 
 
 def _claim(claim: Claim) -> list[Line]:
     where = ("in patient course",) if claim.in_course else ()
-    what = _clause(claim.modality, guard_words(claim.guard), claim.guard)
-    lines = [_head(f"claim {quoted(claim.name)}", claim.name), *_cites(claim.cites)]
+    what = clause_line(claim.modality, guard_words(claim.guard), claim.guard)
+    lines = [head_line(f"claim {quoted(claim.name)}", claim.name), *cites_lines(claim.cites)]
     if claim.when is None:
         return [*lines, Line((*where, *what.pieces), what.end)]
-    when = _clause("when", guard_words(claim.when), claim.when)
+    when = clause_line("when", guard_words(claim.when), claim.when)
     whole = Line((*where, *when.pieces, *what.pieces), what.end)
     return [*lines, whole] if whole.fits() else [*lines, Line((*where, *when.pieces), when.end), what]
 
@@ -324,8 +299,8 @@ def column_head(statement: Statement) -> str:
 
 def _columned(statement: Level | Example | Scenario) -> str:
     match statement:
-        case Level(label=label):
-            return f"level {label.text}"
+        case Level(label=label, off_ladder=off_ladder):
+            return f"level {label.text}{'  off-ladder' if off_ladder else ''}"
         case Example(of_patient=of_patient, history=history):
             return f"example {'patient ' if of_patient else ''}{quoted(history)}"
         case Scenario(name=name):
@@ -337,17 +312,17 @@ def _in_columns(statement: Level | Example | Scenario, room: int) -> list[Line]:
     padded = f"{head:<{room}}" if len(head) <= WIDEST_HEAD else head
     match statement:
         case Level(label=label, doses=()):
-            return [_head(head, label)]
+            return [head_line(head, label)]
         case Level(doses=doses):
             words = listed(f"{dose.component.text} {_dose(dose.amount)}" for dose in doses)
-            return [Line((padded, *begun(" ", words)), _end(doses[-1]), 0, len(padded) + 2)]
+            return [Line((padded, *begun(" ", words)), end_of(doses[-1]), 0, len(padded) + 2)]
         case Example():
             return _example(statement, padded, room)
         case Scenario(name=name, assumptions=(Rates() as rates, *others)):
-            beside = Line((padded, *begun(" ", _assumption(rates))), _end(rates), 0, len(padded) + 2)
-            return [beside, *(Line(_assumption(other), _end(other)) for other in others)]
+            beside = Line((padded, *begun(" ", _assumption(rates))), end_of(rates), 0, len(padded) + 2)
+            return [beside, *(Line(_assumption(other), end_of(other)) for other in others)]
         case Scenario(name=name, assumptions=others):
-            return [_head(head, name), *(Line(_assumption(other), _end(other)) for other in others)]
+            return [head_line(head, name), *(Line(_assumption(other), end_of(other)) for other in others)]
 
 
 def _dose(amount: Amount | Text) -> str:
@@ -358,16 +333,16 @@ def _example(example: Example, head: str, room: int) -> list[Line]:
     """On one line if it fits; else `by`, and `then` if something stands before it, each below where the first began."""
     given, then, by = _given(example), _expected(example), _by(example)
     clauses = [pieces for pieces in (given, then, by) if pieces]
-    whole = Line((head, *(piece for pieces in clauses for piece in begun(" ", pieces))), _end(example), 0)
+    whole = Line((head, *(piece for pieces in clauses for piece in begun(" ", pieces))), end_of(example), 0)
     if whole.fits():
         return [whole]
     column = (room or len(head)) + 2 if room or len(head) <= WIDEST_HEAD else INDENT
     expected = example.history if isinstance(example.expected, str) else example.expected[-1]
-    ends = [_end(example.closed[-1])] if given else []
-    ends += [_end(expected), _end(example)]
+    ends = [end_of(example.closed[-1])] if given else []
+    ends += [end_of(expected), end_of(example)]
     lines = [Line(pieces, end, column) for pieces, end in zip(clauses, ends, strict=False)]
     if len(head) > WIDEST_HEAD:
-        return [_head(head, example.history), *lines]
+        return [head_line(head, example.history), *lines]
     return [Line((head, *begun(" ", clauses[0])), ends[0], 0, column + HANG), *lines[1:]]
 
 
@@ -393,35 +368,3 @@ def _assumption(assumption: Rates | Hazards | Chances) -> Pieces:
             return begun(f"each cycle {name.text} ", values)
         case Chances(rule=rule):
             return begun(f"chance {quoted(rule)} ", values)
-
-
-# ---- parts of statements ----
-
-
-def _end(node: Node) -> int:
-    return node.span.end
-
-
-def _head(text: str, last: Node) -> Line:
-    return Line((text,), _end(last), 0)
-
-
-def _clause(word: str, pieces: Pieces, last: Node) -> Line:
-    return Line(begun(f"{word} ", pieces), _end(last))
-
-
-def _means(means: Means | None) -> list[Line]:
-    return [Line((f"means {quoted(means.text)}",), _end(means))] if means else []
-
-
-def _cites(cites: tuple[Cites, ...]) -> list[Line]:
-    return [Line((f"cites {quoted(cite.text)}",), _end(cite)) for cite in cites]
-
-
-def _assume(assume: Assume, indent: int) -> list[Line]:
-    """`because` on the same line if there is room, else below."""
-    reading, because = f"assume {quoted(assume.reading)}", f"because {quoted(assume.because)}"
-    whole = Line((reading, because), _end(assume), indent)
-    return [whole] if whole.fits() else [
-        Line((reading,), _end(assume.reading), indent), Line((because,), _end(assume), indent + INDENT)
-    ]  # fmt: skip

@@ -55,6 +55,7 @@ ENDINGS = (
     ("CHANCE", "Add the true rates, such as `DLT 10%, 20%, 30%`."),
     ("RPAR", "Close the parenthesis: `)`."),
     ("OR", "Add `or` and another move to choose."),
+    ("EVALUABLE", "Add the columns and rows, such as `by evaluable 3, 6` and `escalate when DLT at most 0, 1`."),
 )
 """What to add to a statement that ends too early, by what is missing."""
 
@@ -62,7 +63,12 @@ MODELS = {
     "ACCRUE": "accrue at most 6 patients at a level", "ASSUME": 'assume "…" because "…"',
     "BACKGROUND": 'background "…"',
     "BODY": "body investigator", "CLAIM": 'claim "…" never this level is above level 2', "COHORTS": "cohorts of 3",
-    "COMPONENT": "component ibrutinib in mg", "CYCLE": "cycle is 28 days", "EVENT": "event progression  written P",
+    "COMPONENT": "component ibrutinib in mg", "COUNTER": "counter pause", "CYCLE": "cycle is 28 days",
+    "EVENT": "event progression  written P",
+    "EVALUABILITY": 'evaluability means "…"', "GRID": "grid ibrutinib 140, 280 by lenalidomide 10, 15",
+    "LADDER": "ladder combination", "LOOK": "look at every arrival",
+    "SENTINEL": "sentinel of each new level for 14 days",
+    "TABLE": "table boundaries  by evaluable 3, 6  escalate when DLT at most 0, 1",
     "EXAMPLE": 'example "1NNN"  then escalate', "LEVEL": "level 1  ibrutinib 420", "LEVELS": "levels 1 to 5",
     "PARAMETER": "parameter top is 5", "PART": "part escalation", "PATIENT": "patient course",
     "PROTOCOL": 'protocol "…"', "REPLACE": "replace inevaluable patients",

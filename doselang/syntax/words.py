@@ -16,18 +16,24 @@ from doselang.syntax.nodes import (
     AnyOf,
     AnyVerdict,
     Ask,
+    Backfill,
     Begin,
     Between,
     Bound,
+    Chance,
     Close,
     Compared,
     Continue,
+    CountOne,
     Declare,
     DeclaredBefore,
+    Draw,
     Duration,
     Enrol,
+    EnrolRest,
     Enter,
     Fact,
+    Fill,
     Group,
     Grouped,
     Guard,
@@ -36,6 +42,7 @@ from doselang.syntax.nodes import (
     Mark,
     May,
     Move,
+    Name,
     Negated,
     Number,
     Parameter,
@@ -45,7 +52,11 @@ from doselang.syntax.nodes import (
     PlainMove,
     Quantifier,
     Rate,
+    Recommends,
+    Reset,
+    Says,
     Scope,
+    SentinelHas,
     Share,
     Standing,
     Step,
@@ -148,8 +159,16 @@ def place_words(place: Place) -> str:
             return f"level {label.text}"
         case Place(kind="verdict", name=name) if name:
             return f"the {name.text}"
+        case Place(kind="recommended", name=name) if name:
+            return f"the level {name.text} recommends"
+        case Place(kind="lowest" | "highest", where=where) if where is not None:
+            return f"the {place.kind} level where ({flat(guard_words(where))})"
         case _:
-            return f"the {place.kind} level"
+            return f"the {place.kind} level{_along(place.along)}"
+
+
+def _along(component: Name | None) -> str:
+    return f" of {component.text}" if component else ""
 
 
 def at_words(place: Place | None) -> str:
@@ -180,13 +199,13 @@ def guard_words(guard: Guard) -> Pieces:
             return ended(begun("(", guard_words(inner)), ")")
         case Negated(guard=inner):
             return begun("not ", guard_words(inner))
-        case Share() | Tally() | Rate():
+        case Share() | Tally() | Rate() | Chance():
             return (_numbers(guard),)
         case _:
             return (_standing(guard),)
 
 
-def _numbers(guard: Share | Tally | Rate) -> str:
+def _numbers(guard: Share | Tally | Rate | Chance) -> str:
     match guard:
         case Share(count=count, group=group, toxicity=name, place=place):
             has = "has" if _single(count) else "have"
@@ -194,8 +213,12 @@ def _numbers(guard: Share | Tally | Rate) -> str:
         case Tally(count=count, what=what, place=place, scope=scope):
             number = "no" if isinstance(count, Quantifier) and count.word == "none" else _count(count)
             return f"{number} {what if isinstance(what, str) else what.text}{at_words(place)}{_scope(scope)}"
-        case Rate(toxicity=name, place=place, scope=scope, bound=bound):
-            return f"the {name.text} rate{at_words(place)}{_scope(scope)} is {_count(bound)}"
+        case Rate(toxicity=name, place=place, scope=scope, bound=bound, less=less):
+            fewer = f" less {amount_words(less)} {name.text}" if less else ""
+            return f"the {name.text} rate{fewer}{at_words(place)}{_scope(scope)} is {_count(bound)}"
+        case Chance(adviser=adviser, toxicity=name, above=above, place=place, bound=bound):
+            of = f"{with_article(name.text)} above {amount_words(above)}"
+            return f"the chance by {adviser.text} of {of}{at_words(place)} is {_count(bound)}"
 
 
 def _count(count: Bound | Between | Quantifier | Amount) -> str:
@@ -232,17 +255,25 @@ def _group(group: Group) -> str:
             return f"the added {size}"
 
 
-def _standing(guard: PlaceIs | DeclaredBefore | AnyVerdict | Standing | Happened | Fact) -> str:
+def _standing(
+    guard: PlaceIs | DeclaredBefore | AnyVerdict | Standing | Happened | Fact | Says | Recommends | SentinelHas,
+) -> str:
     match guard:
+        case Says(adviser=adviser, advice=advice):
+            return f"{adviser.text} says {advice.word}"
+        case Recommends(adviser=adviser, none=none):
+            return f"{adviser.text} recommends {'no' if none else 'a'} level"
+        case SentinelHas(toxicity=name):
+            return f"the sentinel has {with_article(name.text)}"
         case PlaceIs(place=place, inverse=inverse, predicate=predicate):
             return f"{_subject(place, predicate)} is {'not ' if inverse else ''}{_predicate(predicate)}"
         case DeclaredBefore(name=name):
             return f"the {name.text} has been declared"
         case AnyVerdict(none=none):
             return f"{'no' if none else 'a'} verdict is declared"
-        case Standing(none=none, direction=direction, standing=standing):
+        case Standing(none=none, direction=direction, standing=standing, along=along):
             found = f"is {_status(standing)}" if isinstance(standing, HasStatus) else standing or ""
-            return f"{'no' if none else 'a'} {direction} level {found}".rstrip()
+            return f"{'no' if none else 'a'} {direction} level{_along(along)} {found}".rstrip()
         case Happened(name=name):
             return name.text
         case Fact(word="no event"):
@@ -289,8 +320,14 @@ def _move(move: Move) -> Piece:
         case May(moves=moves, body=body, otherwise=otherwise):
             agreed = ended(begun("may ", _together(moves)), f" if the {body.text} agrees,")
             return (_one_piece(agreed), _one_piece(begun("otherwise ", _together(otherwise))))
-        case Ask(body=body, options=options):
-            return begun(f"ask the {body.text} to choose ", joined((_together(x.moves) for x in options), "or"))
+        case Ask(body=body, options=options, default=default):
+            asked = begun(f"ask the {body.text} to choose ", joined((_together(x.moves) for x in options), "or"))
+            if default is None:
+                return asked
+            return (_one_piece(ended(asked, ",")), _one_piece(begun("default ", _together(default.moves))))
+        case Draw(chance=chance, moves=moves, otherwise=otherwise):
+            drawn = ended(begun(f"with chance {amount_words(chance)} ", _together(moves)), ",")
+            return (_one_piece(drawn), _one_piece(begun("otherwise ", _together(otherwise))))
         case _:
             return plain_words(move)
 
@@ -302,8 +339,18 @@ def _together(moves: tuple[PlainMove, ...]) -> Pieces:
 def plain_words(move: PlainMove) -> str:
     """One move that needs nobody's leave."""
     match move:
-        case Step(word=word):
-            return word
+        case Step(word=word, levels=levels, along=along):
+            return f"{word}{f' {amount_words(levels)} levels' if levels else f' in {along.text}' if along else ''}"
+        case EnrolRest():
+            return "enrol the rest"
+        case Fill(place=place, total=total):
+            return f"fill {place_words(place)} to {amount_words(total)}"
+        case Backfill(size=size, place=place):
+            return f"backfill {amount_words(size)} patients{at_words(place)}"
+        case CountOne(counter=counter):
+            return f"count {counter.text}"
+        case Reset(counter=counter):
+            return f"reset {counter.text}"
         case Enrol(size=size, more=more, place=place):
             return f"enrol {amount_words(size)}{' more' if more else ''}{at_words(place)}"
         case Close(place=place, all_above=all_above, too_toxic=too_toxic):
@@ -313,8 +360,11 @@ def plain_words(move: PlainMove) -> str:
             return f"declare no {verdict.text}"
         case Declare(place=place, verdict=verdict) if place:
             return f"declare {place_words(place)} as {verdict.text}"
-        case Begin(part=part, place=place):
-            return f"begin {part.text}{at_words(place)}"
+        case Begin(part=part, place=place, size=size, filling=True) if place and size:
+            return f"begin {part.text} filling {place_words(place)} to {amount_words(size)}"
+        case Begin(part=part, place=place, size=size, more=more):
+            with_size = f" with {amount_words(size)}{' more' if more else ''}" if size else ""
+            return f"begin {part.text}{with_size}{at_words(place)}"
         case Stop(reason=reason):
             return f"stop {quoted(reason)}" if reason else "stop"
         case Continue(place=place):

@@ -1,0 +1,322 @@
+"""All looks that a trial can come to, part by part: patients and toxicities at the level, conditions, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from attrs import evolve, frozen
+
+from doselang.conduct.answers import decision_word
+from doselang.conduct.orders import ways_of
+from doselang.machine.arrays import NDArray, pack
+from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exploring import MAX_STATES, Exploration, explore
+from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
+from doselang.machine.situations import Accrual
+from doselang.machine.states import view_of
+from doselang.protocol.guards import (
+    NEXT_HIGHER,
+    NEXT_LOWER,
+    THIS,
+    CohortComplete,
+    Compare,
+    Declared,
+    Guard,
+    Place,
+    Range,
+    Standing,
+    Tally,
+    atoms,
+)
+from doselang.protocol.model import Enrol, Protocol
+
+WAIT = "wait"
+
+MOST_COUNTED = 8
+"""Numbers of a further toxicity at the level are told apart up to so many."""
+
+MOST_CONDITIONS = 48
+"""So many conditions are tried at most: their truths, and the numbers of patients, are packed into one number."""
+
+
+@frozen
+class Condition:
+    """Something that can hold at a look before its questions; `plain` ones are tried before the rules' own."""
+
+    guard: Guard | Literal["first cohort"]
+    plain: bool = False
+
+
+@frozen
+class Decided:
+    """What a look comes to: a word for each way in which people can choose (one where nobody does), and the rules.
+
+    `rules` are positions in the part's rules, in order.
+    """
+
+    words: tuple[str, ...]
+    rules: tuple[int, ...] = ()
+
+
+@frozen(eq=False)
+class Looks:
+    """The different looks of one part, one row each.
+
+    `evaluable` and `dlt` count the patients at the level, those in the part alone if `in_part`; `truths[r, c]` tells
+    whether condition c is true (1), open (0) or false (-1); `decision[r]` is a position in `decisions`.
+    """
+
+    part: int
+    in_part: bool
+    conditions: tuple[Condition, ...]
+    decisions: tuple[Decided, ...]
+    evaluable: Ints
+    dlt: Ints
+    truths: Truth
+    decision: Ints
+
+    @property
+    def holds(self) -> Bools:
+        holds: Bools = self.truths == TRUE
+        return holds
+
+
+# ---- a machine that counts the patients at every level ----
+
+
+def counted(
+    protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES
+) -> Exploration:  # fmt: skip
+    """All states, with the true numbers of evaluable patients and of DLTs at every level.
+
+    The machine as compiled stops counting where no condition can tell the difference; it is explored once to know how
+    far there is to count, and again if that is farther. Raises as `explore`.
+    """
+    found = explore(compile_protocol(protocol), accrual, max_states=max_states)
+    counters = _counters(found.machine)
+    if found.machine.records.ceilings[counters].min() >= found.max_patients:
+        return found
+    machine = compile_protocol(protocol)
+    ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
+    machine.records = Records(machine.records.layout, ceilings)
+    for part in machine.parts:
+        part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
+    return explore(machine, accrual, max_states=max_states)
+
+
+def _counters(machine: Machine) -> list[int]:
+    """The columns of a record that count evaluable patients, and those with the first toxicity."""
+    layout = machine.records.layout
+    return [layout.part_n(part) + what for part in range(layout.parts) for what in (0, 1)]
+
+
+def _raised(ceilings: Ints, columns: list[int], least: int) -> Ints:
+    raised = ceilings.copy()
+    raised[columns] = np.maximum(raised[columns], least)
+    return raised
+
+
+# ---- gathering ----
+
+
+def looks_of(found: Exploration) -> Iterator[Looks]:
+    """The looks of every part that has any, counted at the level in all parts; for later parts also in the part alone.
+
+    `found` is an exploration made by `counted`.
+    """
+    states = _States(
+        np.concatenate([bucket.frames for bucket in found.buckets]),
+        np.concatenate([bucket.codes for bucket in found.buckets]),
+    )
+    source = np.concatenate([bucket.came_from for bucket in found.buckets])[1:]
+    exits = np.concatenate([bucket.came_by for bucket in found.buckets])[1:]
+    decisions, of_exit, first = _decided(found)
+    some = first[exits]
+    source, exits = source[some], exits[some]
+    part_of = found.frames.part[states.frames[source]]
+    for part in found.machine.parts:
+        of_part = part_of == part.number
+        if of_part.any():
+            rows = _rows(found, part.number, states, source[of_part], exits[of_part], of_exit)
+            yield from _counted_rows(found.machine, part.number, decisions, *rows)
+
+
+@frozen(eq=False)
+class _States:
+    """All states of an exploration, by number."""
+
+    frames: Ints
+    codes: Ints
+
+
+def _decided(found: Exploration) -> tuple[tuple[Decided, ...], Ints, Bools]:
+    """All decisions; the decision of each exit; and whether an exit is the first of its look (of what people choose).
+
+    The exits of a look stand together, the one in which the first option was chosen everywhere before the others.
+    """
+    branches, protocol = found.frames.branches, found.machine.protocol
+    opening = np.array([all(option == 0 for _, option in branch.choices) for branch in branches], np.bool_)
+    first = opening[found.situations.branch]
+    look = np.cumsum(first) - 1
+    ways: list[tuple[int, list[int]]] = []
+    part_of = _parts_of_exits(found)
+    for exit, number in enumerate(look.tolist()):
+        if number == len(ways):
+            ways.append((part_of[exit], []))
+        ways[number][1].append(int(found.situations.branch[exit]))
+    decisions: dict[Decided, int] = {Decided((WAIT,)): 0}
+    known: dict[tuple[int, ...], int] = {}
+    of_look = []
+    for part, numbers in ways:
+        key = (part, *numbers)
+        if key not in known:
+            known[key] = decisions.setdefault(_told(found.machine, protocol, part, numbers, found), len(decisions))
+        of_look.append(known[key])
+    return tuple(decisions), np.array(of_look, np.int32)[look], first
+
+
+def _parts_of_exits(found: Exploration) -> list[int]:
+    """The part of each exit, as its outcome was counted."""
+    kinds = found.machine.records.kinds()
+    part_of = [kind.part if isinstance(kind, Outcome) else -1 for kind in kinds]
+    return [part_of[change] for change in found.situations.change.tolist()]
+
+
+def _told(machine: Machine, protocol: Protocol, part: int, numbers: list[int], found: Exploration) -> Decided:
+    decisions = [found.frames.branches[number].decision for number in numbers]
+    lines = machine.parts[part].lines
+    rules = sorted({lines[line].rule for decision in decisions for line in decision.lines})
+    words = tuple(dict.fromkeys(decision_word(protocol, decision) for decision in decisions))
+    return Decided(words, tuple(rules))
+
+
+def _rows(
+    found: Exploration, part: int, states: _States, source: Ints, exits: Ints, of_exit: Ints
+) -> tuple[View, Ints]:
+    """A view of every look of a part before its questions, with those at which a cohort goes on; and the decisions."""
+    kinds = found.machine.records.kinds()
+    change = found.situations.change[exits]
+    size = found.frames.size[states.frames[source]]
+    counts = _counts(kinds, len(found.machine.protocol.toxicities))
+    decision = of_exit[exits]
+    if (counts[change].sum(axis=1) < size).any():
+        more_source, more_change = _going_on(found, part, states, source, exits, counts)
+        source, change = np.concatenate([source, more_source]), np.concatenate([change, more_change])
+        decision = np.concatenate([decision, np.zeros(len(more_source), np.int32)])
+        counts = _counts(found.machine.records.kinds(), len(found.machine.protocol.toxicities))
+    numbers, records = states.frames[source], found.machine.records
+    view = view_of(found.frames, part, numbers, states.codes[source])
+    line = np.arange(len(source))
+    view.codes[line, view.here] = records.apply(change, view.codes[line, view.here])
+    known = counts[change]
+    view.cohort = np.column_stack([known.sum(axis=1), known[:, 1:]]).astype(np.int32)
+    view.complete = view.cohort[:, 0] == found.frames.size[numbers]
+    return view, decision
+
+
+def _counts(kinds: Sequence[object], toxicities: int) -> Ints:
+    """By number of a change of a record: the patients without toxicity and with each; none but for outcomes."""
+    counts = [kind.counts if isinstance(kind, Outcome) else (0,) * (1 + toxicities) for kind in kinds]
+    return np.array(counts, np.int32)
+
+
+def _going_on(
+    found: Exploration, part: int, states: _States, source: Ints, exits: Ints, counts: Ints
+) -> tuple[Ints, Ints]:
+    """Where rules marked `at any time` were asked and none acted: the state, and the change of the level's record."""
+    order = np.argsort(source, kind="stable")
+    source, exits = source[order], exits[order]
+    running, start = np.unique(source, return_index=True)
+    ends = np.append(start[1:], len(source))
+    situation = np.minimum.reduceat(exits, start)
+    sources, changes = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for lowest in np.unique(situation).tolist():
+        alike = np.flatnonzero(situation == lowest)
+        leaving = exits[start[alike[0]] : ends[alike[0]]]
+        decided: set[tuple[int, ...]] = {tuple(node) for node in counts[found.situations.change[leaving]].tolist()}
+        nodes = [node for node in ways_of(decided, (0,) * counts.shape[1]) if node not in decided and any(node)]
+        change = [found.machine.records.change(Outcome(part, node)) for node in nodes]
+        sources.append(np.repeat(running[alike], len(nodes)).astype(np.int32))
+        changes.append(np.tile(np.array(change, np.int32), len(alike)))
+    return np.concatenate(sources), np.concatenate(changes)
+
+
+# ---- conditions ----
+
+
+def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
+    """What may tell looks with the same numbers apart: where the level stands, then what the rules ask."""
+    plain: list[Guard | Literal["first cohort"]] = [
+        Standing("higher", "remains"), Standing("lower", "exists"), "first cohort", CohortComplete(),
+        Standing("higher", "exists"), Standing("lower", "remains"), Standing("higher", "tried"),
+    ]  # fmt: skip
+    code = view.codes[np.arange(len(view)), view.here]
+    for toxicity in range(1, len(machine.protocol.toxicities)):
+        most = min(int(view.records.tally(toxicity)[code].max(initial=0)), MOST_COUNTED)
+        plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
+    asked: dict[Guard, None] = {}
+    for line in machine.parts[part].lines:
+        for atom in atoms(line.guard):
+            match atom:
+                case Tally(Range(low, high), _, "trial" | "part") if low == high and low:
+                    asked[evolve(atom, count=Range(low, None))] = None  # which numbers grow to, and reads better
+            asked[atom] = None
+    for silence in machine.protocol.silences:
+        if silence.when is not None and not silence.in_course and silence.part in (None, part):
+            asked |= dict.fromkeys(atoms(silence.when))
+    asked |= dict.fromkeys(_room_left(machine, part))
+    asked[Declared(machine.protocol.result, ever=True)] = None
+    levels = [Compare(THIS, "same", Place("level", level)) for level in range(machine.levels)]
+    found = [Condition(guard, plain=True) for guard in plain]
+    found += [Condition(guard) for guard in asked if guard not in plain]
+    return found + [Condition(guard) for guard in levels if guard not in asked]
+
+
+def _room_left(machine: Machine, part: int) -> Iterator[Guard]:
+    """Whether there are so many patients that another cohort would break a limit."""
+    compiled = machine.parts[part]
+    sizes = {move.size for line in compiled.lines for move in line.moves if isinstance(move, Enrol) and move.size}
+    for _, limit in compiled.limits:
+        for size in sorted({compiled.part.cohort, *sizes}):
+            if limit.high is not None and limit.high >= size:
+                full = Range(limit.high - size + 1, None)
+                places = (NEXT_LOWER, NEXT_HIGHER) if limit.scope == "level" else (THIS,)
+                yield from (Tally(full, -1, limit.scope, place) for place in places)
+
+
+def _truths(conditions: list[Condition], view: View) -> tuple[list[Condition], Truth]:
+    """The conditions that hold in some rows only, each in other ones, and their truths, [rows, conditions]."""
+    kept: list[Condition] = []
+    columns: dict[bytes, Truth] = {}
+    for condition in conditions:
+        if condition.guard == "first cohort":
+            code = view.codes[np.arange(len(view)), view.here]
+            value = np.where(view.records.column(ADDED_SIZE)[code] == 0, TRUE, FALSE)
+        else:
+            value = truth(condition.guard, view)
+        holds = value == TRUE
+        if holds.all() or not holds.any() or len(kept) == MOST_CONDITIONS:
+            continue
+        if holds.tobytes() not in columns and (~holds).tobytes() not in columns:
+            columns[holds.tobytes()] = value
+            kept.append(condition)
+    return kept, np.array(list(columns.values()), np.int8).reshape(len(kept), len(view)).T
+
+
+def _counted_rows(
+    machine: Machine, part: int, decisions: tuple[Decided, ...], view: View, decision: Ints
+) -> Iterator[Looks]:
+    conditions, truths = _truths(_conditions(machine, part, view), view)
+    code = view.codes[np.arange(len(view)), view.here]
+    for in_part in (False, True) if part else (False,):
+        of = part if in_part else None
+        evaluable, dlt = (view.records.tally(what, of)[code] for what in (-1, 0))
+        columns: NDArray[np.int32] = np.column_stack([evaluable, dlt, decision, truths + 1]).astype(np.int32)
+        _, index = np.unique(pack(columns), return_index=True)
+        looks = Looks(part, in_part, tuple(conditions), decisions, evaluable, dlt, truths, decision)
+        yield evolve(
+            looks, evaluable=evaluable[index], dlt=dlt[index], truths=truths[index], decision=decision[index]
+        )  # fmt: skip

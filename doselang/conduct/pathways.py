@@ -1,0 +1,261 @@
+"""Pathways: every way in which the next cohorts can go from a history, cohort by cohort, with what is decided.
+
+A cohort's outcome is how many of its patients had which toxicity, not their order.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from attrs import define, field, frozen
+
+from doselang.conduct.accounts import Answer
+from doselang.conduct.answers import answer_of, decision_word
+from doselang.conduct.orders import Counts, ways_of
+from doselang.diagnostics import trouble
+from doselang.machine.compiling import Machine
+from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.looking import decide
+from doselang.machine.notation import Group, HistoryError, letters_of, write_history
+from doselang.machine.records import FIRST_SIZE, Ints
+from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.replay import Replay, replay
+from doselang.machine.situations import Accrual, after_outcomes, outcomes_of
+from doselang.machine.states import Frames
+from doselang.protocol.model import Protocol, Scenario
+from doselang.resolve.names import listing
+
+MAX_PATHS = 10_000
+
+
+@frozen
+class CohortSeen:
+    """A cohort of a pathway, and the look it came to.
+
+    `counts` are all its patients known at the look, `added` those who were not known at the beginning of the pathway;
+    `orders` in how many orders they can have come, `letters` the first of them. `size` is what the cohort was to have;
+    `tried` are the levels that have had a cohort. `part_next` and `level_next` are where the next cohort opens, None
+    where none does.
+    """
+
+    part: int
+    level: int
+    size: int
+    counts: Counts
+    added: Counts
+    orders: int
+    letters: str
+    word: str
+    answer: Answer
+    rules: tuple[str, ...]
+    tried: frozenset[int]
+    part_next: int | None
+    level_next: int | None
+
+
+@frozen
+class Pathway:
+    """The cohorts of a pathway; its probability, None where no scenario is given."""
+
+    cohorts: tuple[CohortSeen, ...]
+    history: tuple[Group, ...]
+    probability: float | None = None
+
+
+@frozen
+class Pathways:
+    """All pathways of so many cohorts after a history, those with fewer toxicities first."""
+
+    protocol: Protocol
+    after: tuple[Group, ...]
+    cohorts: int
+    scenario: Scenario | None
+    paths: tuple[Pathway, ...]
+
+
+@frozen(eq=False)
+class _State:
+    """A cohort that is to go on: its frame, the record codes of the levels before it, what is known of it."""
+
+    number: int
+    codes: Ints
+    known: Counts
+
+    @property
+    def key(self) -> tuple[int, bytes, Counts]:
+        return self.number, self.codes.tobytes(), self.known
+
+
+def pathways(
+    protocol: Protocol, machine: Machine, after: tuple[Group, ...], cohorts: int, accrual: Accrual = "one-at-a-time",
+    scenario: Scenario | None = None, *, max_paths: int = MAX_PATHS,
+) -> Pathways:  # fmt: skip
+    """Every way in which the next cohorts can go after a history, () for the beginning.
+
+    `scenario` gives each pathway its probability, given the history: the product over its cohorts. Raises HistoryError
+    where the rules do not lead to the history, or no cohort follows it, or outcomes in it are pending; Trouble DL704
+    where there are more than `max_paths`, DL903 where the scenario lacks a chance; OverflowError where a cohort has too
+    many outcomes.
+    """
+    followed = replay(machine, after, accrual)
+    stepper = _Stepper(machine, followed.frames, accrual)
+    running: list[tuple[tuple[CohortSeen, ...], _State]] = [((), _start(protocol, followed))]
+    done: list[tuple[CohortSeen, ...]] = []
+    for cohort in range(cohorts):
+        following: list[tuple[tuple[CohortSeen, ...], _State]] = []
+        for seen, state in running:
+            for one, leads_to in stepper.steps(state):
+                if leads_to is None or cohort == cohorts - 1:
+                    done.append((*seen, one))
+                else:
+                    following.append(((*seen, one), leads_to))
+            if len(done) + len(following) > max_paths:
+                raise trouble(
+                    "DL704", f"There are more than {max_paths:,} pathways.",
+                    help="Ask for fewer cohorts, or a history to begin with (`--after`), or more (`--max-paths`).",
+                )  # fmt: skip
+        running = following
+    paths = [_pathway(protocol, after, seen, followed.waiting is not None, scenario) for seen in done]
+    letters = letters_of(protocol)
+    return Pathways(protocol, after, cohorts, scenario, tuple(sorted(paths, key=lambda path: _order(path, letters))))
+
+
+def _order(path: Pathway, letters: str) -> list[tuple[list[int], list[int]]]:
+    """No toxicity before toxicity, cohort by cohort; then as people chose."""
+    return [
+        ([letters.index(letter) for letter in one.letters], [chosen.option for chosen in one.answer.choices])
+        for one in path.cohorts
+    ]
+
+
+def _start(protocol: Protocol, followed: Replay) -> _State:
+    """Where the pathways begin. Raises HistoryError where that is nowhere, or not known."""
+    history = f"`{write_history(followed.groups, protocol)}`"
+    last = followed.groups[-1].span if followed.groups else None
+    where = (last.start, last.end) if last is not None else (0, 0)
+    if followed.unreplaced:
+        raise HistoryError(
+            f"After {history} no cohort follows: a patient was inevaluable, and is not replaced.", *where
+        )
+    if any(cohort.pending for cohort in followed.cohorts):
+        raise HistoryError(f"Pathways begin where every outcome is known, and in {history} some are pending.", *where)
+    look = followed.last
+    if look is not None and look.branch is None:
+        head = write_history(followed.groups[-1:], protocol)
+        ways = [
+            f"{head}{''.join(f'[{option + 1}]' for _, option in way.choices[len(followed.groups[-1].chosen) :])}"
+            for way in look.ways
+        ]
+        raise HistoryError(f"After {history} people have yet to choose: write {listing(ways, 'or')}.", *where)
+    if followed.ended:
+        raise HistoryError(f"After {history} the trial has ended, and no cohort follows.", *where)
+    known = (0,) * (1 + len(protocol.toxicities))
+    if followed.waiting is not None and followed.cohorts:
+        known = followed.cohorts[-1].counts
+    return _State(followed.frames.frame(followed.frame), followed.codes[0], known)
+
+
+@define
+class _Stepper:
+    """From a cohort to every look it can come to; states that are alike are asked once."""
+
+    machine: Machine
+    frames: Frames
+    accrual: Accrual
+    _known: dict[tuple[int, bytes, Counts], list[tuple[CohortSeen, _State | None]]] = field(factory=dict)
+
+    def steps(self, state: _State) -> list[tuple[CohortSeen, _State | None]]:
+        """The looks of a cohort, and the cohort that each opens, None where none."""
+        if state.key not in self._known:
+            self._known[state.key] = self._asked(state)
+        return self._known[state.key]
+
+    def _asked(self, state: _State) -> list[tuple[CohortSeen, _State | None]]:
+        part = self.machine.parts[int(self.frames.part[state.number])]
+        size = int(self.frames.size[state.number])
+        early = self.accrual == "one-at-a-time" and bool(part.any_time)
+        nodes = [
+            node for node in outcomes_of(size, len(self.machine.protocol.toxicities), early)
+            if node != state.known and all(n >= k for n, k in zip(node, state.known, strict=True))
+        ]  # fmt: skip
+        number = np.array([state.number], np.int32)
+        view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size)
+        looks = decide(self.machine, part, view, np.full(len(nodes), self.frames.begun[state.number]))
+        decided = {node: look for node, look in zip(nodes, looks, strict=True) if look is not None}
+        ways = ways_of(decided, state.known)
+        reached = sorted((way[1], node, way[0]) for node, way in ways.items() if node in decided)
+        return [
+            step for digits, node, orders in reached for step in self._ways(state, size, node, orders, digits, decided)
+        ]
+
+    def _ways(
+        self, state: _State, size: int, counts: Counts, orders: int, digits: str, decided: dict[Counts, Outcome]
+    ) -> list[tuple[CohortSeen, _State | None]]:
+        """A look in every way in which people can choose."""
+        part, level = int(self.frames.part[state.number]), int(self.frames.level[state.number])
+        compiled, records = self.machine.parts[part], self.machine.records
+        after = state.codes.copy()
+        after[level] = int(records.apply(records.change(Evaluable(part, counts)), after[level : level + 1])[0])
+        tried = frozenset(np.flatnonzero(records.column(FIRST_SIZE)[after]).tolist())
+        known = letters_of(self.machine.protocol)
+        added = tuple(n - k for n, k in zip(counts, state.known, strict=True))
+        found = []
+        for branch in decided[counts]:
+            leads_to = self._leads_to(state.number, after, branch)
+            rules = sorted({compiled.lines[line].rule for line in branch.decision.lines})
+            one = CohortSeen(
+                part, level, size, counts, added, orders, "".join(known[int(digit)] for digit in digits),
+                decision_word(self.machine.protocol, branch.decision), answer_of(self.machine, part, level, branch),
+                tuple(compiled.part.rules[rule].name for rule in rules), tried,
+                None if leads_to is None else int(self.frames.part[leads_to.number]),
+                None if leads_to is None else int(self.frames.level[leads_to.number]),
+            )  # fmt: skip
+            found.append((one, leads_to))
+        return found
+
+    def _leads_to(self, number: int, codes: Ints, branch: Branch) -> _State | None:
+        """The cohort that a branch opens."""
+        decision, records = branch.decision, self.machine.records
+        if decision.undecided is not None or not isinstance(decision.answers.next, Opened):
+            return None
+        chosen, after = np.array([self.frames.branch(branch)], np.int32), codes[None, :].copy()
+        self.frames.leave(after, self.frames.level[[number]], chosen)
+        following = int(self.frames.after(np.array([number], np.int32), chosen)[0])
+        part = int(self.frames.part[following])
+        if part != self.frames.part[number]:
+            after = records.apply(records.change(self.machine.parts[part].fading), after)
+        return _State(following, after[0], (0,) * (1 + len(self.machine.protocol.toxicities)))
+
+
+# ---- whole pathways ----
+
+
+def _pathway(
+    protocol: Protocol, after: tuple[Group, ...], seen: tuple[CohortSeen, ...], goes_on: bool, scenario: Scenario | None
+) -> Pathway:
+    """A pathway with one history that goes it; `goes_on` where its first cohort is one that the history left open."""
+    groups = list(after)
+    for number, one in enumerate(seen):
+        chosen = tuple(choice.option for choice in one.answer.choices)
+        letters = one.letters
+        if number == 0 and goes_on and groups:
+            letters = groups.pop().letters + letters
+        groups.append(Group(one.part, one.level, letters, chosen))
+    probability = None if scenario is None else prod(_chance(protocol, one, scenario) for one in seen)
+    return Pathway(seen, tuple(groups), probability)
+
+
+def _chance(protocol: Protocol, one: CohortSeen, scenario: Scenario) -> float:
+    """The chance of what a cohort adds, given all before: orders × the product of rates; and of what people choose."""
+    rates = [of_toxicity[one.level] for of_toxicity in scenario.rates]
+    chances = [max(0.0, 1.0 - sum(rates)), *rates]
+    found = one.orders * prod(p**n for p, n in zip(chances, one.added, strict=True))
+    for choice in one.answer.choices:
+        if choice.rule not in scenario.chances:
+            raise trouble(
+                "DL903", f'In scenario "{scenario.name}" there is no chance of what people choose in "{choice.rule}".',
+                help=f'Give it in the scenario, for example: chance "{choice.rule}" 50%',
+            )  # fmt: skip
+        found *= scenario.chances[choice.rule][choice.option]
+    return found

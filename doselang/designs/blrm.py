@@ -1,0 +1,177 @@
+"""The Bayesian logistic regression model with overdose control: its posterior by quadrature in the plane."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from math import log, sqrt
+
+import numpy as np
+from attrs import frozen
+
+from doselang.designs.arguments import MethodError
+from doselang.designs.arrays import Bools, Floats, Ints, distinct
+from doselang.designs.crm import below_closed
+from doselang.designs.quadrature import even_nodes, weights_below
+
+CELLS = 1 << 21
+"""Densities held at once: rows of tallies times nodes."""
+
+DEPTH = 18.0
+"""Nodes whose log prior density is further below its maximum are left out, if the posterior has no weight there."""
+
+RIM = 2e-7
+"""The density near the rim of the grid, of its greatest value, that is small enough."""
+
+TIED = 1e-9
+"""Two probabilities that differ by less are equal: the lower level is taken."""
+
+
+@frozen
+class Grid:
+    """Nodes in the plane of log alpha and log beta, flattened, and what is computed on them once.
+
+    Attributes
+    ----------
+    logs
+        [2 * levels, nodes]: the logs of the rates, then of their complements.
+    prior
+        [nodes]: the log prior density, without its constant.
+    wanted
+        [nodes, columns]: per level the rate, then per level and limit the weight of being below it.
+    coarse
+        [nodes, 3 + columns]: 1 on the rim; 1 at every other log alpha; at every other log beta 1 and what is wanted.
+    """
+
+    logs: Floats
+    prior: Floats
+    wanted: Floats
+    coarse: Floats
+
+
+@frozen
+class Blrm:
+    """A two-parameter logistic model: logit p_l = log alpha + beta log(dose_l / reference dose).
+
+    (log alpha, log beta) is bivariate normal. Source: Neuenschwander, Branson, Gsponer. Stat Med 2008;27:2420-2439.
+
+    Attributes
+    ----------
+    scaled
+        log(dose / reference dose) of each level, rising.
+    middle, spread, correlation
+        Prior means, standard deviations and correlation of log alpha and log beta.
+    low, high
+        The target interval; a rate above `high` is an overdose.
+    limit
+        The probability of an overdose from which on a level is not recommended.
+    """
+
+    scaled: tuple[float, ...]
+    middle: tuple[float, float]
+    spread: tuple[float, float]
+    correlation: float
+    low: Fraction
+    high: Fraction
+    limit: Fraction
+    no_skipping_up: bool
+
+    def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
+        """The allowed level with the greatest probability of the target interval, of equal ones the lower.
+
+        Allowed is a level below every closed one, whose probability of an overdose is less than the limit, and, if
+        `no_skipping_up`, at most one above the highest level tried; -1 where no level is.
+        """
+        top = evaluable.shape[1] - 1
+        highest = below_closed(np.full(len(here), top), closed)
+        if self.no_skipping_up:
+            most = np.where(tried.any(1), top - np.argmax(tried[:, ::-1], 1) + 1, top)
+            highest = np.minimum(highest, most)
+        averages = self._averages(evaluable, toxic, (float(self.low), float(self.high)))
+        below_low, below_high = averages[:, 1], averages[:, 2]
+        allowed = (1 - below_high < float(self.limit)) & (np.arange(top + 1) <= highest[:, None])
+        inside = np.where(allowed, below_high - below_low, -np.inf)
+        best = np.argmax(inside >= inside.max(1, keepdims=True) - TIED, 1)
+        return np.where(allowed.any(1), best, -1).astype(np.int32)
+
+    def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
+        """Pr(p_l > rate), [rows, levels], exactly up to quadrature."""
+        return np.clip(1 - self._averages(evaluable, toxic, (float(rate),))[:, 1], 0.0, 1.0)
+
+    def estimates(self, evaluable: Ints, toxic: Ints) -> Floats:
+        """The posterior means of the DLT rates, [rows, levels]."""
+        return self._averages(evaluable, toxic, ())[:, 0]
+
+    def _averages(self, evaluable: Ints, toxic: Ints, rates: tuple[float, ...]) -> Floats:
+        """Posterior mean of p_l, then Pr(p_l <= rate) for each rate: [rows, 1 + rates, levels]."""
+        first, which = distinct(np.concatenate([evaluable, toxic], 1))
+        counts = np.concatenate([toxic[first], (evaluable - toxic)[first]], 1).astype(float)
+        averages = np.full((len(counts), (1 + len(rates)) * len(self.scaled)), np.nan)
+        left, patients = np.arange(len(counts)), int(evaluable.sum(1).max(initial=0))
+        # Given log beta, log alpha is log-concave and no patient adds more than 1/4 to its curvature.
+        # The rates have no singularity within pi of the real line of log alpha: a step of 0.6 is safe for them.
+        step = min(0.6, 1 / sqrt(patients / 4 + 1 / (self.spread[0] ** 2 * (1 - self.correlation**2))) / 1.8)
+        across, depth = self.spread[1] / sqrt(1 + patients / 8) / 2, DEPTH
+        for _ in range(6):
+            grid = grid_of(self, rates, step, across, depth)
+            again = np.zeros((len(left), 3), bool)
+            size = max(1, CELLS // len(grid.prior))
+            for begin in range(0, len(left), size):
+                block = slice(begin, begin + size)
+                averages[left[block]], again[block] = _integrated(counts[left[block]], grid)
+            if not (unfit := again.any(1)).any():
+                if not np.isfinite(averages).all():
+                    break
+                shaped: Floats = averages.reshape(len(counts), 1 + len(rates), len(self.scaled))[which]
+                return shaped
+            short, coarse_step, coarse_across = (bool(again[:, kind].any()) for kind in range(3))
+            left, depth = left[unfit], depth * (2 if short else 1)
+            step, across = step / (2 if coarse_step else 1), across / (2 if coarse_across else 1)
+            if len(grid.prior) > 1 << 20:
+                break
+        raise MethodError(
+            "the posterior of the BLRM could not be computed for some tallies: its prior is too far from them"
+        )
+
+
+def _integrated(counts: Floats, grid: Grid) -> tuple[Floats, Bools]:
+    """Averages over the grid, and for each row whether the grid is too short, too coarse one way, or the other.
+
+    The rule with every other node errs by the fourth root of the error of the full one (see the CRM).
+    """
+    logs = counts @ grid.logs + grid.prior
+    density = np.exp(logs - logs.max(1, keepdims=True))
+    mass = density.sum(1, keepdims=True)
+    averages = density @ grid.wanted / mass
+    checks = density @ grid.coarse / mass
+    halved = checks[:, 3:] / checks[:, 2:3]
+    too_short = checks[:, 0] > RIM
+    coarse_step = ~(np.abs(2 * checks[:, 1] - 1) < 1e-6)
+    coarse_across = ~((np.abs(2 * checks[:, 2] - 1) < 1e-3) & (np.abs(halved - averages).max(1) < 1e-3))
+    return averages, np.stack([too_short, coarse_step, coarse_across], 1)
+
+
+@lru_cache(maxsize=16)
+def grid_of(model: Blrm, rates: tuple[float, ...], step: float, across: float, depth: float) -> Grid:
+    """The grid of a model: steps in log alpha and in log beta, out to where the log prior has fallen by `depth`."""
+    reach = sqrt(2 * depth)
+    alphas = even_nodes(model.middle[0], reach * model.spread[0], step)
+    betas = even_nodes(model.middle[1], reach * model.spread[1], across)
+    a, b = np.meshgrid(alphas, betas, indexing="xy")  # [betas, alphas]
+    u, v = (a - model.middle[0]) / model.spread[0], (b - model.middle[1]) / model.spread[1]
+    fallen = (u * u - 2 * model.correlation * u * v + v * v) / (2 * (1 - model.correlation**2))
+    kept = fallen <= depth
+    scaled = np.array(model.scaled)
+    odds = (a[None] + np.exp(b)[None] * scaled[:, None, None])[:, kept]
+    hit, miss = -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
+    wanted = [np.exp(hit)]
+    for rate in rates:
+        limits = log(rate / (1 - rate)) - np.exp(betas)[None] * scaled[:, None]  # [levels, betas], of log alpha
+        wanted.append(weights_below(limits.ravel(), alphas, step).reshape(len(scaled), *a.shape)[:, kept])
+    columns = np.concatenate(wanted).T
+    rim = (fallen > depth - 2)[kept].astype(float)
+    other_alpha, other_beta = (np.zeros(a.shape), np.zeros(a.shape))
+    other_alpha[:, ::2], other_beta[::2] = 1.0, 1.0
+    chosen = other_beta[kept]
+    coarse = np.stack([rim, other_alpha[kept], chosen, *(columns.T * chosen)], 1)
+    return Grid(np.concatenate([hit, miss]), -fallen[kept], columns, coarse)

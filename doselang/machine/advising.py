@@ -1,0 +1,96 @@
+"""What advisers say of the situations of a view, and the advisers of a protocol as they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from attrs import define, field
+
+from doselang.machine.records import FIRST_SIZE, Ints
+from doselang.machine.setting import Floats, Recommender, Speaker
+from doselang.protocol.model import Adviser, Engine, Protocol, Table
+
+if TYPE_CHECKING:
+    from doselang.machine.columns import View
+
+
+@define
+class TableSpeaker:
+    """A decision table as an adviser."""
+
+    words: tuple[str, ...]
+    cells: Mapping[int, tuple[int, ...]]
+    _grid: Ints = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        most = max(self.cells, default=0)
+        self._grid = np.full((most + 1, most + 1), -1, np.int32)
+        for patients, row in self.cells.items():
+            self._grid[patients, : len(row)] = row
+
+    def says(self, evaluable: Ints, toxic: Ints) -> Ints:
+        """A position in `words` for each element; -1 for numbers of patients that the table does not have."""
+        most = len(self._grid) - 1
+        inside = (evaluable <= most) & (toxic <= most)
+        found: Ints = self._grid[np.minimum(evaluable, most), np.minimum(toxic, most)]
+        return np.where(inside, found, -1)
+
+
+def advisers_of(protocol: Protocol) -> tuple[object, ...]:
+    """The advisers of a protocol, ready to be asked."""
+    levels = sum(level.ladder == 0 and not level.off_ladder for level in protocol.levels)
+    return tuple(_adviser(adviser, levels) for adviser in protocol.advisers)
+
+
+def _adviser(adviser: Adviser, levels: int) -> object:
+    match adviser:
+        case Table(words=words, cells=cells):
+            return TableSpeaker(words, dict(cells))
+        case Engine(method=method, arguments=arguments):
+            from doselang.designs.methods import build  # what an engine needs is loaded when there is one
+
+            return build(method, dict(arguments), levels)
+
+
+def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
+    """What an adviser says of each level: a position in its words, -1 for nothing."""
+    return cast(Speaker, adviser).says(evaluable, toxic)
+
+
+def recommended(adviser: object, view: View) -> Ints:
+    """The level that an adviser recommends in each row of a view, -1 for none."""
+    levels, of_level = _ladder(view)
+    tried = view.records.column(FIRST_SIZE)[view.codes] > 0
+    here = of_level[view.here]
+    closed = view.closed()[:, levels]
+    found = cast(Recommender, adviser).recommends(*_tallies(view, levels), here, tried[:, levels], closed)
+    return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)
+
+
+def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
+    """The probability, by an adviser, that the rate of toxicity at each level is above `rate`, [rows, levels].
+
+    Not a number at levels that the adviser does not know.
+    """
+    levels, _ = _ladder(view)
+    chance = np.full(view.codes.shape, np.nan)
+    chance[:, levels] = cast(Recommender, adviser).chance(*_tallies(view, levels), rate)
+    return chance
+
+
+def _ladder(view: View) -> tuple[Ints, Ints]:
+    """The levels that an adviser knows, those of the first ladder; and by level its position there, -1 for none."""
+    relations = view.setting.relations
+    levels = np.flatnonzero(relations.ordinary & relations.first_ladder).astype(np.int32)
+    of_level = np.full(len(relations.ordinary), -1, np.int32)
+    of_level[levels] = np.arange(len(levels))
+    return levels, of_level
+
+
+def _tallies(view: View, levels: Ints) -> tuple[Ints, Ints]:
+    """Evaluable patients and those with the first toxicity at some levels, [rows, levels]."""
+    codes = view.codes[:, levels]
+    return view.records.tally(-1)[codes], view.records.tally(0)[codes]

@@ -1,0 +1,44 @@
+"""What all situations of one machine share: its records, the relations of its levels, its advisers."""
+
+from __future__ import annotations
+
+from typing import Protocol as Interface
+
+import numpy as np
+from attrs import define
+
+from doselang.machine.arrays import NDArray
+from doselang.machine.records import Ints, Records
+from doselang.machine.relations import Bools, Relations
+
+Floats = NDArray[np.float64]
+
+
+class Speaker(Interface):
+    """An adviser that says a word about a level, for its patients and those with toxicity."""
+
+    words: tuple[str, ...]
+
+    def says(self, evaluable: Ints, toxic: Ints) -> Ints:
+        """A position in `words` for each element, -1 where nothing is said."""
+
+
+class Recommender(Interface):
+    """An adviser that recommends a level, for the patients [rows, levels] and those with toxicity."""
+
+    def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
+        """A level for each row, -1 for none."""
+
+    def chance(self, evaluable: Ints, toxic: Ints, rate: object) -> Floats | None:
+        """The probability that the rate of toxicity is higher, [rows, levels]."""
+
+
+@define
+class Setting:
+    """What a machine's views share. `start` is the level of the beginning, `result` the verdict that is the result."""
+
+    records: Records
+    relations: Relations
+    start: int
+    result: int
+    advisers: tuple[object, ...] = ()
