@@ -476,3 +476,41 @@ def test_a_design_too_large_is_told_at_the_design(folder: Path) -> None:
     found = loaded(folder, 'use "large"')
     wrong = [item for item in errors(found) if item.code == "DL704"]
     assert [found.source.path_of(item.span.start) for item in wrong] == [str(folder / "large.dose")]
+
+
+# ---- the designs that come with doselang ----
+
+LIBRARY = sorted(path.stem for path in (ROOT / "protocols" / "designs").glob("*.dose"))
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_design_can_be_used(name: str, tmp_path: Path) -> None:
+    """Used without a change it is the design itself."""
+    alone = load(str(ROOT / "protocols" / "designs" / f"{name}.dose")).protocol
+    used = meant(tmp_path, f'use "{name}"')
+    assert alone is not None
+    for mine, theirs in zip(used.parts, alone.parts, strict=True):
+        assert [(rule.name, rule.cases, rule.overrides) for rule in mine.rules] == [
+            (rule.name, rule.cases, rule.overrides) for rule in theirs.rules
+        ]
+    nothing = {"title": "", "text": None, "examples": (), "scenarios": (), "parts": (), "citations": ()}
+    assert evolve(used, **nothing, claims=()) == evolve(alone, **nothing, claims=())  # type: ignore[arg-type]
+    assert [claim.guard for claim in used.claims] == [claim.guard for claim in alone.claims]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_new_files_that_use_a_design(
+    name: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["new", "my-trial", "--design", name, "--use"]) == 0
+    assert "doselang check my-trial.dose" in capsys.readouterr().out
+    found = load("my-trial.dose")
+    design = load(str(ROOT / "protocols" / "designs" / f"{name}.dose"))
+    assert found.protocol is not None and design.protocol is not None and found.protocol.title == "my trial"
+    assert {key: one.value for key, one in found.protocol.parameters.items()} == {
+        key: one.value for key, one in design.protocol.parameters.items()
+    }
+    assert run(["fmt", "--check", "my-trial.dose"]) == 0
+    assert run(["new", "my-trial", "--design", name, "--use"]) == 2
+    assert run(["new", name, "--design", name, "--use"]) == 2 and not Path(f"{name}.dose").exists()
