@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from doselang.api import simulate
 from doselang.cli import run
-from doselang.diagnostics import Diagnostic, Trouble
+from doselang.diagnostics import Diagnostic, Report, Trouble
 from doselang.loading import MOST_DEEP, Loaded, load
 from doselang.protocol.model import Protocol, Scenario
+from doselang.resolve import resolve
+from doselang.resolve.composing import Used, compose
 from doselang.source import Source, Span
+from doselang.syntax import nodes as n
+from doselang.syntax.parse import parse
+from tests.test_resolve import any_node
 
 ROOT = Path(__file__).parent.parent
 DESIGN = (ROOT / "protocols" / "designs" / "three-plus-three.dose").read_text(encoding="utf-8")
@@ -514,3 +521,68 @@ def test_new_files_that_use_a_design(
     assert run(["fmt", "--check", "my-trial.dose"]) == 0
     assert run(["new", "my-trial", "--design", name, "--use"]) == 2
     assert run(["new", name, "--design", name, "--use"]) == 2 and not Path(f"{name}.dose").exists()
+
+
+# ---- tables, methods and counters of a design ----
+
+ADVISED = """\
+protocol "A design with an adviser"
+parameter target is 30%  from 10% to 50%
+levels 1 to 3
+start at level 1
+toxicity DLT
+table boundaries
+  from "boundaries.csv"
+use too-toxic as safety with target target
+counter quiet
+part escalation
+cohorts of 3
+rule "end" when the cohort is complete then declare no MTD, stop
+"""
+
+
+def test_tables_and_methods_of_a_design(folder: Path) -> None:
+    """A table in a file beside the design is read; one of the same name, or a method, takes its place."""
+    (folder / "advised.dose").write_text(ADVISED, encoding="utf-8")
+    rows = "n,toxicities,decision\n3,0,escalate\n3,1,stay\n3,2,de-escalate\n3,3,stop\n"
+    (folder / "boundaries.csv").write_text(rows, encoding="utf-8")
+    alone = load(str(folder / "advised.dose")).protocol
+    found = meant(folder, 'use "advised"')
+    assert alone is not None and found.advisers == alone.advisers
+    given = meant(folder, 'use "advised" with target 25%')
+    assert given.advisers[0] == alone.advisers[0] and given.advisers[1] != alone.advisers[1]
+    by_method = meant(folder, 'use "advised"\nuse boin as boundaries with target target\ncounter quiet means "none"')
+    assert [adviser.name for adviser in by_method.advisers] == ["boundaries", "safety"]
+    assert by_method.advisers[0] != alone.advisers[0] and by_method.advisers[1] == alone.advisers[1]
+    (folder / "boundaries.csv").unlink()
+    assert [item.code for item in errors(loaded(folder, 'use "advised"'))] == ["DL604"]
+
+
+STATEMENTS = st.lists(any_node(n.Statement), max_size=12)
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.lists(any_node(n.Statement), max_size=12), st.lists(any_node(n.Statement), max_size=12), any_node(n.UseDesign)
+)
+def test_no_file_and_no_design_make_composing_fail(
+    own: list[n.Statement], design: list[n.Statement], use: n.UseDesign
+) -> None:
+    """Whatever the two hold, the whole has what it should: no title, text or example of the design."""
+    report = Report()
+    base = parse(Source("base.dose", BASE), Report(), 1000).statements
+    used = Used(use, n.File((*base, *design), span=Span(1000, 9000)), None)
+    whole = compose(n.File((*own, use), span=Span(0, 900)), [used], report)
+    kept = [statement for statement in own if not isinstance(statement, n.UseDesign)]
+    taken = [statement for statement in whole.file.statements if all(statement is not one for one in kept)]
+    assert not any(isinstance(one, n.ProtocolTitle | n.TextFile | n.Example | n.Scenario) for one in taken)
+    if not report.has_errors:
+        there = {id(statement) for statement in whole.file.statements}
+        assert all(id(one) in there or one_header(one) for one in kept)
+    resolve(whole.file, report, text=None, composed=whole)
+    whole.shown()
+
+
+def one_header(statement: n.Statement) -> bool:
+    """Whether a statement may be left out, since the design has the same header."""
+    return isinstance(statement, n.Part | n.State | n.Course)
