@@ -62,16 +62,16 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     """Parse and resolve a text; `folder` is where the files that it names are looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
-    designs = _Designs(report, Path(source.path).parent, source.end)
     text = _text_of(file, folder, report)
-    designs.tables |= _tables(file, folder, report)
+    designs = _Designs(report, Path(source.path).parent, source.end)
     trail = [str((folder / Path(source.path).name).resolve())] if folder is not None else []
+    designs.read_tables(file, folder)
     composed = compose(file, designs.used_by(file, folder, trail), report)
     source = evolve(source, used=tuple(designs.sources))
     _know_settings(composed, settings or {}, report)
     protocol = resolve(
         composed.file, report, text=text, settings=settings or {}, composed=composed, files=designs.tables
-    )  # fmt: skip
+    )
     for item in report:
         if item.code == "DL903":
             raise Trouble(item)
@@ -120,7 +120,15 @@ class _Designs:
     end: int
     sources: list[Source] = field(factory=list)
     tables: dict[str, str] = field(factory=dict)
-    """The files of decision tables that can be read, by name."""
+    """The files of decision tables that could be read, by name; those of the script come first."""
+
+    def read_tables(self, file: File, folder: Path | None, *, in_library: bool = False) -> None:
+        """Read the decision tables that a file names."""
+        for statement in file.statements:
+            if isinstance(statement, Table) and statement.source is not None:
+                text = _beside(statement.source, "table", folder, self.report, in_library=in_library)
+                if text is not None:
+                    self.tables.setdefault(statement.source.value, text)
 
     def used_by(self, file: File, folder: Path | None, trail: list[str]) -> tuple[Used, ...]:
         """The designs that a file uses; `trail` are the files that led to it, the last being itself."""
@@ -148,10 +156,9 @@ class _Designs:
         base, self.end = self.end, self.end + len(found.text) + 1
         self.sources.append(source)
         file = parse(source, self.report, base)
-        inside = folder if found.beside else None
-        text = _text_of(file, inside, self.report, in_library=not found.beside)
-        self.tables |= _tables(file, inside, self.report, in_library=not found.beside)
-        used = self.used_by(file, inside, [*trail, found.identity])
+        text = _text_of(file, folder if found.beside else None, self.report, in_library=not found.beside)
+        self.read_tables(file, folder if found.beside else None, in_library=not found.beside)
+        used = self.used_by(file, folder if found.beside else None, [*trail, found.identity])
         return Used(statement, file, text, used)
 
 
@@ -258,42 +265,37 @@ def _decoded(content: bytes, path: str) -> str:
 
 
 def _text_of(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> ProtocolText | None:
-    """The text that a file names first."""
+    """The text that a file names first; of a design that comes with doselang it is beside the design."""
     statement = next((one for one in file.statements if isinstance(one, TextFile)), None)
-    text = None if statement is None else _beside(statement.path, "text", folder, report, in_library=in_library)
-    return None if statement is None or text is None else split_text(statement.path.value, text)
-
-
-def _tables(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> dict[str, str]:
-    """The files of decision tables that can be read, by name."""
-    found: dict[str, str] = {}
-    for statement in file.statements:
-        if isinstance(statement, Table) and statement.source is not None:
-            text = _beside(statement.source, "table", folder, report, in_library=in_library)
-            if text is not None:
-                found[statement.source.value] = text
-    return found
+    if statement is None:
+        return None
+    text = _beside(statement.path, "text", folder, report, in_library=in_library)
+    return None if text is None else split_text(statement.path.value, text)
 
 
 def _beside(
     written: Text, what: str, folder: Path | None, report: Report, *, in_library: bool = False
 ) -> str | None:  # fmt: skip
-    """The text of a file that a script names, which must lie in the same folder; why there is none is reported.
-
-    What a design that comes with doselang names lies beside that design, `in_library`.
-    """
+    """The text of a file that a script names, which must lie in the same folder; why there is none is reported."""
     name = written.value
+    if in_library:
+        try:
+            if _is_plain(name):
+                return _decoded(resource(*LIBRARY, name).read_bytes(), name)
+        except (OSError, ValueError):
+            pass  # told below
+        message = f"The {what} “{shorten(name, 60)}” does not come with doselang."
+        report.add("DL604", message, written.span)
+        return None
     help = f"Put the {what} beside the script, and name it without a folder."
     if not _is_plain(name):
         report.add("DL604", f"The {what} “{name}” is not a file in the folder of this script.", written.span, help=help)
         return None
-    if folder is None and not in_library:
+    if folder is None:
         report.add("DL604", f"The {what} “{name}” cannot be read here.", written.span)
         return None
+    path = folder / name
     try:
-        if folder is None or in_library:
-            return _decoded(resource(*LIBRARY, name).read_bytes(), name)
-        path = folder / name
         if path.resolve().parent != folder.resolve():
             message = f"The {what} “{name}” leads outside the folder of this script."
             report.add("DL604", message, written.span, help=help)

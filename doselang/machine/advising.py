@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from doselang.machine.columns import View
 
 
+UNKNOWN = -2
+"""What an adviser says of a number of patients that it does not know."""
+
+
 @define
 class TableSpeaker:
     """A decision table as an adviser."""
@@ -27,16 +31,16 @@ class TableSpeaker:
 
     def __attrs_post_init__(self) -> None:
         most = max(self.cells, default=0)
-        self._grid = np.full((most + 1, most + 1), -1, np.int32)
+        self._grid = np.full((most + 1, most + 1), UNKNOWN, np.int32)
         for patients, row in self.cells.items():
             self._grid[patients, : len(row)] = row
 
     def says(self, evaluable: Ints, toxic: Ints) -> Ints:
-        """A position in `words` for each element; -1 for numbers of patients that the table does not have."""
+        """A position in `words` for each element, -1 where no row applies; UNKNOWN for other numbers of patients."""
         most = len(self._grid) - 1
         inside = (evaluable <= most) & (toxic <= most)
         found: Ints = self._grid[np.minimum(evaluable, most), np.minimum(toxic, most)]
-        return np.where(inside, found, -1)
+        return np.where(inside, found, UNKNOWN)
 
 
 def advisers_of(protocol: Protocol) -> tuple[object, ...]:
@@ -56,7 +60,7 @@ def _adviser(adviser: Adviser, levels: int) -> object:
 
 
 def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
-    """What an adviser says of each level: a position in its words, -1 for nothing."""
+    """What an adviser says of each level: a position in its words, -1 for nothing, UNKNOWN where it does not know."""
     return cast(Speaker, adviser).says(evaluable, toxic)
 
 

@@ -11,7 +11,7 @@ from typing import Any as AnyType
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.advising import chance_above, recommended, said
+from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
 from doselang.machine.arrays import NDArray
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
@@ -260,8 +260,9 @@ def _of_records(guard: Share | Tally | Rate | HasStatus | Says, setting: Setting
     records = setting.records
     match guard:
         case Says(adviser, word):
-            found = said(setting.advisers[adviser], records.tally(-1)[codes], records.tally(0)[codes])
-            return _known(found == word, found >= 0)
+            evaluable = records.tally(-1)[codes]
+            found = said(setting.advisers[adviser], evaluable, records.tally(0)[codes])
+            return _known(found == word, (evaluable > 0) & (found != UNKNOWN))
         case Share():
             return _share(guard, records, codes)
         case Tally():

@@ -38,15 +38,15 @@ def resolve(
     *,
     text: model.ProtocolText | None,
     settings: Settings | None = None,
-    composed: Composed | None = None,
     files: Mapping[str, str] | None = None,
+    composed: Composed | None = None,
 ) -> model.Protocol | None:
     """The protocol that a file means; None if anything in it is wrong, which is added to the report.
 
     `text` is the protocol's text that citations are looked up in, None if the file names none or it could not be
-    read; `settings` are values of parameters, by name, in place of those in the file. `composed` is what the file was
-    made of, if it uses designs; it is then the whole. `files` are the decision tables that the file names and that
-    could be read, by name.
+    read; `settings` are values of parameters, by name, in place of those in the file; `files` are the decision tables
+    that the file names and that could be read, by name. `composed` is what the file was made of, if it uses designs; it
+    is then the whole.
     """
     whole = composed or Composed(file)
     glossary = Glossary(report, partial=any(item.code in UNREAD or item.code.startswith("DL1") for item in report))

@@ -15,7 +15,7 @@ from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
 Named = Union[
-    syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Counter, syntax.Claim,
+    syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Claim, syntax.Counter,
     syntax.Table, syntax.Engine,
 ]  # fmt: skip
 NAMED = get_args(Named)
@@ -23,9 +23,6 @@ NAMED = get_args(Named)
 
 ONCE = (syntax.Start, syntax.Cycle, syntax.Replace, syntax.Component, syntax.Evaluability)
 """Statements that replace all of their kind in a design."""
-
-ONCE_A_PART = (syntax.Cohorts, syntax.Sentinel, syntax.Look)
-"""Statements that replace those of their kind in the same part of a design."""
 
 LADDER = (syntax.Level, syntax.Levels, syntax.Ladder, syntax.Grid)
 NOT_TAKEN = (
@@ -316,13 +313,13 @@ def _merged(
     kinds = {type(statement) for _, statement in own}
     extents = {(home, s.extent) for home, s in own if isinstance(s, syntax.Accrue)}
     in_trial = any(extent == "trial" for _, extent in extents)
-    in_part = {(home, type(s)) for home, s in own if isinstance(s, ONCE_A_PART)}
+    of_part = {(home, type(s)) for home, s in own}
     drop = set(moved)
     for home, statement in designs:
         match statement:
-            case _ if isinstance(statement, LADDER) and kinds & set(LADDER):
+            case syntax.Level() | syntax.Levels() | syntax.Ladder() | syntax.Grid() if kinds & set(LADDER):
                 drop.add(id(statement))
-            case _ if (home, type(statement)) in in_part:
+            case syntax.Cohorts() | syntax.Sentinel() | syntax.Look() if (home, type(statement)) in of_part:
                 drop.add(id(statement))
             case syntax.Accrue(extent=extent) if (home, extent) in extents or (extent == "trial" and in_trial):
                 drop.add(id(statement))
@@ -345,6 +342,11 @@ def _course_first(order: list[Home]) -> list[Home]:
     rest = [home for home in order if home != COURSE]
     first = next((place for place, home in enumerate(rest) if home[0] == "state"), len(rest))
     return [*rest[:first], COURSE, *rest[first:]]
+
+
+def _kind_of(statement: Named) -> type:
+    """Decision tables and methods are of one kind: one can stand in the place of the other."""
+    return syntax.Engine if isinstance(statement, syntax.Table) else type(statement)
 
 
 def _replace_named(

@@ -14,11 +14,10 @@ from attrs import field, frozen
 from doselang.source import NOWHERE, Span, described
 
 __all__ = [
-    "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Bounds", "Chance",
-    "Climb", "Compared", "DeclaredBefore", "Doubling", "Duration", "Fact", "Given", "Group", "Grouped", "Guard",
-    "Happened", "HasStatus", "Label", "Mark", "Name", "Negated", "Node", "Number", "Operator", "Parameter",
-    "Percent", "Place", "PlaceIs", "Quantifier", "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Setting",
-    "Share", "Standing", "Status", "Tally", "Text",
+    "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Cites",
+    "Compared", "DeclaredBefore", "Duration", "Fact", "Given", "Group", "Grouped", "Guard", "Happened", "HasStatus",
+    "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs", "Quantifier",
+    "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
 ]  # fmt: skip
 
 
@@ -74,6 +73,10 @@ class Percent(Node):
     amount: Amount
 
 
+Given = Union[Number, Parameter, Percent]
+"""What may stand where a value is given: a number, a percentage, a parameter's name."""
+
+
 @frozen(repr=False)
 class Duration(Node):
     amount: Amount
@@ -85,53 +88,6 @@ class Label(Node):
     """A level's label, as written (`1`, `-1`, `2A`)."""
 
     text: str = field(eq=str.lower)
-
-
-# ---- values that are given, and doses that rise ----
-
-
-Given = Union[Number, Parameter, Percent]
-"""What may stand where a value is given: a number, a percentage, a parameter's name."""
-
-
-@frozen(repr=False)
-class Setting(Node):
-    """`levels 4`: what a design's parameter is to be."""
-
-    name: Name
-    values: tuple[Given, ...]
-
-
-@frozen(repr=False)
-class Operator(Node):
-    word: Literal["times", "plus"]
-
-
-@frozen(repr=False)
-class Bounds(Node):
-    """`from 1 to 20`: the range of a parameter."""
-
-    low: Given
-    high: Given
-
-
-@frozen(repr=False)
-class Doubling(Node):
-    """`doubling`: each dose is twice the one before."""
-
-
-@frozen(repr=False)
-class Climb(Node):
-    """`drug from 100 by 40%, 33% rounded to 5 up to 800`: the doses of one component, level after level.
-
-    Of the steps each is used once and the last repeats. More than one rounding or cap is wrong.
-    """
-
-    component: Name
-    start: Given
-    steps: tuple[Given | Doubling, ...]
-    rounded: tuple[Amount, ...] = ()
-    caps: tuple[Amount, ...] = ()
 
 
 # ---- places ----
@@ -380,3 +336,16 @@ Guard = Union[
     Share, Tally, Rate, Chance, Says, Recommends, SentinelHas, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened,
     Fact, Grouped, Negated, AllOf, AnyOf,
 ]  # fmt: skip
+
+
+# ---- details that many statements share ----
+
+
+@frozen(repr=False)
+class Cites(Node):
+    text: Text
+
+
+@frozen(repr=False)
+class Means(Node):
+    text: Text

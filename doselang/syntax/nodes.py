@@ -1,6 +1,7 @@
 """The syntax tree: a protocol file as it was written, statement by statement.
 
-The parts that statements are made of are in `clauses` and `moves`, and can be had from here too.
+The parts that statements are made of are in `clauses` and `moves`, and those about what is given in
+`treatments`; all can be had from here.
 """
 
 from __future__ import annotations
@@ -9,53 +10,40 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.syntax import clauses, moves
+from doselang.syntax import clauses, moves, treatments
 from doselang.syntax.clauses import *  # noqa: F403
 from doselang.syntax.clauses import (
-    Advice,
     Amount,
-    Bounds,
-    BoundWord,
-    Climb,
+    Cites,
     Duration,
     Given,
     Guard,
     Label,
+    Means,
     Name,
     Node,
-    Number,
-    Operator,
     Parameter,
     Percent,
-    Setting,
     Text,
 )
 from doselang.syntax.moves import *  # noqa: F403
 from doselang.syntax.moves import Move
+from doselang.syntax.treatments import *  # noqa: F403
+from doselang.syntax.treatments import Component, Cycle, Engine, Grid, Ladder, Level, Levels, Start, Table, Unit
 
 __all__ = [
-    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Case", "Chances", "Cites", "Claim",
-    "Cohorts", "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Engine",
-    "Evaluability", "Event", "Example", "File", "Grid", "Hazards", "Ladder", "Level", "Levels", "Look",
-    "Means", "Overrides", "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Row",
-    "Rule", "Scenario", "Sentinel", "Silent", "Start", "State", "Statement", "Table", "TextFile", "Toxicity",
-    "Unit", "UseDesign", "Verdict", "Within", "WithinCycles", "Written",
+    "Accrue", "Assume", "Background", "Body", "Bounds", "Case", "Chances", "Claim", "Cohorts", "Comment", "Counter",
+    "Course", "Evaluability", "Event", "Example", "File", "Hazards", "Look", "Operator", "Overrides",
+    "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Rule", "Scenario", "Sentinel",
+    "Setting", "Silent", "State", "Statement", "TextFile", "Toxicity", "UseDesign", "Verdict", "Within",
+    "WithinCycles", "Written",
 ]  # fmt: skip
 __all__ += clauses.__all__
 __all__ += moves.__all__
+__all__ += treatments.__all__
 
 
 # ---- details that many statements share ----
-
-
-@frozen(repr=False)
-class Cites(Node):
-    text: Text
-
-
-@frozen(repr=False)
-class Means(Node):
-    text: Text
 
 
 @frozen(repr=False)
@@ -78,11 +66,6 @@ class Replaces(Node):
     rules: tuple[Text, ...]
 
 
-@frozen(repr=False)
-class Unit(Node):
-    text: str
-
-
 # ---- statements ----
 
 
@@ -97,12 +80,33 @@ class TextFile(Node):
 
 
 @frozen(repr=False)
+class Setting(Node):
+    """`levels 4`: what a design's parameter is to be."""
+
+    name: Name
+    values: tuple[Given, ...]
+
+
+@frozen(repr=False)
 class UseDesign(Node):
     """`use "…" with … without …`: the statements of another file."""
 
     design: Text
     settings: tuple[Setting, ...]
     without: tuple[Text, ...]
+
+
+@frozen(repr=False)
+class Operator(Node):
+    word: Literal["times", "plus"]
+
+
+@frozen(repr=False)
+class Bounds(Node):
+    """`from 1 to 20`: the range of a parameter."""
+
+    low: Given
+    high: Given
 
 
 @frozen(repr=False)
@@ -126,77 +130,6 @@ class Silent(Node):
 @frozen(repr=False)
 class Background(Node):
     text: Text
-
-
-@frozen(repr=False)
-class Cycle(Node):
-    length: Duration
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Component(Node):
-    name: Name
-    unit: Unit | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Dose(Node):
-    """A dose as a number, or in words."""
-
-    component: Name
-    amount: Amount | Text
-
-
-@frozen(repr=False)
-class Level(Node):
-    """A level; one `off-ladder` is nobody's next higher or lower."""
-
-    label: Label
-    doses: tuple[Dose, ...]
-    off_ladder: bool = False
-
-
-@frozen(repr=False)
-class Ladder(Node):
-    """The header of a further ladder: the levels below it belong to it."""
-
-    name: Name
-    title: Text | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Axis(Node):
-    """The doses of one component of a grid, from the lowest to the highest."""
-
-    component: Name
-    doses: tuple[Amount, ...]
-
-
-@frozen(repr=False)
-class Grid(Node):
-    """`grid A 10, 20 by B 5, 15`: a level for each pair, labelled `1x2` by the positions of its doses."""
-
-    first: Axis
-    second: Axis
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Levels(Node):
-    """`levels 1 to 5`; the labels may be whole numbers or a parameter's name. `climbs` give the doses."""
-
-    low: Label
-    high: Label
-    climbs: tuple[Climb, ...]
-
-
-@frozen(repr=False)
-class Start(Node):
-    level: Label
-    cites: tuple[Cites, ...]
 
 
 @frozen(repr=False)
@@ -244,48 +177,6 @@ class Evaluability(Node):
 class Counter(Node):
     name: Name
     means: Means | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Row(Node):
-    """A row of a decision table: what it says, and from or up to how many toxicities, one number a column.
-
-    `bound` and `toxicity` are None for `otherwise`; an entry None (written `none`) is never reached.
-    """
-
-    advice: Advice
-    toxicity: Name | None
-    bound: BoundWord | None
-    entries: tuple[Amount | None, ...]
-
-
-@frozen(repr=False)
-class Table(Node):
-    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead."""
-
-    name: Name
-    cites: tuple[Cites, ...]
-    columns: tuple[Amount, ...]
-    rows: tuple[Row, ...]
-    source: Text | None
-
-
-@frozen(repr=False)
-class Argument(Node):
-    """`target 30%`, `skeleton 3%, 7%, 12%`, `coherent`: without values a flag."""
-
-    name: Name
-    values: tuple[Number | Percent | Label | Name, ...]
-
-
-@frozen(repr=False)
-class Engine(Node):
-    """`use boin as boundaries with target 30%`."""
-
-    method: Name
-    name: Name
-    arguments: tuple[Argument, ...]
     cites: tuple[Cites, ...]
 
 

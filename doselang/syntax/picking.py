@@ -111,6 +111,40 @@ class Size(n.Node):
     more: bool
 
 
+@frozen
+class Tail(n.Node):
+    """`rounded to 5`, `up to 800`: what is said of all doses of a climb."""
+
+    kind: str
+    amount: n.Amount
+
+
+@frozen
+class Further(n.Node):
+    """A further step of the climb before it, after a comma."""
+
+    step: n.Given
+    tails: tuple[Tail, ...]
+
+
+@frozen
+class Settings(n.Node):
+    """All that is given after `with`."""
+
+    settings: tuple[n.Setting, ...]
+
+
+@frozen
+class LeftOut(n.Node):
+    """The names after `without`."""
+
+    names: tuple[n.Text, ...]
+
+
+def tails(found: Sequence[Tail], kind: str) -> tuple[n.Amount, ...]:
+    return tuple(tail.amount for tail in found if tail.kind == kind)
+
+
 # ---- places in the text ----
 
 
