@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Union, get_args
+from typing import Union
 
 from attrs import define, evolve, field, frozen
 
@@ -18,8 +18,11 @@ Named = Union[
     syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Claim, syntax.Counter,
     syntax.Table, syntax.Engine,
 ]  # fmt: skip
-NAMED = get_args(Named)
-"""Statements that replace those of the same kind and name in a design; tables and engines are of one kind."""
+NAMED = (
+    syntax.ParameterDecl, syntax.Toxicity, syntax.Event, syntax.Body, syntax.Verdict, syntax.Claim, syntax.Counter,
+    syntax.Table, syntax.Engine,
+)  # fmt: skip
+"""Statements that replace those of the same kind and name in a design."""
 
 ONCE = (syntax.Start, syntax.Cycle, syntax.Replace, syntax.Component, syntax.Evaluability)
 """Statements that replace all of their kind in a design."""
@@ -371,10 +374,6 @@ def _replace_named(
                 result.append(statement)
         designs.by_home[home] = result
     return moved
-
-
-def _kind_of(statement: Named) -> type:
-    return syntax.Engine if isinstance(statement, syntax.Table) else type(statement)
 
 
 def _name_of(statement: Named) -> str:
