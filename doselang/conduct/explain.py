@@ -14,7 +14,7 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.answers import answer_of
-from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
+from doselang.conduct.facts import Moment, clause, cohorts_at_end, counters_at_end, tallies, value_of
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
 from doselang.machine.looking import Asked
@@ -48,7 +48,7 @@ def explain(
         protocol,
         write_history(groups, protocol),
         last.part,
-        last.level,
+        followed.frame.orders[0].level if underway is not None else last.level,
         tallies(followed),
         frozenset(cohort.level for cohort in cohorts_at_end(followed)),
         last.pending,
@@ -64,10 +64,10 @@ def explain(
 def _way(followed: Replay, look: Look, branch: Branch) -> Way:
     machine, part = followed.machine, followed.machine.parts[look.frame.part]
     asked, views = ask_again(machine, look.frame, look.view, branch)
-    cohorts = cohorts_at_end(followed)
+    cohorts, counters = cohorts_at_end(followed), counters_at_end(followed)
 
     def moment(line: Line) -> Moment:
-        return Moment(views[line.question - 1], cohorts)
+        return Moment(views[line.question - 1], cohorts, counters)
 
     silencing = _silencing(part, asked)
     accounts = []
@@ -136,7 +136,7 @@ def _distance(account: RuleAccount) -> tuple[int, int, int]:
 def _underway(followed: Replay, waiting: Waiting) -> Underway:
     part = followed.machine.parts[followed.frame.part]
     order = followed.frame.orders[0]
-    moment = Moment(waiting.view, cohorts_at_end(followed))
+    moment = Moment(waiting.view, cohorts_at_end(followed), counters_at_end(followed))
     early = followed.accrual == "one-at-a-time"
     complete = waiting.known == order.size
     accounts = []

@@ -134,7 +134,7 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     source = np.concatenate([bucket.came_from for bucket in found.buckets])[1:]
     exits = np.concatenate([bucket.came_by for bucket in found.buckets])[1:]
     decisions, of_exit, first = _decided(found)
-    some = first[exits]
+    some = first[exits] & ~found.frames.silent[states.frames[source]].astype(np.bool_)
     source, exits = source[some], exits[some]
     part_of = found.frames.part[states.frames[source]]
     for part in found.machine.parts:
@@ -214,6 +214,8 @@ def _rows(
     known = counts[change]
     view.cohort = np.column_stack([known.sum(axis=1), known[:, 1:]]).astype(np.int32)
     view.complete = view.cohort[:, 0] == found.frames.size[numbers]
+    alone = found.frames.sentinel[numbers] & ~view.complete & (view.cohort[:, 0] == 1)
+    view.sentinel = alone.astype(np.bool_) & (view.cohort[:, 1:].sum(axis=1) > 0)
     return view, decision
 
 

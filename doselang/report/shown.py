@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from doselang.check.causes import kinds_of
+from doselang.machine.decisions import GoesOn
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
@@ -59,6 +60,8 @@ def situations_table(found: Exploration) -> str:
     protocol = found.machine.protocol
     rows = []
     for number, row in enumerate(found.situations.rows):
+        if all(isinstance(e.outcome[0].decision.answers.next, GoesOn) for e in row.exits):
+            continue  # patients beside a cohort, after whom nothing is decided
         state = found.first_state[number]
         bucket, position = found.state(state)
         level = int(found.frames.level[bucket.frames[position]])
@@ -138,6 +141,8 @@ def _label(found: Exploration, number: int) -> str:
             return "undecided"
         verdict, name = frame.verdicts[protocol.result], protocol.verdicts[protocol.result].name
         return f"{name}: {level_words(protocol, verdict)}" if verdict >= 0 else f"no {name}"
+    if len(frame.orders) > 1:
+        return f"backfill at {level_words(protocol, frame.orders[-1].level)}"
     kind = kinds_of(found, bucket, np.array([state], np.int32))[0]
     words = {"first": "first cohort", "reopened": "reopened", "added": "more patients"}[kind.kind]
     after = "" if kind.toxicities is None else f" after {kind.toxicities or 'no'} {protocol.toxicities[0].name}"
