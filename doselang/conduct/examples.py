@@ -17,7 +17,21 @@ from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
 from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
-from doselang.protocol.model import Begin, Close, Declare, Enrol, Example, Gate, Move, Protocol, Rule, Stop
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Close,
+    Count,
+    Declare,
+    Enrol,
+    EnrolRest,
+    Example,
+    Gate,
+    Move,
+    Protocol,
+    Rule,
+    Stop,
+)
 from doselang.protocol.words import gate_words, moves_words
 
 Patient = Callable[[Example], ExampleResult]
@@ -49,6 +63,9 @@ def run_example(
     except HistoryError as error:
         return evolve(result, actual="not reached", reason=error.message)
     result = evolve(result, reached=reached(machine, followed))
+    resting = followed.after_sentinel
+    if resting is not None and not isinstance(example.expected, str):
+        return _compare(protocol, followed, resting, example, result)
     if followed.last is None:
         kind = "wait" if followed.waiting is not None else "gap"
         unreplaced = trouble_words(protocol, Trouble("gap", "inevaluable"))
@@ -110,6 +127,8 @@ class _Deeds:
     closes: frozenset[int | None]
     declares: frozenset[tuple[int, int | None]]
     next: tuple[object, ...]
+    beside: frozenset[tuple[int | None, int]] = frozenset()
+    counts: frozenset[tuple[int, bool]] = frozenset()
 
 
 @frozen
@@ -129,6 +148,8 @@ class _Meaning:
         closes: set[int | None] = set()
         declares: set[tuple[int, int | None]] = set()
         following: tuple[object, ...] = ()
+        beside: set[tuple[int | None, int]] = set()
+        counts: set[tuple[int, bool]] = set()
         for move in moves:
             match move:
                 case Close(place, all_above):
@@ -137,24 +158,37 @@ class _Meaning:
                     closes |= {None} if level is None else {n for n in range(level, end) if not closed[n]}
                 case Declare(verdict, place):
                     declares.add((verdict, -1 if place is None else self.level(place, 2)))
-                case Enrol(place, size):
-                    cohort = self.protocol.parts[self.part].cohort if size is None else size
-                    following += ("enrol", self.level(place, 3), cohort)
-                case Begin(part, place):
-                    following += ("begin", self.level(place, 3), part)
-                case Stop():
-                    following += ("stop",)
-        return _Deeds(frozenset(closes), frozenset(declares), following)
+                case Enrol(place, size, total):
+                    following += ("enrol", self.level(place, 3), self.size(self.part, place, size, total))
+                case Begin(part, place, size, total):
+                    following += ("begin", self.level(place, 3), part, self.size(part, place, size, total))
+                case Stop() | EnrolRest():
+                    following += ("stop" if isinstance(move, Stop) else "rest",)
+                case Backfill(place, size):
+                    beside.add((self.level(place, 3), size))
+                case Count(counter, reset):
+                    counts.add((counter, reset))
+        return _Deeds(frozenset(closes), frozenset(declares), following, frozenset(beside), frozenset(counts))
+
+    def size(self, part: int, place: Place, size: int | None, total: int | None) -> int:
+        """How many patients a cohort is of: so many, what is missing to a total, or what is usual in the part."""
+        if total is not None:
+            index, _ = self.views[2].place(place)
+            records, code = self.views[2].records, int(self.views[2].codes[0, int(index[0])])
+            return total - int(records.tally(-1)[code])
+        return self.protocol.parts[part].cohort if size is None else size
 
     def settled(self, move: Move) -> Move:
         """The move with its place by position, where there is such a level."""
         match move:
-            case Enrol(place, size):
-                cohort = self.protocol.parts[self.part].cohort if size is None else size
+            case Enrol(place, size, total):
                 found = self.place(place, 3)
-                return move if found is None else Enrol(found, cohort)
-            case Begin(part, place):
-                return Begin(part, self.place(place, 3) or place)
+                return move if found is None else Enrol(found, self.size(self.part, place, size, total))
+            case Begin(part, place, size, total) if (found := self.place(place, 3)) is not None:
+                first = self.size(part, place, size, total)
+                return Begin(part, found, None if first == self.protocol.parts[part].cohort else first)
+            case Backfill(place, size):
+                return Backfill(self.place(place, 3) or place, size)
             case Close(place, all_above):
                 return Close(self.place(place, 1) or place, all_above)
             case Declare(verdict, place) if place is not None:

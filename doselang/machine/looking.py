@@ -77,21 +77,23 @@ class Asked:
 
 
 def decide(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
-) -> list[Outcome | None]:
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None,
+    *, resting: bool = False,
+) -> list[Outcome | None]:  # fmt: skip
     """The outcome of the look in each row; None where the cohort goes on. Arguments as for `decide_all`."""
-    numbers, outcomes = decide_all(machine, part, view, begun, known)
+    numbers, outcomes = decide_all(machine, part, view, begun, known, resting=resting)
     return [outcomes[number] if number >= 0 else None for number in numbers.tolist()]
 
 
 def decide_all(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
-) -> tuple[Ints, list[Outcome]]:
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None,
+    *, resting: bool = False,
+) -> tuple[Ints, list[Outcome]]:  # fmt: skip
     """The outcome of the look in each row, as a position in a list of outcomes; -1 where the cohort goes on.
 
     Rows that are not complete are looks only after a sentinel with toxicity, or if a line marked `at any time` acts.
     `begun` are the parts begun, as bits. `known` are the gates whose chances are known, None for all; another gate
-    leaves a row undecided.
+    leaves a row undecided. With `resting` a look after which the rest of a cohort enters is given as an outcome.
     """
     nobody = np.zeros((len(view), len(part.gates)), np.int8)
     rows = np.arange(len(view))
@@ -105,7 +107,7 @@ def decide_all(
     if len(rows):
         numbers[rows], outcomes = _outcomes(machine, part, view, begun, rows, nobody[rows], known)
     goes_on = [n for n, outcome in enumerate(outcomes) if isinstance(outcome[0].decision.answers.next, GoesOn)]
-    if goes_on:
+    if goes_on and not resting:
         numbers[np.isin(numbers, goes_on)] = -1
     return numbers, outcomes
 

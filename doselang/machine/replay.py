@@ -16,7 +16,7 @@ from attrs import define, evolve, field, frozen
 from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
 from doselang.machine.records import Ints
@@ -122,6 +122,13 @@ class Replay:
         return None if self.waiting or self.unreplaced else self.steps[-1]
 
     @property
+    def after_sentinel(self) -> Look | None:
+        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
+        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
+            return None
+        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+
+    @property
     def ended(self) -> bool:
         """Whether a rule has stopped the trial, or the history is undecided."""
         return self.unreplaced or self.frame.end >= 0
@@ -197,6 +204,8 @@ class _Player:
         path = _path(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
+        if found.known != 1:
+            self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
         later = _minus(path[-1], counts)
@@ -219,6 +228,7 @@ class _Player:
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
         early = self.accrual == "one-at-a-time"
+        alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
             raise HistoryError(
@@ -226,7 +236,7 @@ class _Player:
                 group.span.start, group.span.end,
             )  # fmt: skip
         nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
-        nodes = [node for node in nodes if early or sum(node) == size]
+        nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
         view = self.view_after(nodes, size)
@@ -245,10 +255,21 @@ class _Player:
         futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
 
+    def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
+        """Keep the look after a sentinel with toxicity at which a rule lets the cohort go on."""
+        if not self.frame.orders[0].sentinel or size == 1 or len(path) < 2 or not sum(path[1][1:]):
+            return
+        view = self.view_after(path[1:2], size)
+        begun = np.full(len(view), self.frame.begun)
+        outcome = decide(self.machine, self.part, view, begun, resting=True)[0]
+        if outcome is not None and isinstance(outcome[0].decision.answers.next, GoesOn):
+            self.looks.append(self.look(number, outcome, view, 0))
+
     def view_after(self, nodes: list[Counts], size: int) -> View:
         """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""
         numbers = np.full(len(self.codes), self.number, np.int32)
-        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size)
+        sentinel = self.frame.orders[0].sentinel
+        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size, sentinel)
 
     def look(self, number: int, outcome: Outcome, view: View, row: int) -> Look:
         return Look(number, outcome, outcome, self.frame, view.take(slice(row, row + 1)))
