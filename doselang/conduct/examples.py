@@ -63,6 +63,9 @@ def run_example(
     except HistoryError as error:
         return evolve(result, actual="not reached", reason=error.message)
     result = evolve(result, reached=reached(machine, followed))
+    resting = followed.after_sentinel
+    if resting is not None and not isinstance(example.expected, str):
+        return _compare(protocol, followed, resting, example, result)
     if followed.last is None:
         kind = "wait" if followed.waiting is not None else "gap"
         unreplaced = trouble_words(protocol, Trouble("gap", "inevaluable"))
@@ -188,8 +191,9 @@ class _Meaning:
             case Enrol(place):
                 found = self.place(place, 3)
                 return move if found is None else Enrol(found, self.size(move))
-            case Begin(part, place):
-                return Begin(part, self.place(place, 3) or place, self.size(move))
+            case Begin(part, place) if (found := self.place(place, 3)) is not None:
+                first = self.size(move)
+                return Begin(part, found, None if first == self.protocol.parts[part].cohort else first)
             case Backfill(place, size):
                 return Backfill(self.place(place, 3) or place, size)
             case Close(place, all_above):

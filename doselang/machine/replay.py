@@ -122,6 +122,13 @@ class Replay:
         return None if self.waiting or self.unreplaced else self.steps[-1]
 
     @property
+    def after_sentinel(self) -> Look | None:
+        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
+        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
+            return None
+        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+
+    @property
     def ended(self) -> bool:
         """Whether a rule has stopped the trial, or the history is undecided."""
         return self.unreplaced or self.frame.end >= 0
@@ -203,6 +210,8 @@ class _Player:
         path = _path(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
+        if found.known != 1:
+            self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
         later = _minus(path[-1], counts)
@@ -257,11 +266,11 @@ class _Player:
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
         early = self.accrual == "one-at-a-time"
+        alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
             raise _too_many(group)
         nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
-        alone = self.frame.orders[0].sentinel
         nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
@@ -281,6 +290,16 @@ class _Player:
             return _Found(self.look(number, outcome, view, nodes.index(node)))
         futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
+
+    def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
+        """Keep the look after a sentinel with toxicity at which a rule lets the cohort go on."""
+        if not self.frame.orders[0].sentinel or size == 1 or len(path) < 2 or not sum(path[1][1:]):
+            return
+        view = self.view_after(path[1:2], size)
+        begun = np.full(len(view), self.frame.begun)
+        outcome = decide(self.machine, self.part, view, begun, rest=True)[0]
+        if outcome is not None and isinstance(outcome[0].decision.answers.next, GoesOn):
+            self.looks.append(self.look(number, outcome, view, 0))
 
     def view_after(self, nodes: list[Counts], size: int) -> View:
         """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""

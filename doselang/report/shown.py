@@ -84,7 +84,7 @@ def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: se
     protocol, lines = found.machine.protocol, found.machine.parts[part].lines
     for branch in leaving.outcome:
         decision = branch.decision
-        words = moves_words(protocol, moves_of(decision.answers, level), tried)
+        words = moves_words(protocol, moves_of(decision.answers, level, protocol.parts), tried)
         if decision.undecided is not None:
             words = f"{words}, {decision.undecided.why}" if words else decision.undecided.why
         names = dict.fromkeys(protocol.parts[part].rules[lines[i].rule].name for i in decision.lines)
