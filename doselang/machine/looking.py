@@ -180,16 +180,20 @@ def _made_of(asked: Asked) -> Ints:
     """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
     view, records, layout = asked.view, asked.view.records, asked.view.records.layout
     columns = [*asked.active.T, asked.begun, view.complete, view.sentinel]
+    scopes = {limit.scope for _, limit in asked.machine.limits}
     for index, exists in asked.places.values():
         code = view.codes[view._rows, index]
         columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
         columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
         columns.append(asked.closed_before[view._rows, index])
-        if asked.machine.limits or asked.part.fills:
+        if "level" in scopes or asked.part.fills:
             columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
-    if asked.machine.limits:
+    if any(limit.low is not None for _, limit in asked.machine.limits):
         columns.append(records.column(layout.part_n(asked.part.number))[view.codes[view._rows, view.here]])
-        columns += [asked.totals_of(part) for part in (None, *range(layout.parts))]
+    if "trial" in scopes:
+        columns.append(asked.totals_of(None))
+    if "part" in scopes:
+        columns += [asked.totals_of(part) for part in range(layout.parts)]
     return np.column_stack(columns).astype(np.int32)
 
 
