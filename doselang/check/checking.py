@@ -16,10 +16,10 @@ from doselang.check.safety import SafetyWatch, safety
 from doselang.check.watching import Watcher
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import compile_course, environments, explore_course
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
 from doselang.machine.notation import history_of
 from doselang.machine.replay import replay
-from doselang.machine.situations import Accrual
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol
 

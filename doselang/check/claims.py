@@ -13,9 +13,9 @@ from doselang.check.mutants import Mutant, mutants
 from doselang.check.safety import SafetyWatch
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import Group, history_of, history_through
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400

@@ -12,10 +12,10 @@ from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
+from doselang.machine.exits import Accrual
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
 from doselang.protocol.model import Begin, Close, Declare, Enrol, Example, Gate, Move, Protocol, Rule, Stop
 from doselang.protocol.words import gate_words, moves_words

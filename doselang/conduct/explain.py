@@ -17,12 +17,12 @@ from doselang.conduct.answers import answer_of
 from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
+from doselang.machine.exits import Accrual
 from doselang.machine.looking import Asked
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
 from doselang.machine.replay import Future, Look, Replay, Waiting, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import conjuncts
 from doselang.protocol.model import Protocol
 

@@ -17,11 +17,12 @@ from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.exits import Accrual
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.situations import Accrual, after_outcomes
+from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
 
 Counts = tuple[int, ...]

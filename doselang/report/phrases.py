@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Rule
 
 
