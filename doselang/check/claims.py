@@ -78,7 +78,10 @@ def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
     Whole cohorts are tried first, because their machines are smaller.
     """
     broken: dict[int, str] = {}
-    for accrual in ("whole-cohort", "one-at-a-time"):
+    ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
+    if any(part.rolling for part in protocol.parts):
+        ways = ("whole-cohort", "any-order")
+    for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
                 return broken

@@ -171,7 +171,7 @@ def _compare(
     protocol: Protocol, followed: Replay, look: Look, example: Example, result: ExampleResult
 ) -> ExampleResult:
     """The result of an example whose history ends with a look."""
-    machine, here = followed.machine, look.frame.orders[0].level
+    machine, here = followed.machine, look.frame.here
     answers = tuple(answer_of(machine, look.frame.part, here, branch) for branch in look.ways)
     tried = frozenset(cohort.level for cohort in followed.cohorts)
     questions = acting(machine, look)
