@@ -85,6 +85,7 @@ CODES = _register(
     (602, "sentence-uncited", "warning"),
     (603, "rule-without-basis", "warning"),
     (604, "text-unreadable", "error"),
+    (605, "design-unreadable", "error"),
     # limits
     (701, "cannot-be-bounded", "error"),
     (702, "too-many-states", "error"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.diagnostics import Diagnostic, Report, Trouble, trouble
 from doselang.protocol.model import Protocol, ProtocolText
 from doselang.resolve import Settings, resolve, split_text
-from doselang.resolve.names import nearest
+from doselang.resolve.composing import Composed, Used, compose
+from doselang.resolve.names import fold, nearest, shorten
+from doselang.resources import resource
 from doselang.source import Source
-from doselang.syntax.nodes import File, ParameterDecl, Table, Text, TextFile
+from doselang.syntax.nodes import File, ParameterDecl, Table, Text, TextFile, UseDesign
 from doselang.syntax.parse import parse
 
 MAX_BYTES = 4 << 20
@@ -24,40 +27,55 @@ MOST_ERRORS = 200
 """So many errors of one file are told; nobody reads more."""
 
 
+MOST_FILES = 10
+"""So many files a protocol and the designs that it uses may be, and so many deep they may use one another."""
+MOST_DEEP = 3
+
+LIBRARY = ("protocols", "designs")
+"""The folder of the designs that come with doselang."""
+
+
 @frozen
 class Loaded:
-    """A protocol file, read. `protocol` is None where its text has errors; `diagnostics` are all that reading found."""
+    """A protocol file, read. `protocol` is None where its text has errors; `diagnostics` are all that reading found.
+
+    `file` is the file as written, `whole` the same with the designs that it uses; the `source` holds them all.
+    """
 
     source: Source
     file: File
     protocol: Protocol | None
     diagnostics: tuple[Diagnostic, ...] = field(default=())
+    whole: File = field(default=File(()))
 
 
 def load(path: str, settings: Settings | None = None) -> Loaded:
-    """Read, parse and resolve a protocol file (`-` is the standard input), and the text that it names beside itself.
+    """Read, parse and resolve a protocol file (`-` is the standard input), and what it names beside itself.
 
-    `settings` override its parameters. Raises Trouble where the file cannot be read as text; faults in what is written
-    are diagnostics.
+    `settings` override its parameters. Raises Trouble where the file cannot be read as text, or a setting is wrong;
+    faults in what is written are diagnostics.
     """
     return load_source(read_source(path), Path.cwd() if path == "-" else Path(path).parent, settings)
 
 
 def load_source(source: Source, folder: Path | None, settings: Settings | None = None) -> Loaded:
-    """Parse and resolve a text; `folder` is where the text that it names is looked for, None for nowhere."""
+    """Parse and resolve a text; `folder` is where the files that it names are looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
-    _know_settings(file, settings or {})
-    text = None
-    for statement in file.statements:
-        if isinstance(statement, TextFile) and text is None:
-            text = _protocol_text(statement, folder, report)
-    tables = _tables(file, folder, report)
-    protocol = resolve(file, report, text=text, settings=settings or {}, files=tables)
+    text = _text_of(file, folder, report)
+    designs = _Designs(report, Path(source.path).parent, source.end)
+    trail = [str((folder / Path(source.path).name).resolve())] if folder is not None else []
+    designs.read_tables(file, folder)
+    composed = compose(file, designs.used_by(file, folder, trail), report)
+    source = evolve(source, used=tuple(designs.sources))
+    _know_settings(composed, settings or {}, report)
+    protocol = resolve(
+        composed.file, report, text=text, settings=settings or {}, composed=composed, files=designs.tables
+    )
     for item in report:
         if item.code == "DL903":
             raise Trouble(item)
-    return Loaded(source, file, None if report.has_errors else protocol, _told(report))
+    return Loaded(source, file, None if report.has_errors else protocol, _told(report), composed.shown())
 
 
 def _told(report: Report) -> tuple[Diagnostic, ...]:
@@ -72,14 +90,122 @@ def _told(report: Report) -> tuple[Diagnostic, ...]:
     return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
 
 
-def _know_settings(file: File, settings: Settings) -> None:
-    """Trouble for a parameter that is to be set and that the file does not have."""
-    names = [statement.name.text for statement in file.statements if isinstance(statement, ParameterDecl)]
+def _know_settings(composed: Composed, settings: Settings, report: Report) -> None:
+    """Trouble for a parameter that is to be set and that the file does not have, or that it gives to its design."""
+    if any(item.code == "DL605" for item in report):
+        return
+    names = [statement.name.text for statement in composed.file.statements if isinstance(statement, ParameterDecl)]
     for name in settings:
+        if fold(name) in composed.given:
+            message = f"`--set {name}=…`: the file gives `{name}` to the design that it uses."
+            raise trouble("DL903", message, help="Change it there, or leave it out of `with` to set it here.")
         if name.lower() not in (known.lower() for known in names):
             near = nearest(name, names)
             help = f"Did you mean `{near}`?" if near else f"Its parameters are {', '.join(names)}." if names else None
             raise trouble("DL903", f"`--set {name}=…`: the file has no parameter `{name}`.", help=help)
+
+
+# ---- designs ----
+
+
+@define
+class _Designs:
+    """The designs that a file uses, in the order in which they are read, laid end to end after it.
+
+    `shown` is the folder of the file as messages name it; `end` the offset at which the next design begins.
+    """
+
+    report: Report
+    shown: Path
+    end: int
+    sources: list[Source] = field(factory=list)
+    tables: dict[str, str] = field(factory=dict)
+    """The files of decision tables that could be read, by name; those of the script come first."""
+
+    def read_tables(self, file: File, folder: Path | None, *, in_library: bool = False) -> None:
+        """Read the decision tables that a file names."""
+        for statement in file.statements:
+            if isinstance(statement, Table) and statement.source is not None:
+                text = _beside(statement.source, "table", folder, self.report, in_library=in_library)
+                if text is not None:
+                    self.tables.setdefault(statement.source.value, text)
+
+    def used_by(self, file: File, folder: Path | None, trail: list[str]) -> tuple[Used, ...]:
+        """The designs that a file uses; `trail` are the files that led to it, the last being itself."""
+        statements = [statement for statement in file.statements if isinstance(statement, UseDesign)]
+        found = [self.used(statement, folder, trail) for statement in statements]
+        return tuple(one for one in found if one is not None)
+
+    def used(self, statement: UseDesign, folder: Path | None, trail: list[str]) -> Used | None:
+        name, place = statement.design.value, statement.design.span
+        try:
+            found = _find_design(name, folder)
+        except Trouble as error:
+            self.report.add("DL605", error.diagnostic.message, place, help=error.diagnostic.help)
+            return None
+        if found.identity in trail:
+            message = f"The design “{name}” uses itself." if len(trail) > 1 else f"The file “{name}” uses itself."
+            help = "Give this file another name than the design that it is to use."
+            self.report.add("DL605", message, place, help=help)
+            return None
+        if len(trail) > MOST_DEEP or len(self.sources) >= MOST_FILES - 1:
+            message = f"At most {MOST_FILES} files use one another, {MOST_DEEP} deep."
+            self.report.add("DL704", message, place, help="Write the rules into one file.")
+            return None
+        source = Source(str(self.shown / f"{name}.dose") if found.beside else found.identity, found.text)
+        base, self.end = self.end, self.end + len(found.text) + 1
+        self.sources.append(source)
+        file = parse(source, self.report, base)
+        text = _text_of(file, folder if found.beside else None, self.report, in_library=not found.beside)
+        self.read_tables(file, folder if found.beside else None, in_library=not found.beside)
+        used = self.used_by(file, folder if found.beside else None, [*trail, found.identity])
+        return Used(statement, file, text, used)
+
+
+@frozen
+class _Found:
+    """A design: its text, and what tells it from others; `beside` whether it lies beside the script."""
+
+    identity: str
+    text: str
+    beside: bool
+
+
+def _find_design(name: str, folder: Path | None) -> _Found:
+    """The design of a name: beside the script, or else of those that come with doselang. Raises Trouble."""
+    help = "Write the name of a file beside the script, or of a design, without a folder and without `.dose`."
+    if not _is_plain(name) or name.lower().endswith(".dose"):
+        raise trouble("DL605", f"“{shorten(name, 60)}” is not the name of a design.", help=help)
+    try:
+        if folder is not None and os.path.lexists(folder / f"{name}.dose"):
+            path = folder / f"{name}.dose"
+            if path.resolve().parent != folder.resolve():
+                raise trouble("DL605", f"The design “{name}” leads outside the folder of this script.", help=help)
+            return _Found(str(path.resolve()), read_text(str(path)), True)
+        found = resource(*LIBRARY, f"{name}.dose")
+        return _Found("/".join((*LIBRARY, f"{name}.dose")), _decoded(found.read_bytes(), f"{name}.dose"), False)
+    except FileNotFoundError:
+        library = library_designs()
+        beside = sorted(path.stem for path in folder.glob("*.dose"))[:500] if folder is not None else []
+        near = nearest(name, [*library, *beside])
+        help = f"Did you mean “{near}”?" if near else f"Those that come with doselang are {', '.join(library)}."
+        raise trouble("DL605", f"There is no design “{shorten(name, 60)}”.", help=help) from None
+    except (OSError, RuntimeError, ValueError):  # as for texts
+        raise trouble("DL605", f"The design “{shorten(name, 60)}” cannot be read.", help=help) from None
+
+
+def library_designs() -> list[str]:
+    """The names of the designs that come with doselang."""
+    folder = resource(*LIBRARY)
+    return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is that of a file alone, without a folder."""
+    return bool(name.strip()) and Path(name).name == name and "\\" not in name and name not in (".", "..")
+
+
+# ---- files ----
 
 
 def read_source(path: str) -> Source:
@@ -138,28 +264,31 @@ def _decoded(content: bytes, path: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _tables(file: File, folder: Path | None, report: Report) -> dict[str, str]:
-    """The files of decision tables that can be read, by name."""
-    found: dict[str, str] = {}
-    for statement in file.statements:
-        if isinstance(statement, Table) and statement.source is not None:
-            text = _beside(statement.source, "table", folder, report)
-            if text is not None:
-                found[statement.source.value] = text
-    return found
-
-
-def _protocol_text(statement: TextFile, folder: Path | None, report: Report) -> ProtocolText | None:
-    """The text that a protocol names; it must lie in the same folder."""
-    text = _beside(statement.path, "text", folder, report)
+def _text_of(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> ProtocolText | None:
+    """The text that a file names first; of a design that comes with doselang it is beside the design."""
+    statement = next((one for one in file.statements if isinstance(one, TextFile)), None)
+    if statement is None:
+        return None
+    text = _beside(statement.path, "text", folder, report, in_library=in_library)
     return None if text is None else split_text(statement.path.value, text)
 
 
-def _beside(written: Text, what: str, folder: Path | None, report: Report) -> str | None:
+def _beside(
+    written: Text, what: str, folder: Path | None, report: Report, *, in_library: bool = False
+) -> str | None:  # fmt: skip
     """The text of a file that a script names, which must lie in the same folder; why there is none is reported."""
     name = written.value
+    if in_library:
+        try:
+            if _is_plain(name):
+                return _decoded(resource(*LIBRARY, name).read_bytes(), name)
+        except (OSError, ValueError):
+            pass  # told below
+        message = f"The {what} “{shorten(name, 60)}” does not come with doselang."
+        report.add("DL604", message, written.span)
+        return None
     help = f"Put the {what} beside the script, and name it without a folder."
-    if not name.strip() or Path(name).name != name or "\\" in name or name in (".", ".."):
+    if not _is_plain(name):
         report.add("DL604", f"The {what} “{name}” is not a file in the folder of this script.", written.span, help=help)
         return None
     if folder is None:

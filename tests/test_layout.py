@@ -31,6 +31,15 @@ text "drug.md"
 parameter top is 5
   means "the number of dose levels"
 parameter target is 33.3%
+parameter dose is 40 mg/m2  from 10 to 100
+parameter size is 3  from 1 to 12
+  means "of a cohort"
+parameter skeleton is 3%, 7%, 12.5%, top, 30%  from 1% to 90%
+parameter total is cohorts times size plus 1
+use "three-plus-three"
+  with levels 4, skeleton 3%, 7%, target, size top, cohorts levels
+  without "two toxicities", "a claim"
+use "another"
 
 cycle is 28 days
   cites "every 28 days"
@@ -41,6 +50,9 @@ level -1  ibrutinib 280, gemcitabine 600
 level 1   ibrutinib 420, gemcitabine 800
 level 2A  ibrutinib top, mfolfox6 "standard"  # the schedule may change
 levels 3 to top
+levels 3 to top  ibrutinib from 100 by 40%
+levels -2 to 4  ibrutinib from dose by 100%, 67%, step, 33% rounded to 5 up to 800,
+                mfolfox6 from 5 doubling, 10
 start at level 1
   cites "the first patient"
 
@@ -81,6 +93,7 @@ accrue at most top patients in the trial
 rule "everything that can be asked"  at any time
   cites "the text"
   overrides "shares", "levels"
+  replaces "a rule of the design", "another"
   assume "a reading that is not in the text, and needs a line of its own since it goes on for so long"
     because "the text says nothing"
   when 1 of the first 3 patients has a DLT

@@ -9,31 +9,44 @@ from pathlib import Path
 import click
 
 from doselang.cli.formatting import replace_file
-from doselang.diagnostics import Trouble, trouble
+from doselang.diagnostics import Report, Trouble, trouble
+from doselang.loading import library_designs
+from doselang.resolve.parameters import is_computed
 from doselang.resources import resource
+from doselang.source import Source
+from doselang.syntax.layout import layout
+from doselang.syntax.nodes import File, ParameterDecl, ProtocolTitle, Setting, Text, UseDesign
+from doselang.syntax.parse import parse
 
 
 @click.command("new")
 @click.argument("name")
 @click.option("--design", required=True, help="The design to begin from; `doselang new --help` lists them.")
-def command(name: str, design: str) -> int:
+@click.option("--use", "uses", is_flag=True, help="Write a short file that uses the design, instead of a copy of it.")
+def command(name: str, design: str, uses: bool) -> int:
     """Write NAME.dose, and its text, from a design."""
     stem = name.removesuffix(".dose")
     if stem.endswith(("/", os.sep)) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", Path(stem).name):
         raise trouble(
             "DL903", f"`{name}` cannot be the name of a file.", help="Letters, digits and hyphens, such as my-trial."
         )
-    available = designs()
+    available = library_designs()
     if design not in available:
         raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
     target, text = Path(f"{stem}.dose"), Path(f"{stem}.md")
+    if uses and Path(stem).name == design:
+        raise trouble("DL903", "A file cannot use a design of its own name.", help="Choose another name.")
     if not os.path.isdir(target.parent):
         raise trouble("DL901", f"There is no folder {target.parent}.")
-    for path in (target, text):
+    for path in (target,) if uses else (target, text):
         if os.path.lexists(path):
             raise trouble("DL903", f"{path} is there already, and is left as it is.", help="Choose another name.")
     title = Path(stem).name.replace("-", " ")
     script = resource("protocols", "designs", f"{design}.dose").read_text(encoding="utf-8")
+    if uses:
+        replace_file(target, using(title, design, script))
+        click.echo(f"Written: {target}, which uses the design {design}. Next: doselang check {target}")
+        return 0
     script = re.sub(r'(?m)^protocol ".*"$', f'protocol "{title}"', script, count=1)
     script = re.sub(r'(?m)^text ".*"$', f'text "{text.name}"', script, count=1)
     replace_file(text, resource("protocols", "designs", f"{design}.md").read_text(encoding="utf-8"))
@@ -46,10 +59,13 @@ def command(name: str, design: str) -> int:
     return 0
 
 
-def designs() -> list[str]:
-    """The designs that come with doselang."""
-    folder = resource("protocols", "designs")
-    return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
+def using(title: str, design: str, script: str) -> str:
+    """A file that uses a design, with all parameters that may be given to it, as the design has them."""
+    statements = parse(Source(design, script), Report()).statements
+    declared = [one for one in statements if isinstance(one, ParameterDecl) and not is_computed(one)]
+    settings = tuple(Setting(one.name, one.values) for one in declared)
+    use = UseDesign(Text(design), settings, ())
+    return layout(File((ProtocolTitle(Text(title)), use)), Source("", ""))
 
 
-command.epilog = f"Designs: {', '.join(designs())}."
+command.epilog = f"Designs: {', '.join(library_designs())}."

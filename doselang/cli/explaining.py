@@ -68,13 +68,18 @@ def _trial(loaded: Loaded, history: str, accrual: Accrual, form: str) -> str:
         of_patient = signs and all(sign in (".", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ") or sign[0] == "(" for sign in signs)
         help = "For a patient's course add `--patient`." if of_patient else None
         raise trouble("DL904", error.message, help=help) from None
-    return write_json(explanation_record(told)) if form == "json" else render_explanation(told)
+    return (
+        write_json(explanation_record(told, loaded.source))
+        if form == "json"
+        else render_explanation(told, loaded.source)
+    )
 
 
 def _patient(loaded: Loaded, history: str) -> str:
     from doselang.conduct.patients import cycle_words, follow, rules_of
     from doselang.machine.course import compile_course
     from doselang.machine.notation import HistoryError
+    from doselang.report.explanation import elsewhere
 
     assert loaded.protocol is not None
     course = compile_course(loaded.protocol)
@@ -88,7 +93,7 @@ def _patient(loaded: Loaded, history: str) -> str:
     state = course.course.states[last.point.state]
     for name in rules_of(course, last):
         rule = next(rule for rule in state.rules if rule.name == name)
-        lines.append(f'  by "{name}"')
+        lines.append(f'  by "{name}"{elsewhere(rule, loaded.source)}')
         lines += [f"    “{citation.words}”" for citation in rule.cites]
         lines += [f"    assumed: {assumed.reading}, because {assumed.because}" for assumed in rule.assumes]
     return "".join(f"{line}\n" for line in lines)

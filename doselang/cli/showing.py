@@ -30,7 +30,7 @@ def command(paths: tuple[str, ...], form: str, graph_form: str, settings: tuple[
     for path in expanded(paths):
         loaded = load(path, values)
         if form in ("rules", "syntax") and not any(item.code.startswith("DL1") for item in loaded.diagnostics):
-            click.echo(rules_view(loaded.file) if form == "rules" else tree(loaded.file), nl=False)
+            click.echo(rules_view(loaded.whole, loaded.source) if form == "rules" else tree(loaded.file), nl=False)
         elif loaded.protocol is None:
             status = max(status, need_protocol(loaded))
         else:

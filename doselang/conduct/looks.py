@@ -101,7 +101,7 @@ def counted(
         return found
     machine = compile_protocol(protocol)
     ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
-    machine.records = Records(machine.records.layout, ceilings)
+    machine.setting.records = Records(machine.records.layout, ceilings)
     for part in machine.parts:
         part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
     return explore(machine, accrual, max_states=max_states)

@@ -36,7 +36,7 @@ class TableSpeaker:
             self._grid[patients, : len(row)] = row
 
     def says(self, evaluable: Ints, toxic: Ints) -> Ints:
-        """A position in `words` for each element, -1 where no row applies, UNKNOWN for numbers of patients it has not."""
+        """A position in `words` for each element, -1 where no row applies; UNKNOWN for other numbers of patients."""
         most = len(self._grid) - 1
         inside = (evaluable <= most) & (toxic <= most)
         found: Ints = self._grid[np.minimum(evaluable, most), np.minimum(toxic, most)]

@@ -23,10 +23,14 @@ class Element:
 
 @frozen(repr=False)
 class Citation(Element):
-    """Words of the protocol text; `sentence` is the position of the (first) sentence they stand in, -1 if not found."""
+    """Words of the protocol text; `sentence` is the position of the (first) sentence they stand in, -1 if not found.
+
+    Of a design that is used, `place` tells where they stand in its text (`three-plus-three.md, line 3`).
+    """
 
     words: str
     sentence: int = -1
+    place: str | None = field(default=None, eq=False)
 
 
 @frozen(repr=False)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from doselang.check.checking import Checked
 from doselang.diagnostics import Diagnostic
-from doselang.protocol.model import Protocol
-from doselang.report.diagnostics_json import diagnostic_records
+from doselang.protocol.model import Parameter, Protocol
+from doselang.report.diagnostics_json import diagnostic_records, file_record
 from doselang.report.phrases import counted
 from doselang.report.printable import printable
-from doselang.report.text import count_words
-from doselang.source import Source
+from doselang.report.text import count_words, line_words
+from doselang.source import Source, Span
 
 
 def check_record(
@@ -20,15 +20,15 @@ def check_record(
     """One of the `files` of `check --format json`; `machine` is null where the text has errors."""
     record: dict[str, object] = {"path": source.path, "diagnostics": diagnostic_records(diagnostics, source)}
     record["assumptions"] = [
-        {"line": source.place(one.span.start)[0], "reading": one.reading, "because": one.because}
+        {**_place(one.span, source), "reading": one.reading, "because": one.because}
         for one in (protocol.assumptions if protocol else ())
     ]
     record["silences"] = [
-        {"line": source.place(one.span.start)[0], "text": one.text} for one in (protocol.silences if protocol else ())
+        {**_place(one.span, source), "text": one.text} for one in (protocol.silences if protocol else ())
     ]
     record["claims"] = [
         {
-            "line": source.place(protocol.claims[one.claim].span.start)[0],
+            **_place(protocol.claims[one.claim].span, source),
             "name": protocol.claims[one.claim].name,
             "outcome": one.outcome,
             "broken_by": one.mutant,
@@ -36,6 +36,7 @@ def check_record(
         for one in (checked.claims if checked and protocol else ())
         if protocol is not None
     ]
+    record["parameters"] = [_parameter(one) for one in (protocol.parameters.values() if protocol else ())]
     record["machine"] = None
     if protocol is not None and checked is not None:
         record["machine"] = {
@@ -46,6 +47,26 @@ def check_record(
             "complete": checked.complete,
         }
     return record
+
+
+def _place(span: Span, source: Source) -> dict[str, object]:
+    return {"line": source.place(span.start)[0], **file_record(span, source)}
+
+
+def _parameter(parameter: Parameter) -> dict[str, object]:
+    """Values as numbers: a percentage is a fraction of 1."""
+    value = parameter.value
+    return {
+        "name": parameter.name,
+        "kind": parameter.kind,
+        "value": [float(member) for member in value] if isinstance(value, tuple) else float(value),
+        "unit": parameter.unit,
+        "from": None if parameter.low is None else float(parameter.low),
+        "to": None if parameter.high is None else float(parameter.high),
+        "means": parameter.means,
+        "computed": parameter.computed,
+        "set": parameter.was_set,
+    }
 
 
 def check_summary(
@@ -82,6 +103,6 @@ def _listed(heading: str, items: list, source: Source) -> Iterator[str]:  # type
         yield f"{heading} ({len(items)})"
         for span, words in items:
             first, *more = words.split("\n")
-            yield f"  line {source.place(span.start)[0]:>3}  {printable(first)}"
+            yield f"  {line_words(span, source)}  {printable(first)}"
             yield from (f"            {printable(line)}" for line in more)
         yield ""

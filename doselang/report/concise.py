@@ -16,6 +16,7 @@ def render_concise(diagnostics: Iterable[Diagnostic], source: Source) -> str:
 
 def _line(item: Diagnostic, source: Source) -> str:
     line, column = source.place(item.span.start)
-    place = f"{printable(source.path)}:{line}:{column}: " if source.path else ""
+    path = source.path_of(item.span.start)
+    place = f"{printable(path)}:{line}:{column}: " if path else ""
     history = f" [{printable(item.history)}]" if item.history is not None else ""
     return f"{place}{item.severity} {item.code} {' '.join(printable(item.message).split())}{history}\n"

@@ -17,7 +17,7 @@ def diagnostic_record(item: Diagnostic, source: Source) -> dict[str, object]:
     """One finding: every key is always there, null where there is nothing to say.
 
     Lines and columns count from 1; the end is that of the first sign after the stretch. A finding about the file as a
-    whole stands at line 1, column 1.
+    whole stands at line 1, column 1. What stands in another file, a design that is used, has a `path` besides.
     """
     return {
         "code": item.code,
@@ -60,7 +60,14 @@ def render_json(diagnostics: Iterable[Diagnostic], source: Source) -> str:
     return write_json(diagnostic_records(diagnostics, source))
 
 
-def _place(span: Span, source: Source) -> dict[str, int]:
+def file_record(span: Span, source: Source) -> dict[str, str]:
+    """The `path` of what stands in another file than the one that is checked; nothing for what stands in it."""
+    path = source.path_of(span.start)
+    return {} if path == source.path else {"path": path}
+
+
+def _place(span: Span, source: Source) -> dict[str, object]:
     line, column = source.place(span.start)
     end_line, end_column = source.place(span.end)
-    return {"line": line, "column": column, "end_line": end_line, "end_column": end_column}
+    place: dict[str, object] = {"line": line, "column": column, "end_line": end_line, "end_column": end_column}
+    return place | file_record(span, source)

@@ -35,8 +35,9 @@ class Underline:
 
 @frozen
 class Shown:
-    """A line of the file as shown: its number, its printable text, its underlines from left to right."""
+    """A line as shown: its file, its number there, its printable text, its underlines from left to right."""
 
+    path: str
     number: int
     text: str
     underlines: tuple[Underline, ...]
@@ -44,14 +45,15 @@ class Shown:
 
 def excerpt(source: Source, marks: tuple[Mark, ...]) -> tuple[Shown, ...]:
     """The lines in which the marks begin, in order, each once."""
-    by_line: dict[int, list[Mark]] = {}
+    by_line: dict[tuple[int, int], list[Mark]] = {}
     for mark in sorted(marks, key=lambda mark: (mark.span.start, not mark.main)):
-        by_line.setdefault(source.place(mark.span.start)[0], []).append(mark)
-    return tuple(_shown(source, number, found) for number, found in by_line.items())
+        line = source.file(mark.span.start)[1], source.place(mark.span.start)[0]
+        by_line.setdefault(line, []).append(mark)
+    return tuple(_shown(source, source.file(base)[0], number, found) for (base, number), found in by_line.items())
 
 
-def _shown(source: Source, number: int, marks: list[Mark]) -> Shown:
-    line = source.line(number)
+def _shown(source: Source, file: Source, number: int, marks: list[Mark]) -> Shown:
+    line = file.line(number)
     stretches = [_stretch(source, line, mark.span) for mark in marks]
     start, end = _window(line, min(start for start, _ in stretches))
     before, after = "…" if start else "", "…" if end < len(line) else ""
@@ -62,7 +64,7 @@ def _shown(source: Source, number: int, marks: list[Mark]) -> Shown:
         indent = width(before + printable(line[start:left]))
         length = max(width(printable(line[left:right])), 1)
         underlines.append(Underline(indent, length, printable(mark.text), mark.main))
-    return Shown(number, before + printable(line[start:end]).rstrip() + after, tuple(underlines))
+    return Shown(file.path, number, before + printable(line[start:end]).rstrip() + after, tuple(underlines))
 
 
 def _stretch(source: Source, line: str, span: Span) -> tuple[int, int]:

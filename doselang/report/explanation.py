@@ -19,7 +19,7 @@ from doselang.conduct.accounts import (
 )
 from doselang.conduct.phrases import answer_words, answers_words, missed_words, trouble_words
 from doselang.protocol.guards import Compare, Declared, HasStatus, Rate, Share, Tally
-from doselang.protocol.model import Protocol, Rule
+from doselang.protocol.model import Citation, Protocol, Rule
 from doselang.protocol.words import (
     decider_words,
     gate_words,
@@ -29,24 +29,31 @@ from doselang.protocol.words import (
     place_words,
     toxicity_words,
 )
+from doselang.report.diagnostics_json import file_record
 from doselang.report.phrases import counted, quoted
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, text_table
+from doselang.source import Source
 
 QUESTIONS = ("Which levels close?", "Is there a verdict?", "What comes next?")
 STATUS = {"closed": "closed as too toxic", "open": "open", "tried": "tried", "untried": "untried"}
 
 
-def render_explanation(explanation: Explanation) -> str:
-    """The whole account: the decision, the tallies, the rules that acted, and why the others did not."""
+def render_explanation(explanation: Explanation, source: Source | None = None) -> str:
+    """The whole account: the decision, the tallies, the rules that acted, and why the others did not.
+
+    With its `source` a rule of a design that is used is told with its file.
+    """
     protocol = explanation.protocol
     blocks = [[explanation.history or "Before the first patient", *_headline(explanation)], _tallies(explanation)]
     if explanation.underway is not None:
-        blocks += _rules("Asked so far", protocol, _with_role(explanation.underway, "waits", "not true"))
-        blocks += _rules("Asked when the cohort is complete", protocol, _with_role(explanation.underway, "not asked"))
+        blocks += _rules("Asked so far", protocol, source, _with_role(explanation.underway, "waits", "not true"))
+        blocks += _rules(
+            "Asked when the cohort is complete", protocol, source, _with_role(explanation.underway, "not asked")
+        )
     for way in explanation.ways:
         title = _chosen(explanation, way.answer) if len(explanation.ways) > 1 else "Why"
-        blocks += _why(title, protocol, way)
+        blocks += _why(title, protocol, source, way)
     return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks) + "\n"
 
 
@@ -119,17 +126,17 @@ def _tallies(explanation: Explanation) -> list[str]:
 # ---- rules ----
 
 
-def _why(title: str, protocol: Protocol, way: Way) -> Iterator[list[str]]:
+def _why(title: str, protocol: Protocol, source: Source | None, way: Way) -> Iterator[list[str]]:
     lines = [title]
     for question in (1, 2, 3):
         accounts = [account for account in way.acted if _question(account) == question]
         if accounts:
             lines.append(f"  {QUESTIONS[question - 1]}")
-            lines += [line for account in accounts for line in _account(protocol, account)]
+            lines += [line for account in accounts for line in _account(protocol, source, account)]
     if not way.acted:
         lines.append("  no rule acts")
     yield lines
-    yield from _rules("Why not", protocol, list(way.others))
+    yield from _rules("Why not", protocol, source, list(way.others))
 
 
 def _question(account: RuleAccount) -> int:
@@ -140,15 +147,18 @@ def _with_role(cohort: Underway, *roles: str) -> list[RuleAccount]:
     return [account for account in cohort.rules if account.role in roles]
 
 
-def _rules(title: str, protocol: Protocol, accounts: list[RuleAccount]) -> Iterator[list[str]]:
+def _rules(
+    title: str, protocol: Protocol, source: Source | None, accounts: list[RuleAccount]
+) -> Iterator[list[str]]:  # fmt: skip
     if accounts:
-        yield [title, *(line for account in accounts for line in _account(protocol, account))]
+        yield [title, *(line for account in accounts for line in _account(protocol, source, account))]
 
 
-def _account(protocol: Protocol, account: RuleAccount) -> Iterator[str]:
+def _account(protocol: Protocol, source: Source | None, account: RuleAccount) -> Iterator[str]:
     """A rule that acted with its basis and all conditions; another with those that were not true."""
     acted = account.role == "acted"
-    yield f'  "{account.rule.name}"{"  at any time" if account.rule.at_any_time else ""}'
+    at_any_time = "  at any time" if account.rule.at_any_time else ""
+    yield f'  "{account.rule.name}"{at_any_time}{elsewhere(account.rule, source)}'
     if acted:
         yield from (f"    {line}" for line in _basis(protocol, account.rule))
     if account.role == "not asked" and any(case.value == "true" for case in account.cases):
@@ -164,17 +174,26 @@ def _account(protocol: Protocol, account: RuleAccount) -> Iterator[str]:
             yield f"    {'then':<6} {_then(protocol, case)}"
 
 
+def elsewhere(rule: Rule, source: Source | None) -> str:
+    """In parentheses, file and line of a rule that stands in a design that is used; nothing for the file's own."""
+    if source is None or source.path_of(rule.span.start) == source.path:
+        return ""
+    return f"  ({source.path_of(rule.span.start)}, line {source.place(rule.span.start)[0]})"
+
+
 def _basis(protocol: Protocol, rule: Rule) -> Iterator[str]:
     for citation in rule.cites:
-        yield f'cites  "{citation.words}"{_line_of(protocol, citation.sentence)}'
+        yield f'cites  "{citation.words}"{_line_of(protocol, citation)}'
     for assumption in rule.assumes:
         yield f'assume "{assumption.reading}" because "{assumption.because}"'
 
 
-def _line_of(protocol: Protocol, sentence: int) -> str:
-    if protocol.text is None or sentence < 0:
+def _line_of(protocol: Protocol, citation: Citation) -> str:
+    if citation.place is not None:
+        return f" ({citation.place})"
+    if protocol.text is None or citation.sentence < 0:
         return ""
-    return f" ({protocol.text.path}, line {protocol.text.sentences[sentence].line})"
+    return f" ({protocol.text.path}, line {protocol.text.sentences[citation.sentence].line})"
 
 
 def _clauses(protocol: Protocol, clauses: Iterable[Clause]) -> Iterator[str]:
@@ -225,7 +244,7 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
 # ---- JSON ----
 
 
-def explanation_record(explanation: Explanation) -> dict[str, object]:
+def explanation_record(explanation: Explanation, source: Source | None = None) -> dict[str, object]:
     """The account as a JSON object: decisions are several while people have yet to choose, and none while waiting."""
     protocol, trouble, cohort = explanation.protocol, explanation.trouble, explanation.underway
     return {
@@ -233,8 +252,8 @@ def explanation_record(explanation: Explanation) -> dict[str, object]:
         "part": protocol.parts[explanation.part].name,
         "level": protocol.levels[explanation.level].label,
         "levels": [_level_record(protocol, tally) for tally in explanation.tallies],
-        "decisions": [_way_record(explanation, way) for way in explanation.ways],
-        "waiting": None if cohort is None else _waiting_record(explanation, cohort),
+        "decisions": [_way_record(explanation, source, way) for way in explanation.ways],
+        "waiting": None if cohort is None else _waiting_record(explanation, source, cohort),
         "undecided": None if trouble is None else trouble_words(protocol, trouble),
     }
 
@@ -261,15 +280,15 @@ def _answer_record(explanation: Explanation, answer: Answer) -> dict[str, object
     }
 
 
-def _way_record(explanation: Explanation, way: Way) -> dict[str, object]:
+def _way_record(explanation: Explanation, source: Source | None, way: Way) -> dict[str, object]:
     return {
         **_answer_record(explanation, way.answer),
-        "rules": [_rule_record(explanation.protocol, account) for account in way.acted],
-        "others": [_rule_record(explanation.protocol, account) for account in way.others],
+        "rules": [_rule_record(explanation.protocol, source, account) for account in way.acted],
+        "others": [_rule_record(explanation.protocol, source, account) for account in way.others],
     }
 
 
-def _waiting_record(explanation: Explanation, cohort: Underway) -> dict[str, object]:
+def _waiting_record(explanation: Explanation, source: Source | None, cohort: Underway) -> dict[str, object]:
     futures = [
         {
             "added": dict(zip(["none", *(t.name for t in explanation.protocol.toxicities)], future.added, strict=True)),
@@ -283,14 +302,15 @@ def _waiting_record(explanation: Explanation, cohort: Underway) -> dict[str, obj
         "pending": cohort.pending,
         "to_enrol": cohort.to_enrol,
         "futures": futures,
-        "rules": [_rule_record(explanation.protocol, account) for account in cohort.rules],
+        "rules": [_rule_record(explanation.protocol, source, account) for account in cohort.rules],
     }
 
 
-def _rule_record(protocol: Protocol, account: RuleAccount) -> dict[str, object]:
+def _rule_record(protocol: Protocol, source: Source | None, account: RuleAccount) -> dict[str, object]:
     rule = account.rule
     return {
         "rule": rule.name,
+        **({} if source is None else file_record(rule.span, source)),
         "role": account.role,
         "at_any_time": rule.at_any_time,
         "cites": [citation.words for citation in rule.cites],

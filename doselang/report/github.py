@@ -17,7 +17,8 @@ def render_github(diagnostics: Iterable[Diagnostic], source: Source) -> str:
 
 
 def _command(item: Diagnostic, source: Source) -> str:
-    properties = {"file": source.path} if source.path else {}
+    path = source.path_of(item.span.start)
+    properties = {"file": path} if path else {}
     if item.span != NOWHERE:
         properties |= _lines(item, source)
     properties["title"] = f"{item.code} {item.name}"

@@ -12,8 +12,10 @@ from doselang.diagnostics import Diagnostic
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol
 from doselang.report.courses import course_words
+from doselang.report.diagnostics_json import file_record
 from doselang.report.phrases import counted, quoted
 from doselang.report.printable import printable
+from doselang.report.text import line_words
 from doselang.source import Source
 
 
@@ -75,14 +77,14 @@ def _example(tested: Tested, example: ExampleResult, quiet: bool) -> Iterator[st
 
 def _claim(tested: Tested, claim: ClaimChecked, quiet: bool) -> Iterator[str]:
     made = tested.protocol.claims[claim.claim]
-    line = tested.source.place(made.span.start)[0]
+    line = line_words(made.span, tested.source)
     if claim.outcome == "refuted":
         undecided = ", where the rules leave the trial undecided" if claim.undecided else ""
-        yield f"FAILED  line {line:>3}  claim {made.name}"
+        yield f"FAILED  {line}  claim {made.name}"
         yield f"          refuted by {tested.refutation(claim)}{undecided}"
     elif not quiet:
         what = "is about no moment of any trial" if claim.outcome == "empty" else "holds in every trial"
-        yield f"passed  line {line:>3}  claim {made.name}: {what}"
+        yield f"passed  {line}  claim {made.name}: {what}"
 
 
 def _coverage(coverage: Coverage) -> Iterator[str]:
@@ -113,6 +115,7 @@ def tested_record(tested: Tested) -> dict[str, object]:
             "kind": "claim",
             "name": made.name,
             "line": tested.source.place(made.span.start)[0],
+            **file_record(made.span, tested.source),
             "passed": claim.outcome != "refuted",
             "expected": "proved",
             "actual": claim.outcome if history is None else f"refuted by {history}",

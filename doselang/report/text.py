@@ -12,7 +12,7 @@ from doselang.codes import Severity
 from doselang.diagnostics import Diagnostic
 from doselang.report.excerpt import Mark, Shown, excerpt
 from doselang.report.printable import printable, printable_lines
-from doselang.source import NOWHERE, Source
+from doselang.source import NOWHERE, Source, Span
 
 SEVERITIES: dict[Severity, tuple[str, str]] = {
     "error": ("red", "errors"),
@@ -47,7 +47,13 @@ def place_words(item: Diagnostic, source: Source) -> str:
     if item.span == NOWHERE:
         return printable(source.path)
     line, column = source.place(item.span.start)
-    return f"{printable(source.path)}:{line}:{column}"
+    return f"{printable(source.path_of(item.span.start))}:{line}:{column}"
+
+
+def line_words(span: Span, source: Source) -> str:
+    """`line  12`; for what stands in a design that is used also the name of its file."""
+    line, path = source.place(span.start)[0], source.path_of(span.start)
+    return f"line {line:>3}" if path == source.path else f"{printable(path)} line {line:>3}"
 
 
 @frozen
@@ -70,7 +76,7 @@ def _paragraph(item: Diagnostic, source: Source, paint: _Paint) -> Iterator[str]
     marks = labels if item.span == NOWHERE else (Mark(item.span, main=True), *labels)
     if marks:
         yield ""
-        yield from _excerpt_lines(excerpt(source, marks), color, paint)
+        yield from _excerpt_lines(excerpt(source, marks), source.path_of(item.span.start), color, paint)
     remarks = tuple(_remarks(item))
     if marks and remarks:
         yield ""
@@ -80,9 +86,13 @@ def _paragraph(item: Diagnostic, source: Source, paint: _Paint) -> Iterator[str]
         yield from (f"{'':12}{line}".rstrip() for line in rest)
 
 
-def _excerpt_lines(lines: tuple[Shown, ...], color: str, paint: _Paint) -> Iterator[str]:
+def _excerpt_lines(lines: tuple[Shown, ...], path: str, color: str, paint: _Paint) -> Iterator[str]:
+    """The lines with their underlines; `path` is known already, another file is named above its lines."""
     gutter = max(4, *(len(str(line.number)) for line in lines))
     for line in lines:
+        if line.path != path:
+            path = line.path
+            yield f"{paint(' ' * gutter + ' :', 'blue')} {printable(path)}"
         yield f"{paint(f'{line.number:>{gutter}} |', 'blue')} {line.text}".rstrip()
         for under in line.underlines:
             drawn = paint(("^" if under.main else "-") * under.length, color if under.main else "blue", bold=under.main)

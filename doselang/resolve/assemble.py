@@ -9,6 +9,7 @@ from doselang.diagnostics import Label, Report
 from doselang.protocol import model
 from doselang.resolve import treatment
 from doselang.resolve.advisers import bind_advisers, declare_advisers
+from doselang.resolve.composing import Composed
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
 from doselang.resolve.glossary import Glossary
@@ -27,7 +28,7 @@ from doselang.syntax import nodes as syntax
 Statement = TypeVar("Statement", bound=syntax.Statement)
 Bound = TypeVar("Bound")
 
-UNREAD = {"DL704", "DL999"}
+UNREAD = {"DL605", "DL704", "DL999"}
 """Codes that, like those of the syntax, say that a part of the file was not read."""
 
 
@@ -38,22 +39,25 @@ def resolve(
     text: model.ProtocolText | None,
     settings: Settings | None = None,
     files: Mapping[str, str] | None = None,
+    composed: Composed | None = None,
 ) -> model.Protocol | None:
     """The protocol that a file means; None if anything in it is wrong, which is added to the report.
 
     `text` is the protocol's text that citations are looked up in, None if the file names none or it could not be
     read; `settings` are values of parameters, by name, in place of those in the file; `files` are the decision tables
-    that the file names and that could be read, by name.
+    that the file names and that could be read, by name. `composed` is what the file was made of, if it uses designs; it
+    is then the whole.
     """
+    whole = composed or Composed(file)
     glossary = Glossary(report, partial=any(item.code in UNREAD or item.code.startswith("DL1") for item in report))
     outline = outline_of(file, glossary)
     if len(outline.parts) > MOST_PARTS or len(outline.states) > MOST_STATES:
         return None
-    declare_parameters(glossary, outline.parameters, settings or {})
-    glossary.overridden, glossary.has_text = bool(settings), bool(outline.texts)
+    declare_parameters(glossary, outline.parameters, settings or {}, whole.given, whole.replaced)
+    glossary.overridden, glossary.own_end = bool(settings), file.span.end if outline.texts else -1
     glossary.files = dict(files or {})
     _report_repeated(glossary, outline)
-    sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None)
+    sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None, whole.texts)
     protocol = _bind(glossary, outline, sources, file)
     report_missing(glossary, outline)
     if not glossary.partial:

@@ -64,8 +64,8 @@ class Glossary:
     """Whether the file has a patient's course."""
     overridden: bool = False
     """Whether parameters were given other values than the file's."""
-    has_text: bool = False
-    """Whether the file names a text, which its rules can cite."""
+    own_end: int = -1
+    """Where the file itself ends, if it names a text, which its rules can cite; -1 without one."""
     values: list[Value | None] = field(factory=list)
     """The values of the parameters, in their order; None for a wrong one, which is reported."""
     advice: list[Advice] = field(factory=list)
@@ -96,6 +96,10 @@ class Glossary:
             self.toxicities, self.events, self.verdicts, self.states, self.parts, self.bodies, self.components,
             self.parameters, self.counters, self.advisers, self.ladders,
         )  # fmt: skip
+
+    def needs_basis(self, span: Span) -> bool:
+        """Whether what stands there should cite the file's text; what a design says is no affair of the file's."""
+        return span.start <= self.own_end
 
     def toxicity(self, name: syntax.Name) -> int | None:
         """A toxicity; a plural s is read over, unless the name itself has it."""

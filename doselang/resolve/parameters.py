@@ -291,10 +291,8 @@ class _Evaluation:
             if changed is None:
                 return value  # the setting is what is wrong
             return changed
-        _check_range(self.glossary, declaration, value, declaration.span)
-        if name in self.replaced:
-            self.check_replaced(declaration, value)
-        return value
+        allowed = _check_range(self.glossary, declaration, value, declaration.span)
+        return value if allowed and self.suits_design(declaration, value) else None
 
     def as_given(self, declaration: syntax.ParameterDecl, value: Value, given: syntax.Setting) -> Value | None:
         found = self.listed(given.values)
@@ -305,12 +303,15 @@ class _Evaluation:
         found = evolve(found, span=given.span, range=value.range, was_set=False, unit=value.unit, is_list=value.is_list)
         return found if _check_range(self.glossary, declaration, found, given.span) else None
 
-    def check_replaced(self, declaration: syntax.ParameterDecl, value: Value) -> None:
-        """The kind and range that the design declares hold for the file's own declaration too."""
-        design = self.replaced[fold(declaration.name.text)]
-        asked = self.declared(design)
-        if asked is not None and _same_kind(self.glossary, design, asked, value, declaration.span):
-            _check_range(self.glossary, design, evolve(value, range=asked.range), declaration.span)
+    def suits_design(self, declaration: syntax.ParameterDecl, value: Value) -> bool:
+        """Whether a value is of the kind and range that a design declares, where the file's declaration replaces it."""
+        design = self.replaced.get(fold(declaration.name.text))
+        asked = self.declared(design) if design is not None else None
+        if design is None or asked is None:
+            return design is None
+        if not _same_kind(self.glossary, design, asked, value, declaration.span):
+            return False
+        return _check_range(self.glossary, design, evolve(value, range=asked.range), declaration.span)
 
     def as_set(self, declaration: syntax.ParameterDecl, value: Value, setting: Setting) -> Value | None:
         """The value that the command line sets."""
@@ -333,9 +334,8 @@ class _Evaluation:
         if wrong is not None:
             report.add("DL903", f"`--set {shorten(f'{name}={setting.text}', 60)}`: {wrong[0]}", NOWHERE, help=wrong[1])
             return None
-        if fold(name) in self.replaced:
-            self.check_replaced(declaration, evolve(value, numbers=numbers))
-        return evolve(value, numbers=numbers, was_set=True)
+        changed = evolve(value, numbers=numbers, was_set=True)
+        return changed if self.suits_design(declaration, changed) else None
 
 
 def _report_unit(glossary: Glossary, unit: syntax.Unit) -> None:

@@ -118,7 +118,7 @@ def _bind_rule(
     cases = tuple(case for written in node.cases if (case := _bind_case(glossary, where, written, accrual)) is not None)
     cites = sources.of(node)
     assumes = tuple(bind_assumption(part) for part in node.basis if isinstance(part, syntax.Assume))
-    if glossary.has_text and not cites and not assumes:
+    if glossary.needs_basis(node.span) and not cites and not assumes:
         name = shorten(node.name.value)
         glossary.report.add(
             "DL603", f'The rule "{name}" has no basis: it cites no sentence of the text and declares no assumption.',

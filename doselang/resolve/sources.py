@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import define, evolve, field
 
 from doselang.diagnostics import Report
 from doselang.protocol.model import Citation, ProtocolText, Sentence
 from doselang.resolve.citations import Exhausted, Finder
+from doselang.resolve.composing import DesignText
 from doselang.resolve.names import shorten
 from doselang.resolve.sentences import without_anchor
 from doselang.source import Span
@@ -17,11 +18,12 @@ from doselang.syntax import nodes as syntax
 
 @define
 class Sources:
-    """The citations of a file, bound to sentences."""
+    """The citations of a file, bound to sentences; those of the designs it uses in the designs' own texts."""
 
     report: Report
     text: ProtocolText | None
     _finder: Finder | None
+    _designs: tuple[tuple[DesignText, Finder | None], ...] = ()
     citations: list[Citation] = field(factory=list)
     """All of them, in the order of the file."""
     _by_statement: dict[int, tuple[Citation, ...]] = field(factory=dict)
@@ -36,46 +38,62 @@ class Sources:
         if isinstance(statement, syntax.Background):
             self._sentence(statement.text)
             return
-        bound = tuple(
-            Citation(cites.text.value, self._sentence(cites.text), span=cites.span) for cites in cites_of(statement)
-        )
+        bound = tuple(self._citation(cites) for cites in cites_of(statement))
         if bound:
             self._by_statement[id(statement)] = bound
             self.citations.extend(bound)
+
+    def _citation(self, cites: syntax.Cites) -> Citation:
+        design = self._design(cites.span)
+        if design is None:
+            return Citation(cites.text.value, self._sentence(cites.text), span=cites.span)
+        finder = design[1]
+        found = None if finder is None else self._found(finder, cites.text)
+        place = None
+        if found is not None and finder is not None:
+            place = f"{finder.text.path}, line {finder.text.sentences[found[0]].line}"
+        return Citation(cites.text.value, -1, place, span=cites.span)
+
+    def _design(self, span: Span) -> tuple[DesignText, Finder | None] | None:
+        """The design that a place is in; None for the file itself."""
+        return next((one for one in self._designs if one[0].span.start <= span.start <= one[0].span.end), None)
 
     def _sentence(self, words: syntax.Text) -> int:
         """The position of the first sentence that words stand in, -1 if they are not in the text."""
         if self._finder is None:
             return -1
+        found = self._found(self._finder, words)
+        if found is None:
+            return -1
+        self._touched.update(found)
+        return found[0]
+
+    def _found(self, finder: Finder, words: syntax.Text) -> Sequence[int] | None:
+        """The positions of the sentences that words stand in; None if they do not, which is reported."""
         try:
-            match = self._finder.find(words.value)
+            match = finder.find(words.value)
         except Exhausted:
-            self._finder = None
+            self._finder, self._designs = None, tuple((design, None) for design, _ in self._designs)
             message = "The file cites so many very frequent words that looking them up would take too long."
             self.report.add("DL704", message, words.span, help="Cite longer and more particular words of the text.")
-            return -1
+            return None
         if match is not None and match.how == "exact":
-            self._touched.update(match.sentences)
-            return match.sentences[0]
+            return match.sentences
         if match is not None:
-            there = self._finder.text.sentences[match.sentences[0]]
+            there = _show(finder, finder.text.sentences[match.sentences[0]])
             message = f"The text has these words with other capital letters: “{shorten(words.value)}”."
-            self.report.add("DL601", message, words.span, help=f"Copy them as they stand there. {self._show(there)}")
+            self.report.add("DL601", message, words.span, help=f"Copy them as they stand there. {there}")
         elif not any(char.isalnum() for char in words.value):
             help = "Write words of the protocol's text."
             self.report.add("DL601", "The citation has no words.", words.span, help=help)
         else:
-            near = self._finder.nearest(words.value)
+            near = finder.nearest(words.value)
             message = f"These words are not in the protocol's text: “{shorten(words.value)}”."
             help = "Copy the words from the text as they stand there."
             if near is not None:
-                help = f"Did you mean this? {self._show(near)}"
+                help = f"Did you mean this? {_show(finder, near)}"
             self.report.add("DL601", message, words.span, help=help)
-        return -1
-
-    def _show(self, sentence: Sentence) -> str:
-        path = self.text.path if self.text else ""
-        return f"Line {sentence.line} of {path}: “{shorten(sentence.text, 200)}”"
+        return None
 
     def settled(self) -> ProtocolText | None:
         """The text, with the positions of the sentences cited or marked as background."""
@@ -93,6 +111,32 @@ class Sources:
                 help = f"Cite it in the rule that it asks for; if it asks for none, write: {paste}"
                 self.report.add("DL602", message, span, help=help)
 
+    def report_unnamed(self, file: syntax.File, text_file: syntax.TextFile | None) -> None:
+        """Report the first citation of a file, and of each design, that names no text to look into."""
+        stretches = [(design.span, design.named) for design, _ in self._designs]
+        lacking = [span for span, named in stretches if not named]
+        seen: set[Span] = set()
+        for statement in file.statements:
+            first = next(cites_of(statement), None)
+            if first is None and not isinstance(statement, syntax.Background):
+                continue
+            place = (first or statement).span
+            design = self._design(place)
+            if design is None and (text_file is not None or self.text is not None):
+                continue
+            within = file.span if design is None else design[0].span
+            if (design is not None and within not in lacking) or within in seen:
+                continue
+            seen.add(within)
+            self.report.add(
+                "DL201", "The file cites a protocol's text and does not say where that is.", place,
+                help='Write at the top, with the name of the text\'s file in the same folder: text "protocol.md"',
+            )  # fmt: skip
+
+
+def _show(finder: Finder, sentence: Sentence) -> str:
+    return f"Line {sentence.line} of {finder.text.path}: “{shorten(sentence.text, 200)}”"
+
 
 def _quotation(sentence: Sentence) -> str:
     """Words that cite a sentence: all of a short one, beginning and end of a long one."""
@@ -107,19 +151,13 @@ def cites_of(statement: syntax.Statement) -> Iterator[syntax.Cites]:
 
 
 def bind_sources(
-    file: syntax.File, report: Report, text: ProtocolText | None, text_file: syntax.TextFile | None
-) -> Sources:
+    file: syntax.File, report: Report, text: ProtocolText | None, text_file: syntax.TextFile | None,
+    designs: Sequence[DesignText] = (),
+) -> Sources:  # fmt: skip
     """The citations of all statements. Without a text to look into, a file that cites is told so once."""
-    sources = Sources(report, text, Finder(text) if text is not None else None)
+    finders = tuple((design, Finder(design.text) if design.text is not None else None) for design in designs)
+    sources = Sources(report, text, Finder(text) if text is not None else None, finders)
     for statement in file.statements:
         sources.bind(statement)
-    if text is None and text_file is None:
-        pointing = next((s for s in file.statements if isinstance(s, syntax.Background) or any(cites_of(s))), None)
-        if pointing is not None:
-            first = next(cites_of(pointing), None)
-            report.add(
-                "DL201", "The file cites a protocol's text and does not say where that is.",
-                (first or pointing).span,
-                help='Write at the top, with the name of the text\'s file in the same folder: text "protocol.md"',
-            )  # fmt: skip
+    sources.report_unnamed(file, text_file)
     return sources

@@ -14,10 +14,10 @@ from attrs import field, frozen
 from doselang.source import NOWHERE, Span, described
 
 __all__ = [
-    "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Compared",
-    "DeclaredBefore", "Duration", "Fact", "Group", "Grouped", "Guard", "Happened", "HasStatus", "Label", "Mark",
-    "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs", "Quantifier", "Rate",
-    "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
+    "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Cites",
+    "Compared", "DeclaredBefore", "Duration", "Fact", "Given", "Group", "Grouped", "Guard", "Happened", "HasStatus",
+    "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs",
+    "Quantifier", "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
 ]  # fmt: skip
 
 
@@ -71,6 +71,10 @@ class Percent(Node):
     """`33%`: the number before the sign."""
 
     amount: Amount
+
+
+Given = Union[Number, Parameter, Percent]
+"""What may stand where a value is given: a number, a percentage, a parameter's name."""
 
 
 @frozen(repr=False)
@@ -332,3 +336,16 @@ Guard = Union[
     Share, Tally, Rate, Chance, Says, Recommends, SentinelHas, PlaceIs, DeclaredBefore, AnyVerdict, Standing, Happened,
     Fact, Grouped, Negated, AllOf, AnyOf,
 ]  # fmt: skip
+
+
+# ---- details that many statements share ----
+
+
+@frozen(repr=False)
+class Cites(Node):
+    text: Text
+
+
+@frozen(repr=False)
+class Means(Node):
+    text: Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -56,8 +56,10 @@ HEADED = (Rule, Part, Course, State, Ladder, Table)
 """Statements with an empty line before them, always."""
 
 
-def layout(file: File, source: Source) -> str:
+def layout(file: File, source: Source, remarks: Mapping[int, str] | None = None) -> str:
     """The text of a file in the one layout; `source` is what it was read from, and tells where its comments stood.
+
+    `remarks` are written as comments above statements, by their number.
 
     A comment on a line of its own goes before the statement or clause that follows, one at the end of a line stays
     there; one in the midst of what becomes one line goes before it. Of the author's empty lines between statements
@@ -68,10 +70,11 @@ def layout(file: File, source: Source) -> str:
     placed = _placed([line for block in blocks for line in block], file.comments, source)
     text: list[str] = []
     number = end = 0
-    for statement, block in zip(file.statements, blocks, strict=True):
+    for place, (statement, block) in enumerate(zip(file.statements, blocks, strict=True)):
         above = [comment for comment in placed.before[number] if comment.span.start < statement.span.start]
         text += _separated(above, statement, source, end)
         text += _comment_lines(placed.before[number][len(above) :], 0)
+        text += [f"# {remarks[place]}"] if remarks and place in remarks else []
         for line in block:
             text += _comment_lines(placed.before[number], line.indent) if line is not block[0] else ()
             beside = placed.beside.get(number)
@@ -82,10 +85,19 @@ def layout(file: File, source: Source) -> str:
     return "".join(f"{line}\n" for line in (text[1:] if text[:1] == [""] else text))
 
 
-def rules_view(file: File) -> str:
-    """What the rules say, and nothing else: no citations, assumptions, notices, claims, examples, or scenarios."""
+def rules_view(file: File, source: Source | None = None) -> str:
+    """What the rules say, and nothing else: no citations, assumptions, notices, claims, examples, or scenarios.
+
+    With the `source` of a file that uses designs a comment tells which file the statements below it are from.
+    """
     shown = tuple(_bare(statement) for statement in file.statements if not isinstance(statement, NOT_RULES))
-    return layout(File(shown), Source("", ""))
+    return layout(File(shown), Source("", ""), _origins(shown, source) if source and source.used else None)
+
+
+def _origins(statements: Sequence[Statement], source: Source) -> dict[int, str]:
+    """Above which statements another file begins, and its path."""
+    paths = [source.path_of(statement.span.start) for statement in statements]
+    return {place: f"from {path}" for place, path in enumerate(paths) if place == 0 or path != paths[place - 1]}
 
 
 def reformat(source: Source, parse: Callable[[Source, Report], File], report: Report) -> str | None:

@@ -1,6 +1,7 @@
 """The syntax tree: a protocol file as it was written, statement by statement.
 
-The parts that statements are made of are in `clauses` and `moves`, and can be had from here too.
+The parts that statements are made of are in `clauses` and `moves`, and those about what is given in
+`treatments`; all can be had from here.
 """
 
 from __future__ import annotations
@@ -9,48 +10,40 @@ from typing import Literal, Union
 
 from attrs import field, frozen
 
-from doselang.syntax import clauses, moves
+from doselang.syntax import clauses, moves, treatments
 from doselang.syntax.clauses import *  # noqa: F403
 from doselang.syntax.clauses import (
-    Advice,
     Amount,
-    BoundWord,
+    Cites,
     Duration,
+    Given,
     Guard,
     Label,
+    Means,
     Name,
     Node,
-    Number,
     Parameter,
     Percent,
     Text,
 )
 from doselang.syntax.moves import *  # noqa: F403
 from doselang.syntax.moves import Move
+from doselang.syntax.treatments import *  # noqa: F403
+from doselang.syntax.treatments import Component, Cycle, Engine, Grid, Ladder, Level, Levels, Start, Table, Unit
 
 __all__ = [
-    "Accrue", "Argument", "Assume", "Axis", "Background", "Body", "Bounds", "Case", "Chances", "Cites", "Claim",
-    "Climb", "Cohorts", "Comment", "Component", "Counter", "Course", "Cycle", "Dose", "Doubling", "Engine",
-    "Evaluability", "Event", "Example", "File", "Given", "Grid", "Hazards", "Ladder", "Level", "Levels", "Look",
-    "Means", "Operator", "Overrides", "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Row",
-    "Rule", "Scenario", "Sentinel", "Setting", "Silent", "Start", "State", "Statement", "Table", "TextFile", "Toxicity",
-    "Unit", "UseDesign", "Verdict", "Within", "WithinCycles", "Written",
+    "Accrue", "Assume", "Background", "Body", "Bounds", "Case", "Chances", "Claim", "Cohorts", "Comment", "Counter",
+    "Course", "Evaluability", "Event", "Example", "File", "Hazards", "Look", "Operator", "Overrides",
+    "ParameterDecl", "Part", "ProtocolTitle", "Rates", "Replace", "Replaces", "Rule", "Scenario", "Sentinel",
+    "Setting", "Silent", "State", "Statement", "TextFile", "Toxicity", "UseDesign", "Verdict", "Within",
+    "WithinCycles", "Written",
 ]  # fmt: skip
 __all__ += clauses.__all__
 __all__ += moves.__all__
+__all__ += treatments.__all__
 
 
 # ---- details that many statements share ----
-
-
-@frozen(repr=False)
-class Cites(Node):
-    text: Text
-
-
-@frozen(repr=False)
-class Means(Node):
-    text: Text
 
 
 @frozen(repr=False)
@@ -71,15 +64,6 @@ class Replaces(Node):
     """`replaces "…"`: the rules of the design that is used in whose place this one stands."""
 
     rules: tuple[Text, ...]
-
-
-Given = Union[Number, Parameter, Percent]
-"""What may stand where a value is given: a number, a percentage, a parameter's name."""
-
-
-@frozen(repr=False)
-class Unit(Node):
-    text: str
 
 
 # ---- statements ----
@@ -149,96 +133,6 @@ class Background(Node):
 
 
 @frozen(repr=False)
-class Cycle(Node):
-    length: Duration
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Component(Node):
-    name: Name
-    unit: Unit | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Dose(Node):
-    """A dose as a number, or in words."""
-
-    component: Name
-    amount: Amount | Text
-
-
-@frozen(repr=False)
-class Level(Node):
-    """A level; one `off-ladder` is nobody's next higher or lower."""
-
-    label: Label
-    doses: tuple[Dose, ...]
-    off_ladder: bool = False
-
-
-@frozen(repr=False)
-class Ladder(Node):
-    """The header of a further ladder: the levels below it belong to it."""
-
-    name: Name
-    title: Text | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Axis(Node):
-    """The doses of one component of a grid, from the lowest to the highest."""
-
-    component: Name
-    doses: tuple[Amount, ...]
-
-
-@frozen(repr=False)
-class Grid(Node):
-    """`grid A 10, 20 by B 5, 15`: a level for each pair, labelled `1x2` by the positions of its doses."""
-
-    first: Axis
-    second: Axis
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Doubling(Node):
-    """`doubling`: each dose is twice the one before."""
-
-
-@frozen(repr=False)
-class Climb(Node):
-    """`drug from 100 by 40%, 33% rounded to 5 up to 800`: the doses of one component, level after level.
-
-    Of the steps each is used once and the last repeats. More than one rounding or cap is wrong.
-    """
-
-    component: Name
-    start: Given
-    steps: tuple[Given | Doubling, ...]
-    rounded: tuple[Amount, ...] = ()
-    caps: tuple[Amount, ...] = ()
-
-
-@frozen(repr=False)
-class Levels(Node):
-    """`levels 1 to 5`; the labels may be whole numbers or a parameter's name. `climbs` give the doses."""
-
-    low: Label
-    high: Label
-    climbs: tuple[Climb, ...]
-
-
-@frozen(repr=False)
-class Start(Node):
-    level: Label
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
 class Within(Node):
     length: Duration
 
@@ -283,48 +177,6 @@ class Evaluability(Node):
 class Counter(Node):
     name: Name
     means: Means | None
-    cites: tuple[Cites, ...]
-
-
-@frozen(repr=False)
-class Row(Node):
-    """A row of a decision table: what it says, and from or up to how many toxicities, one number a column.
-
-    `bound` and `toxicity` are None for `otherwise`; an entry None (written `none`) is never reached.
-    """
-
-    advice: Advice
-    toxicity: Name | None
-    bound: BoundWord | None
-    entries: tuple[Amount | None, ...]
-
-
-@frozen(repr=False)
-class Table(Node):
-    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead."""
-
-    name: Name
-    cites: tuple[Cites, ...]
-    columns: tuple[Amount, ...]
-    rows: tuple[Row, ...]
-    source: Text | None
-
-
-@frozen(repr=False)
-class Argument(Node):
-    """`target 30%`, `skeleton 3%, 7%, 12%`, `coherent`: without values a flag."""
-
-    name: Name
-    values: tuple[Number | Percent | Label | Name, ...]
-
-
-@frozen(repr=False)
-class Engine(Node):
-    """`use boin as boundaries with target 30%`."""
-
-    method: Name
-    name: Name
-    arguments: tuple[Argument, ...]
     cites: tuple[Cites, ...]
 
 

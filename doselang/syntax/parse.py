@@ -39,15 +39,21 @@ FIRST_WORD = re.compile(r"^[ \t\r\f]*([A-Za-z][A-Za-z0-9_-]*)", re.MULTILINE)
 WORD_IN_LINE = re.compile(r'"[^"\n]*"?|#[^\n]*|([A-Za-z][A-Za-z0-9_-]*)')
 
 
-def parse(source: Source, report: Report) -> File:
-    """The file as written: every statement that could be read. Each fault goes into the report; nothing is raised."""
+def parse(source: Source, report: Report, base: int = 0) -> File:
+    """The file as written: every statement that could be read. Each fault goes into the report; nothing is raised.
+
+    `base` is the offset at which the file begins, where it is one of several laid end to end.
+    """
     text = source.text
+    span = Span(base, base + len(text))
     if len(text) > LARGEST or len(text.encode("utf-8", "surrogatepass")) > LARGEST:
         help = "Keep one protocol in a file, and its text in the file that `text` names."
-        report.add("DL704", "The file is larger than 1 MiB, the most that is read.", NOWHERE, help=help)
-        return File((), span=Span(0, len(text)))
+        place = Span(base, base + 1) if base else NOWHERE
+        report.add("DL704", "The file is larger than 1 MiB, the most that is read.", place, help=help)
+        return File((), span=span)
+    text = "\n" * base + text  # empty lines above move every offset and change nothing else
     with _without_collection():
-        return File(tuple(_read(text, report)), comments(text, report), span=Span(0, len(text)))
+        return File(tuple(_read(text, report)), comments(text, report), span=span)
 
 
 @contextmanager

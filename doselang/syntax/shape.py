@@ -7,11 +7,27 @@ as tokens.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from lark import Token
 
 from doselang.syntax import nodes as n
+from doselang.syntax.building import (
+    begin_of,
+    chance_is_of,
+    claim_of,
+    climb_of,
+    draw_of,
+    engine_of,
+    example_of,
+    level_standing_of,
+    levels_of,
+    may_of,
+    next_lower_of,
+    rate_is_of,
+    row_when_of,
+    table_of,
+    tally_is_of,
+)
 from doselang.syntax.picking import (
     AMOUNTS,
     ASSUMPTIONS,
@@ -37,7 +53,6 @@ from doselang.syntax.picking import (
     Tail,
     Word,
     along_of,
-    arguments_of,
     child,
     every,
     fixed,
@@ -51,9 +66,7 @@ from doselang.syntax.picking import (
     place_of,
     said,
     status,
-    tails,
     word,
-    words,
 )
 
 
@@ -128,6 +141,11 @@ class Shape:
         return Settings(tuple(found), span=over(kids))
 
     setting = node(n.Setting, one(n.Name), every(*GIVEN))
+
+    def setting_by_word(self, kids: list[Kid]) -> n.Setting:
+        value = n.Parameter(self.parameter_name(kids[1:]), span=over(kids[1:]))
+        return n.Setting(self.parameter_name(kids[:1]), (value,), span=over(kids))
+
     given_number = passed()
     given_percent = node(n.Percent, child(0))
     without = node(LeftOut, every(n.Text))
@@ -153,23 +171,9 @@ class Shape:
     dose = node(n.Dose, child(0), child(1))
     dose_in_words = dose
 
-    def levels(self, kids: list[Kid]) -> n.Levels:
-        """A step alone, after a comma, is a further one of the climb before it."""
-        climbs: list[n.Climb] = []
-        for kid in kids:
-            if isinstance(kid, n.Climb):
-                climbs.append(kid)
-            elif isinstance(kid, Further):
-                last = climbs[-1]
-                steps, span = (*last.steps, kid.step), last.span.to(kid.span)
-                rounded, caps = last.rounded + tails(kid.tails, "rounded"), last.caps + tails(kid.tails, "up")
-                climbs[-1] = n.Climb(last.component, last.start, steps, rounded, caps, span=span)
-        return n.Levels(kids[1], kids[3], tuple(climbs), span=over(kids))
+    levels = levels_of
 
-    def climb(self, kids: list[Kid]) -> n.Climb:
-        said_of_all = every(Tail)(kids)
-        rounded, caps = tails(said_of_all, "rounded"), tails(said_of_all, "up")
-        return n.Climb(kids[0], kids[2], (kids[3],), rounded, caps, span=over(kids))
+    climb = climb_of
 
     further = node(Further, child(0), every(Tail))
     doubling = node(n.Doubling)
@@ -201,19 +205,12 @@ class Shape:
 
     # ---- advisers ----
 
-    def table(self, kids: list[Kid]) -> n.Table:
-        columns = maybe(Columns)(kids)
-        return n.Table(
-            one(n.Name)(kids), every(n.Cites)(kids), columns.numbers if columns else (), every(n.Row)(kids),
-            maybe(n.Text)(kids), span=over(kids),
-        )  # fmt: skip
+    table = table_of
 
     from_file = passed(1)
     by_evaluable = node(Columns, every(*AMOUNTS))
 
-    def row_when(self, kids: list[Kid]) -> n.Row:
-        entries = tuple(kid.amount for kid in kids if isinstance(kid, Entry))
-        return n.Row(kids[0], one(n.Name)(kids), word(kids), entries, span=over(kids))
+    row_when = row_when_of
 
     row_otherwise = node(n.Row, child(0), fixed(None), fixed(None), fixed(()))
     table_entry = node(Entry, child(0))
@@ -224,11 +221,7 @@ class Shape:
     says_stop = literal(n.Advice, "stop")
     says_name = node(n.Advice, lambda kids: kids[0].text)
 
-    def engine(self, kids: list[Kid]) -> n.Engine:
-        method, name = every(n.Name)(kids)
-        return n.Engine(
-            method, name, arguments_of(every(n.Argument, More)(kids)), every(n.Cites)(kids), span=over(kids)
-        )
+    engine = engine_of
 
     argument_named = node(n.Argument, child(0), lambda kids: tuple(kids[1:]))
     argument_more = node(More, child(0))
@@ -283,9 +276,7 @@ class Shape:
     group_first = node(n.Group, fixed("first"), child(1))
     group_added = node(n.Group, fixed("added"), child(1))
 
-    def tally_is(self, kids: list[Kid]) -> n.Tally:
-        what: Any = kids[1].text if isinstance(kids[1], Word) else kids[1]
-        return n.Tally(kids[0], what, maybe(n.Place)(kids), maybe(n.Scope)(kids), span=over(kids))
+    tally_is = tally_is_of
 
     count_none = literal(n.Quantifier, "none")
     count_any = literal(n.Quantifier, "any")
@@ -303,19 +294,11 @@ class Shape:
     tally_cycles = literal(Word, "cycles")
     tally_of = passed()
 
-    def rate_is(self, kids: list[Kid]) -> n.Rate:
-        bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
-        less = maybe(Less)(kids)
-        return n.Rate(
-            kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, less.amount if less else None, span=over(kids)
-        )
+    rate_is = rate_is_of
 
     less = node(Less, child(1))
 
-    def chance_is(self, kids: list[Kid]) -> n.Chance:
-        bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
-        adviser, toxicity = every(n.Name)(kids)
-        return n.Chance(adviser, toxicity, kids[6], maybe(n.Place)(kids), bound, span=over(kids))
+    chance_is = chance_is_of
 
     says = node(n.Says, child(0), one(n.Advice))
     recommends = node(n.Recommends, child(0), said("no"))
@@ -351,11 +334,7 @@ class Shape:
     remains = literal(Word, "remains")
     standing_is = passed(1)
 
-    def level_standing(self, kids: list[Kid]) -> n.Standing:
-        direction: Any = next(text for text in words(kids) if text in ("higher", "lower"))
-        named: Any = next((text for text in words(kids) if text in ("exists", "remains")), None)
-        standing = maybe(n.HasStatus)(kids) or named
-        return n.Standing("no" in words(kids), direction, standing, along_of(kids), span=over(kids))
+    level_standing = level_standing_of
 
     happened = node(n.Happened, child(0))
     nothing_happened = literal(n.Fact, "no event")
@@ -378,10 +357,7 @@ class Shape:
     verdict_level = node(n.Place, fixed("verdict"), fixed(None), child(0))
     that_remains = literal(Word, "that remains")
 
-    def next_lower(self, kids: list[Kid]) -> n.Place:
-        remaining = said("that remains")(kids)
-        kind: Any = "next lower that remains" if remaining else "next lower"
-        return n.Place(kind, along=along_of(kids), span=over(kids))
+    next_lower = next_lower_of
 
     # ---- moves ----
 
@@ -391,15 +367,9 @@ class Shape:
     chance_amount = passed()
     option = node(n.Option, every(*PLAIN_MOVES))
 
-    def may(self, kids: list[Kid]) -> n.May:
-        split = next(i for i, kid in enumerate(kids) if isinstance(kid, Token) and kid.type == "OTHERWISE")
-        pick = every(*PLAIN_MOVES)
-        return n.May(pick(kids[:split]), one(n.Name)(kids), pick(kids[split:]), span=over(kids))
+    may = may_of
 
-    def draw(self, kids: list[Kid]) -> n.Draw:
-        split = next(i for i, kid in enumerate(kids) if isinstance(kid, Token) and kid.type == "OTHERWISE")
-        pick = every(*PLAIN_MOVES)
-        return n.Draw(kids[2], pick(kids[:split]), pick(kids[split:]), span=over(kids))
+    draw = draw_of
 
     escalate = node(n.Step, fixed("escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
     de_escalate = node(n.Step, fixed("de-escalate"), maybe(*AMOUNTS), lambda kids: along_of(kids))
@@ -418,9 +388,7 @@ class Shape:
     begin_size = node(Size, child(1), said("more"))
     begin_filling = node(n.Begin, one(n.Name), one(n.Place), child(5), fixed(False), fixed(True))
 
-    def begin(self, kids: list[Kid]) -> n.Begin:
-        size = maybe(Size)(kids) or Size(None, False)
-        return n.Begin(one(n.Name)(kids), maybe(n.Place)(kids), size.amount, size.more, span=over(kids))
+    begin = begin_of
 
     stop = node(n.Stop, maybe(n.Text))
     continue_treatment = node(n.Continue, maybe(n.Place))
@@ -430,24 +398,14 @@ class Shape:
 
     # ---- claims, examples, scenarios ----
 
-    def claim(self, kids: list[Kid]) -> n.Claim:
-        *when, guard = every(*GUARDS)(kids)
-        in_course = said("in patient course")(kids)
-        modality: Any = words(kids)[-1]
-        name, cites, only_when = one(n.Text)(kids), every(n.Cites)(kids), when[0] if when else None
-        return n.Claim(name, cites, in_course, only_when, modality, guard, span=over(kids))
+    claim = claim_of
 
     in_course = literal(Word, "in patient course")
     never = literal(Word, "never")
     always = literal(Word, "always")
     eventually = literal(Word, "eventually")
 
-    def example(self, kids: list[Kid]) -> n.Example:
-        history, *by = every(n.Text)(kids)
-        closings, moves = maybe(Closings)(kids), maybe(Moves)(kids)
-        closed = closings.labels if closings else ()
-        expected: Any = moves.moves if moves else words(kids)[-1]
-        return n.Example(said("patient")(kids), history, closed, expected, tuple(by), span=over(kids))
+    example = example_of
 
     of_patient = literal(Word, "patient")
     circumstance = node(Closings, every(n.Label))

@@ -197,7 +197,7 @@ def _use_design(use: UseDesign) -> list[Line]:
 
 def _ladder(levels: Levels) -> Line:
     head = f"levels {levels.low.text} to {levels.high.text}"
-    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), end_of(levels), 0)
+    return Line((head, *begun(" ", listed(map(_climb, levels.climbs)))), end_of(levels), 0, len(head) + 2)
 
 
 def _climb(climb: Climb) -> str:

@@ -40,6 +40,7 @@ SENTENCES = {
 """What a sentence in quotation marks is, by the word before it."""
 
 ENDINGS = (
+    ("DOUBLING", "Add how the doses rise, such as `by 40%`, `by 5` or `doubling`."),
     ("THEN", "Add `then` and a move, such as `then escalate`."),
     ("BECAUSE", 'Add `because "…"` with the reason.'),
     ("NEVER", "Add what must hold: `never`, `always` or `eventually`, and a condition."),
