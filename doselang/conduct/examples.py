@@ -12,10 +12,10 @@ from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
+from doselang.machine.exits import Accrual
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
 from doselang.protocol.model import (
     Backfill,
@@ -212,7 +212,7 @@ def _compare(
     protocol: Protocol, followed: Replay, look: Look, example: Example, result: ExampleResult
 ) -> ExampleResult:
     """The result of an example whose history ends with a look."""
-    machine, here = followed.machine, look.frame.orders[0].level
+    machine, here = followed.machine, look.frame.here
     answers = tuple(answer_of(machine, look.frame.part, here, branch) for branch in look.ways)
     tried = frozenset(cohort.level for cohort in followed.cohorts)
     questions = acting(machine, look)

@@ -11,11 +11,11 @@ import numpy as np
 
 from doselang.check.causes import kinds_of
 from doselang.machine.decisions import GoesOn
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE
-from doselang.machine.situations import Exit
 from doselang.protocol.words import level_words, moves_words
 from doselang.report.table import Column, Table, text_table
 from doselang.source import Span
