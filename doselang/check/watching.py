@@ -104,9 +104,11 @@ class Watcher:
 
 def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
     """The cohorts that open in the states of some steps, one row a state."""
-    if not len(steps.state):
+    of_steps = np.flatnonzero(np.bincount(steps.state))
+    entering = np.array([bool(frame.orders) and frame.settling < 0 for frame in frames.frames], np.bool_)
+    states = of_steps[entering[steps.bucket.frames[of_steps]]]
+    if not len(states):
         return None
-    states = np.flatnonzero(np.bincount(steps.state))
     numbers = steps.bucket.frames[states]
     part = int(frames.part[numbers[0]])
     return view_of(frames, part, numbers, steps.bucket.codes[states].copy()), states.astype(np.int32)

@@ -13,9 +13,9 @@ from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
 from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
-from doselang.machine.situations import Accrual
 from doselang.machine.states import view_of
 from doselang.protocol.guards import (
     NEXT_HIGHER,
@@ -101,7 +101,7 @@ def counted(
         return found
     machine = compile_protocol(protocol)
     ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
-    machine.records = Records(machine.records.layout, ceilings)
+    machine.setting.records = Records(machine.records.layout, ceilings)
     for part in machine.parts:
         part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
     return explore(machine, accrual, max_states=max_states)
@@ -134,7 +134,7 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     source = np.concatenate([bucket.came_from for bucket in found.buckets])[1:]
     exits = np.concatenate([bucket.came_by for bucket in found.buckets])[1:]
     decisions, of_exit, first = _decided(found)
-    some = first[exits]
+    some = first[exits] & ~found.frames.silent[states.frames[source]].astype(np.bool_)
     source, exits = source[some], exits[some]
     part_of = found.frames.part[states.frames[source]]
     for part in found.machine.parts:
@@ -214,6 +214,8 @@ def _rows(
     known = counts[change]
     view.cohort = np.column_stack([known.sum(axis=1), known[:, 1:]]).astype(np.int32)
     view.complete = view.cohort[:, 0] == found.frames.size[numbers]
+    alone = found.frames.sentinel[numbers] & ~view.complete & (view.cohort[:, 0] == 1)
+    view.sentinel = alone.astype(np.bool_) & (view.cohort[:, 1:].sum(axis=1) > 0)
     return view, decision
 
 

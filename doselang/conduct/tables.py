@@ -8,9 +8,9 @@ from attrs import frozen
 from doselang.conduct.looks import WAIT, Condition, Decided, Looks, counted, looks_of
 from doselang.machine.arrays import pack
 from doselang.machine.columns import FALSE, Bools
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 RULES_OWN = 0.5
@@ -81,8 +81,13 @@ def _tables_of(looks: Looks) -> tuple[DecisionTable, ...]:
     chosen = _chosen(looks, cell, label)
     rows = np.arange(len(label))
     leaves = _split(looks, cell, label, chosen, rows, ())
-    found = [_table(looks, label, rows, path) for rows, path in leaves]
-    return tuple(table for table in found if table.cells)
+    found = [table for rows, path in leaves if (table := _table(looks, label, rows, path)).cells]
+    return tuple(sorted(found, key=_ends))
+
+
+def _ends(table: DecisionTable) -> bool:
+    """Whether nobody escalates in a table; those in which the trial comes to its end go below the others."""
+    return not any("escalate" in words for cell in table.cells.values() for words in cell.decisions)
 
 
 def _labels(decisions: tuple[Decided, ...]) -> Ints:

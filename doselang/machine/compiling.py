@@ -88,7 +88,6 @@ class Machine:
 
     protocol: Protocol
     parts: tuple[PartMachine, ...]
-    records: Records
     setting: Setting
     counters: tuple[int, ...]
     """By counter: the number from which on it no longer matters how large it is."""
@@ -97,6 +96,10 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         self.limits = tuple((p, limit) for p, part in enumerate(self.protocol.parts) for limit in part.limits)
+
+    @property
+    def records(self) -> Records:
+        return self.setting.records
 
     @property
     def levels(self) -> int:
@@ -156,4 +159,4 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False) -> Machine
     for compiled in parts:
         for counter, ceiling in compiled.reads.counters:
             counted[counter] = max(counted[counter], ceiling)
-    return Machine(protocol, tuple(parts), records, setting, tuple(counted))
+    return Machine(protocol, tuple(parts), setting, tuple(counted))
