@@ -249,9 +249,21 @@ def test_the_property_that_the_investigators_wanted_is_refuted() -> None:
     assert invoke("check", str(PROPERTY))[0] == 1
 
 
-def test_the_row_of_the_worked_table_that_the_property_is_about() -> None:
-    """0:1, -1:2, -2:2 goes on at level -2: the design does not do what was wanted there either."""
-    assert VIOLA.decide(((3, 2), (3, 2), (3, 1), (0, 0), (0, 0), (0, 0), (0, 0)), 0) == 0
+NO = (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("tally", "chance", "stops"),
+    [
+        (((3, 2), NO, (3, 0), (3, 3), NO, NO, NO), 0.57, False),
+        (((3, 2), (3, 2), (3, 1), NO, NO, NO, NO), 0.70, False),
+        (((3, 2), NO, (3, 2), NO, NO, NO, NO), 0.74, True),
+    ],
+    ids=["0NNN 1TTT -2NTT", "0NTN -1NTT -2NTT", "0NTT -2NTT"],
+)
+def test_the_probabilities_that_the_page_of_viola_gives(tally: Tally, chance: float, stops: bool) -> None:
+    assert VIOLA.chance(tally) == pytest.approx(chance, abs=0.005)
+    assert (VIOLA.decide(tally, 0) == ("unsafe", None)) is stops
 
 
 # ---- a CRM with five levels and ten cohorts ----

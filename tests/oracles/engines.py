@@ -87,13 +87,17 @@ class Crm:
         """Posterior mean and variance of b."""
         return _moments(self.skeleton, self.variance, tally)
 
+    def chance(self, tally: Tally) -> float:
+        """Pr(p at the lowest level > unsafe): that b is below a limit, its posterior taken to be normal."""
+        mean, variance = self.moments(tally)
+        limit = log(log(self.unsafe) / log(self.skeleton[0]))
+        return erfc((mean - limit) / sqrt(2 * variance)) / 2
+
     def decide(self, tally: Tally, level: int) -> Decision:
         """What follows a cohort at a level."""
-        mean, variance = self.moments(tally)
-        # p at the lowest level is above `unsafe` where b is below this
-        limit = log(log(self.unsafe) / log(self.skeleton[0]))
-        if erfc((mean - limit) / sqrt(2 * variance)) / 2 > self.certainty:
+        if self.chance(tally) > self.certainty:
             return "unsafe", None
+        mean, _ = self.moments(tally)
         hits, of = self.target
         gaps = [abs(s ** exp(mean) - hits / of) for s in self.skeleton]
         choice = gaps.index(min(gaps))
