@@ -266,6 +266,16 @@ def test_the_probabilities_that_the_page_of_viola_gives(tally: Tally, chance: fl
     assert (VIOLA.decide(tally, 0) == ("unsafe", None)) is stops
 
 
+def test_an_explanation_gives_the_probability() -> None:
+    status, out = invoke("explain", str(CRM), "0NTN -1NTT -2NTT")
+    assert status == 0
+    chance = VIOLA.chance(((3, 2), (3, 2), (3, 1), NO, NO, NO, NO))
+    assert f"more than 72%  {chance:.1%} at level -2" in out
+    told = json.loads(invoke("explain", str(CRM), "0NTN -1NTT -2NTT", "--format", "json")[1])
+    (found,) = re.findall(r'"probability": ([\d.]+)', json.dumps(told))
+    assert float(found) == pytest.approx(chance, abs=1e-9)
+
+
 # ---- a CRM with five levels and ten cohorts ----
 
 FIVE = """
