@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from attrs import define, field
 
@@ -12,6 +14,7 @@ from doselang.machine.exploring import Exploration
 from doselang.machine.looking import ask
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.situations import outcomes_of
 from doselang.machine.states import view_of
 from doselang.protocol.guards import All, Any, CohortComplete, Guard, Not
 
@@ -56,34 +59,58 @@ def survey(exploration: Exploration) -> tuple[PartSurvey, ...]:
 
 
 def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints, list[int]]:
-    """One row for every exit of some situations: the view after its outcomes, the parts begun, and the exits."""
+    """One row for every look of some situations: the view after its outcomes, the parts begun, and the exits.
+
+    A look after a sentinel, after which the rest of the cohort enters, is no exit: -1.
+    """
     situations, records = exploration.situations, exploration.machine.records
     silent = [isinstance(branch.decision.answers.next, GoesOn) for branch in exploration.frames.branches]
     every = ((r, e) for r in rows for e in range(situations.first[r], situations.first[r] + situations.count[r]))
     pairs = [(row, exit) for row, exit in every if not silent[situations.branch[exit]]]
     exits = [exit for _, exit in pairs]
+    changes = situations.change[exits]
+    for row, sentinel in _going_on(exploration, rows):
+        pairs.append((row, -1))
+        exits.append(-1)
+        changes = np.append(changes, records.change(Evaluable(part.number, sentinel)))
     states = [exploration.state(exploration.first_state[row]) for row, _ in pairs]
     numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
     codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
     view = view_of(exploration.frames, part.number, numbers, codes)
-    changes = situations.change[exits]
     lines = np.arange(len(exits))
     view.codes[lines, view.here] = records.apply(changes, view.codes[lines, view.here])
     kinds = records.kinds()
+    sizes = exploration.frames.size[numbers]
     outcomes = [kinds[change] for change in changes]
     assert all(isinstance(outcome, Evaluable) for outcome in outcomes)
     counts = [outcome.counts for outcome in outcomes if isinstance(outcome, Evaluable)]
     view.cohort = np.array([(sum(c), *c[1:]) for c in counts], np.int32)
-    view.complete = view.cohort[:, 0] == situations.size_of_exit[exits]
+    view.complete = view.cohort[:, 0] == sizes
+    alone = exploration.frames.sentinel[numbers].astype(np.bool_) & (view.cohort[:, 0] == 1) & ~view.complete
+    view.sentinel = alone & (view.cohort[:, 1:].sum(axis=1) > 0)
     begun = np.array([exploration.frames.frames[n].begun for n in numbers], np.int32)
     return view, begun, exits
+
+
+def _going_on(exploration: Exploration, rows: list[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The situations in which the rest of a cohort enters after its sentinel had a toxicity, and what it had."""
+    frames, toxicities = exploration.frames, len(exploration.machine.protocol.toxicities)
+    for row in rows:
+        bucket, state = exploration.state(exploration.first_state[row])
+        made = exploration.situations.rows[row]
+        if made.size > 1 and frames.sentinel[bucket.frames[state]] and not frames.silent[bucket.frames[state]]:
+            ended = {one.counts for one in made.exits}
+            for counts in outcomes_of(1, toxicities, early=False)[1:]:
+                if counts not in ended:
+                    yield row, counts
 
 
 def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], into: PartSurvey) -> None:
     view, begun, exits = looks_of(exploration, part, rows)
     choice = np.zeros((len(exits), len(part.gates)), np.int8)
     for position, e in enumerate(exits):
-        for gate, option in exploration.frames.branches[exploration.situations.branch[e]].choices:
+        branch = exploration.frames.branches[exploration.situations.branch[e]]
+        for gate, option in branch.choices if e >= 0 else ():
             choice[position, gate] = option
     holds: dict[int, Bools] = {}
 
