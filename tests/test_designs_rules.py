@@ -11,7 +11,7 @@ import pytest
 from doselang.api import load, simulate
 from doselang.check.checking import check
 from doselang.cli.testing import run as run_tests
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from tests.oracles import classical

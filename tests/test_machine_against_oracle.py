@@ -17,11 +17,11 @@ from doselang.machine import compiling, looking, reading, situations
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Outcome
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import parse_history, write_history
 from doselang.machine.records import Fading
 from doselang.machine.replay import replay
-from doselang.machine.situations import Exit
 from doselang.machine.weights import Floats, Flow, carry, flow_of
 from doselang.protocol.guards import (
     NEXT_HIGHER,

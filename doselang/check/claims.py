@@ -13,9 +13,9 @@ from doselang.check.mutants import Mutant, mutants
 from doselang.check.safety import SafetyWatch
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import Group, history_of, history_through
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400
@@ -78,7 +78,10 @@ def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
     Whole cohorts are tried first, because their machines are smaller.
     """
     broken: dict[int, str] = {}
-    for accrual in ("whole-cohort", "one-at-a-time"):
+    ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
+    if any(part.rolling for part in protocol.parts):
+        ways = ("whole-cohort", "any-order")
+    for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
                 return broken

@@ -19,12 +19,13 @@ from doselang.check.facts import (
 from doselang.check.survey import PartSurvey, literals, survey
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, history_of, letters_of
 from doselang.machine.records import Ints
-from doselang.machine.situations import Exit, after_outcomes, outcomes_of
-from doselang.protocol.model import Backfill, Close, Count, Declare, Move
+from doselang.machine.situations import after_outcomes, outcomes_of
+from doselang.protocol.model import Backfill, Close, Continue, Count, Declare, Enter, Move, Protocol
 
 
 def coverage(exploration: Exploration, whole: Exploration, unfinished: set[int]) -> Iterator[Fact]:
@@ -149,10 +150,20 @@ def _mute_silences(exploration: Exploration) -> Iterator[Fact]:
 def _unreached_levels(exploration: Exploration) -> Iterator[Fact]:
     """Levels at which nobody is ever treated; a grid has every pair of doses, wanted or not."""
     reached = {order.level for frame in exploration.frames.frames for order in frame.orders}
+    reached |= _levels_of_the_course(exploration.machine.protocol)
     levels = exploration.machine.protocol.levels
     for level in range(exploration.machine.levels):
         if level not in reached and levels[level].position is None:
             yield LevelUnreached(level)
+
+
+def _levels_of_the_course(protocol: Protocol) -> set[int]:
+    """The levels that a patient's course names."""
+    states = protocol.course.states if protocol.course is not None else ()
+    cases = [case for state in states for rule in state.rules for case in rule.cases]
+    moves = [move for case in cases for row in (case.moves, *(case.gate.options if case.gate else ())) for move in row]
+    places = [move.place for move in moves if isinstance(move, Continue | Enter) and move.place is not None]
+    return {place.index for place in places if place.kind == "level"}
 
 
 def _accrual(exploration: Exploration) -> Iterator[Fact]:

@@ -11,11 +11,11 @@ from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoheren
 from doselang.check.watching import Sighting, view_of_looks
 from doselang.machine.columns import NO_LEVEL, truth
 from doselang.machine.decisions import Branch, Ended, Opened
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, Steps
 from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.reading import Line
 from doselang.machine.records import FIRST_SIZE
-from doselang.machine.situations import Exit
 from doselang.machine.states import Frames
 from doselang.protocol.model import Enrol
 

@@ -12,10 +12,10 @@ from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
+from doselang.machine.exits import Accrual
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
 from doselang.protocol.model import (
     Backfill,
@@ -63,6 +63,9 @@ def run_example(
     except HistoryError as error:
         return evolve(result, actual="not reached", reason=error.message)
     result = evolve(result, reached=reached(machine, followed))
+    resting = followed.after_sentinel
+    if resting is not None and not isinstance(example.expected, str):
+        return _compare(protocol, followed, resting, example, result)
     if followed.last is None:
         kind = "wait" if followed.waiting is not None else "gap"
         unreplaced = trouble_words(protocol, Trouble("gap", "inevaluable"))
@@ -188,8 +191,9 @@ class _Meaning:
             case Enrol(place):
                 found = self.place(place, 3)
                 return move if found is None else Enrol(found, self.size(move))
-            case Begin(part, place):
-                return Begin(part, self.place(place, 3) or place, self.size(move))
+            case Begin(part, place) if (found := self.place(place, 3)) is not None:
+                first = self.size(move)
+                return Begin(part, found, None if first == self.protocol.parts[part].cohort else first)
             case Backfill(place, size):
                 return Backfill(self.place(place, 3) or place, size)
             case Close(place, all_above):
@@ -208,7 +212,7 @@ def _compare(
     protocol: Protocol, followed: Replay, look: Look, example: Example, result: ExampleResult
 ) -> ExampleResult:
     """The result of an example whose history ends with a look."""
-    machine, here = followed.machine, look.frame.orders[0].level
+    machine, here = followed.machine, look.frame.here
     answers = tuple(answer_of(machine, look.frame.part, here, branch) for branch in look.ways)
     tried = frozenset(cohort.level for cohort in followed.cohorts)
     questions = acting(machine, look)

@@ -127,7 +127,10 @@ def _at(cohorts: tuple[Cohort, ...], level: int | None, part: int | None) -> tup
 
 def _counted(fact: Fact, what: int, level: int | None, cohorts: tuple[Cohort, ...]) -> Fact:
     toxic = None if what < 0 else sum(cohort.counts[1 + what] for cohort in cohorts)
-    return evolve(fact, level=level, toxic=toxic, evaluable=sum(sum(cohort.counts) for cohort in cohorts))
+    evaluable = 0 if what == -2 else sum(sum(cohort.counts) for cohort in cohorts)
+    if what < -1:
+        evaluable += sum(cohort.pending for cohort in cohorts)
+    return evolve(fact, level=level, toxic=toxic, evaluable=evaluable)
 
 
 # ---- what the history has of every level ----
@@ -151,6 +154,6 @@ def tallies(replay: Replay) -> tuple[LevelTally, ...]:
 def _status(replay: Replay, level: int, tried: bool) -> Status:
     if replay.machine.records.column(CLOSED)[replay.codes[0, level]]:
         return "closed"
-    if replay.frame.orders and replay.frame.orders[0].level == level:
+    if replay.frame.end < 0 and replay.frame.here == level:
         return "open"
     return "tried" if tried else "untried"

@@ -13,9 +13,9 @@ from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
 from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
-from doselang.machine.situations import Accrual
 from doselang.machine.states import view_of
 from doselang.protocol.guards import (
     NEXT_HIGHER,

@@ -17,12 +17,13 @@ from doselang.conduct.orders import Counts, ways_of
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.exits import Accrual
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, HistoryError, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import Replay, replay
-from doselang.machine.situations import Accrual, after_outcomes, outcomes_of
+from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import listing

@@ -8,9 +8,9 @@ from attrs import frozen
 from doselang.conduct.looks import WAIT, Condition, Decided, Looks, counted, looks_of
 from doselang.machine.arrays import pack
 from doselang.machine.columns import FALSE, Bools
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 RULES_OWN = 0.5

@@ -69,10 +69,13 @@ class Asked:
         return int(index[row]) if exists[row] else None
 
     def totals_of(self, part: int | None) -> Ints:
-        """Evaluable patients in a part (None: the trial), by row."""
+        """Evaluable and pending patients in a part (None: the trial), by row."""
         if part not in self.totals:
-            codes = self.view.codes
-            self.totals[part] = self.view.records.tally(-1, part)[codes].sum(axis=1, dtype=np.int32)
+            codes, records = self.view.codes, self.view.records
+            entered = records.tally(-1, part)
+            if part in (None, self.part.number):
+                entered = entered + records.tally(-2)
+            self.totals[part] = entered[codes].sum(axis=1, dtype=np.int32)
         return self.totals[part]
 
 
@@ -180,16 +183,22 @@ def _made_of(asked: Asked) -> Ints:
     """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
     view, records, layout = asked.view, asked.view.records, asked.view.records.layout
     columns = [*asked.active.T, asked.begun, view.complete, view.sentinel]
+    scopes = {limit.scope for _, limit in asked.machine.limits}
     for index, exists in asked.places.values():
         code = view.codes[view._rows, index]
         columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
         columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
         columns.append(asked.closed_before[view._rows, index])
-        if asked.machine.limits or asked.part.fills:
+        if "level" in scopes or asked.part.fills:
             columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
-    if asked.machine.limits:
-        columns.append(records.column(layout.part_n(asked.part.number))[view.codes[view._rows, view.here]])
-        columns += [asked.totals_of(part) for part in (None, *range(layout.parts))]
+            columns.append(records.tally(-2)[code])
+    if "level" in scopes:
+        code = view.codes[view._rows, view.here]
+        columns += [records.column(layout.part_n(asked.part.number))[code], records.tally(-2)[code]]
+    if "trial" in scopes:
+        columns.append(asked.totals_of(None))
+    if "part" in scopes:
+        columns += [asked.totals_of(part) for part in range(layout.parts)]
     return np.column_stack(columns).astype(np.int32)
 
 
@@ -426,9 +435,10 @@ def _opened(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
         return Opened(ABSENT - here, size, part)
     code = asked.view.codes[row, level]
     if move.total is not None:
-        size = move.total - int(asked.view.records.tally(-1)[code])
+        size = move.total - int(asked.view.records.tally(-3)[code])
     new = not asked.view.records.table[code, FIRST_SIZE]
-    return Opened(level - here, size, part, (), of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new)))
+    alone = of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new))
+    return Opened(level - here, size, part, (), alone and not of.rolling)
 
 
 def _with_beside(asked: Asked, row: int, answer: Opened, given: Given) -> tuple[Opened, Undecided | None]:
@@ -450,10 +460,8 @@ def _limit_broken(asked: Asked, row: int, answer: Opened | Ended | GoesOn) -> in
     here, number, view = int(asked.view.here[row]), asked.part.number, asked.view
     stays = isinstance(answer, GoesOn) or (isinstance(answer, Opened) and answer.part is None and answer.offset == 0)
     for position, limit in asked.part.limits:
-        if limit.low is not None and not stays:
-            column = view.records.layout.part_n(number)
-            if view.records.table[view.codes[row, here], column] < limit.low:
-                return position
+        if limit.low is not None and not stays and _accrued(view, row, here, number) < limit.low:
+            return position
     if not isinstance(answer, Opened):
         return None
     part = number if answer.part is None else answer.part
@@ -461,13 +469,26 @@ def _limit_broken(asked: Asked, row: int, answer: Opened | Ended | GoesOn) -> in
         if limit.high is None:
             continue
         if limit.scope == "level":
-            code = view.codes[row, here + answer.offset]
-            so_far = int(view.records.table[code, view.records.layout.part_n(part)])
+            so_far = _accrued(view, row, here + answer.offset, part)
+            if part != number:
+                so_far -= int(view.records.tally(-2)[view.codes[row, here + answer.offset]])
         else:
             so_far = int(asked.totals_of(part if limit.scope == "part" else None)[row])
         if so_far + answer.size > limit.high:
             return position
     return None
+
+
+def _accrued(view: View, row: int, level: int, part: int) -> int:
+    """How many patients of a part have entered at a level."""
+    record = view.records.table[view.codes[row, level]]
+    return int(record[view.records.layout.part_n(part)] + record[view.records.layout.pending])
+
+
+def waits(outcome: Outcome) -> bool:
+    """Whether no rule acts: in a rolling part the next patient then waits while others are pending."""
+    first = outcome[0].decision
+    return first.undecided is not None and first.undecided.why in ("no answer", "silence") and not first.lines
 
 
 def _no_answer(asked: Asked, row: int) -> Undecided:

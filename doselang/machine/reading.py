@@ -234,6 +234,7 @@ class _Collector:
                 self.at(place, CLOSED)
                 if total is not None:
                     self.tally(-1, "level", place, None, total + 1)
+                    self.at(place, self.layout.pending)
             case Backfill(place):
                 self.at(place, CLOSED)
             case Declare(_, place) if place is not None:
@@ -252,6 +253,13 @@ class _Collector:
             read = self.columns.get(Place("next lower that remains"), set())
             for level in range(len(self.protocol.levels) if read else 0):
                 self.at(Place("level", level), *read)
+
+    def rolling(self, limits: tuple[Limit, ...]) -> None:
+        """Pending patients are counted, and those count who have entered."""
+        for place in list(self.columns) if limits else [THIS]:
+            self.at(place, self.layout.pending, ceiling=UNLIMITED)
+        if any(limit.scope != "level" for limit in limits):
+            self.trial.add(-2)
 
     def limit(self, part: int, limit: Limit) -> None:
         match limit.scope:
@@ -284,6 +292,8 @@ def reads_of(
     for limit in limits:
         seen.limit(part, limit)
     seen.follow(moves)
+    if protocol.parts[part].rolling:
+        seen.rolling(limits)
     aside = _Collector(protocol, layout, None, ceilings)
     declared = {move.verdict for move in moves if isinstance(move, Declare)}
     for guard in _asked_aside(protocol, declared) if for_claims else ():

@@ -17,11 +17,13 @@ from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
-from doselang.machine.looking import decide
+from doselang.machine.exits import Accrual
+from doselang.machine.interleaving import Interleaving, follow, look_at, settled
+from doselang.machine.looking import decide, waits
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.situations import Accrual, after_outcomes
+from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
 
 Counts = tuple[int, ...]
@@ -122,6 +124,13 @@ class Replay:
         return None if self.waiting or self.unreplaced else self.steps[-1]
 
     @property
+    def after_sentinel(self) -> Look | None:
+        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
+        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
+            return None
+        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+
+    @property
     def ended(self) -> bool:
         """Whether a rule has stopped the trial, or the history is undecided."""
         return self.unreplaced or self.frame.end >= 0
@@ -135,8 +144,13 @@ def replay(
     With the `frames` of an exploration frames and branches are numbered as there.
     """
     player = _Player(machine, groups, accrual, Frames(machine) if frames is None else frames)
-    for number in range(len(groups)):
-        player.play(number)
+    number = 0
+    while number < len(groups):
+        if machine.protocol.parts[groups[number].part].rolling:
+            number = player.roll(number)
+        else:
+            player.play(number)
+            number += 1
     return player.end()
 
 
@@ -203,6 +217,8 @@ class _Player:
         path = _path(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
+        if found.known != 1:
+            self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
         later = _minus(path[-1], counts)
@@ -254,14 +270,49 @@ class _Player:
         self.codes = np.repeat(self.codes, len(ways), axis=0)
         self.codes[:, level] = records.apply(np.tile(changes, before), self.codes[:, level])
 
+    def roll(self, first: int) -> int:
+        """Follow the groups of a rolling part, as far as they stand together, and say where they end."""
+        self.follow_to(first)
+        part = self.groups[first].part
+        end = next((n for n in range(first, len(self.groups)) if self.groups[n].part != part), len(self.groups))
+        found = Interleaving(self.machine, self.frames, self.groups, first, end)
+        point = found.find(self.number, self.codes[:1])
+        self.number, self.codes = point.number, point.codes
+        for group in self.groups[first:end]:
+            counts, inevaluable = _path(group, letters_of(self.machine.protocol))[-1], group.letters.count(INEVALUABLE)
+            pending = len(group.letters) - sum(counts) - inevaluable
+            nobody = (0,) * len(counts)
+            size = len(group.letters)
+            self.cohorts.append(Cohort(part, group.level, size, counts, nobody, pending, inevaluable))
+            self.unreplaced |= inevaluable > 0 and not self.machine.protocol.replaces_inevaluable
+        for asked in point.looks:
+            ways = () if asked.branch is None else (asked.branch,)
+            self.looks.append(Look(asked.group, asked.outcome, ways, asked.frame, asked.view))
+        self._look_at_next(end)
+        return end
+
+    def _look_at_next(self, end: int) -> None:
+        """Ask the rules at the next arrival; where none acts and somebody is pending, that patient waits."""
+        outcome, view = look_at(self.machine, self.frames, self.number, self.codes)
+        pending = int(self.machine.records.tally(-2)[self.codes[0]].sum())
+        if pending and waits(outcome):
+            there = [cohort for cohort in self.cohorts if cohort.level == self.frame.here]
+            known, waiting = sum(sum(cohort.counts) for cohort in there), sum(cohort.pending for cohort in there)
+            self.waiting = Waiting(known, waiting, 0, (), view)
+            if self.groups[end - 1].chosen:
+                raise astray.nobody_asked(self.machine.protocol, self.groups[:end])
+        else:
+            ways = astray.chosen(self.machine.protocol, self.groups[:end], outcome)
+            self.looks.append(Look(end - 1, outcome, ways, self.frame, view))
+
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
         early = self.accrual == "one-at-a-time"
+        alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
             raise _too_many(group)
         nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
-        alone = self.frame.orders[0].sentinel
         nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
@@ -281,6 +332,16 @@ class _Player:
             return _Found(self.look(number, outcome, view, nodes.index(node)))
         futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
+
+    def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
+        """Keep the look after a sentinel with toxicity at which a rule lets the cohort go on."""
+        if not self.frame.orders[0].sentinel or size == 1 or len(path) < 2 or not sum(path[1][1:]):
+            return
+        view = self.view_after(path[1:2], size)
+        begun = np.full(len(view), self.frame.begun)
+        outcome = decide(self.machine, self.part, view, begun, rest=True)[0]
+        if outcome is not None and isinstance(outcome[0].decision.answers.next, GoesOn):
+            self.looks.append(self.look(number, outcome, view, 0))
 
     def view_after(self, nodes: list[Counts], size: int) -> View:
         """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""
@@ -326,6 +387,9 @@ class _Player:
 
     def carry_out(self, branch: Branch) -> None:
         """Close and open levels. Patients who become known after the look count first, those pending in every way."""
+        if self.part.part.rolling:
+            self.leave_rolling(branch)
+            return
         cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
         known = cohort.all_known
         self.turn_out(cohort.part, here, [_plus(known, more) for more in _added(len(known), cohort.pending)])
@@ -338,6 +402,17 @@ class _Player:
             codes = records.apply(records.change(self.part.fading), codes)
         _, first = np.unique(codes, axis=0, return_index=True)
         self.codes = codes[np.sort(first)]
+
+    def leave_rolling(self, branch: Branch) -> None:
+        """Carry out a look at an arrival. Where it ends the part, pending patients count in every way."""
+        part = self.frame.part
+        self.codes, self.number = follow(self.frames, self.number, self.codes, branch)
+        if self.frame.part != part or self.frame.end >= 0:
+            self.codes = settled(self.codes, self.machine, part, _added)
+        if self.frame.part != part:
+            self.codes = self.machine.records.apply(
+                self.machine.records.change(self.part.fading), self.codes
+            )  # fmt: skip
 
     def end(self) -> Replay:
         """The replay of the whole history."""
@@ -362,7 +437,7 @@ def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
         return []
     part = frame.part if following.part is None else following.part
     offsets = [offset for offset, _ in following.beside] or [following.offset]
-    return [(part, frame.orders[0].level + offset) for offset in offsets]
+    return [(part, frame.here + offset) for offset in offsets]
 
 
 def _too_many(group: Group) -> HistoryError:

@@ -74,7 +74,9 @@ def _headline(explanation: Explanation) -> Iterator[str]:
             if answer.trouble is not None:
                 yield from (f"{'':13}{line}" for line in missed_words(protocol, answer.trouble))
         if explanation.pending:
-            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, which cannot change it"
+            rolling = protocol.parts[explanation.part].rolling
+            note = "the rules are asked as it stands" if rolling else "which cannot change it"
+            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, {note}"
 
 
 def _waiting(explanation: Explanation, cohort: Underway) -> Iterator[str]:

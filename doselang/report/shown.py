@@ -11,11 +11,11 @@ import numpy as np
 
 from doselang.check.causes import kinds_of
 from doselang.machine.decisions import GoesOn
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE
-from doselang.machine.situations import Exit
 from doselang.protocol.words import level_words, moves_words
 from doselang.report.table import Column, Table, text_table
 from doselang.source import Span
@@ -84,7 +84,7 @@ def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: se
     protocol, lines = found.machine.protocol, found.machine.parts[part].lines
     for branch in leaving.outcome:
         decision = branch.decision
-        words = moves_words(protocol, moves_of(decision.answers, level), tried)
+        words = moves_words(protocol, moves_of(decision.answers, level, protocol.parts), tried)
         if decision.undecided is not None:
             words = f"{words}, {decision.undecided.why}" if words else decision.undecided.why
         names = dict.fromkeys(protocol.parts[part].rules[lines[i].rule].name for i in decision.lines)
