@@ -71,7 +71,7 @@ def mutants(protocol: Protocol) -> Iterator[Mutant]:
     # first. There are many pairs to swap: some at the beginning, the rest at the end.
     yield from islice(swapped, FIRST_SWAPPED)
     yield from reversed(list(_moves_turned(free)))
-    yield from _in_turn(_thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free))
+    yield from _in_turn(_thresholds(free), _rules_left_out(free), _guards_turned(free), _sizes(free))
     yield from swapped
 
 
