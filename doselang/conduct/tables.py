@@ -60,7 +60,8 @@ def decision_tables(
 ) -> tuple[DecisionTable, ...]:
     """The decision tables of a protocol, part by part, as few as give one decision a cell where that can be.
 
-    With a rolling part it is of every order of arrivals and outcomes. Where no condition tells two looks apart the cell has both decisions. Raises as `explore`.
+    With a rolling part they are of every order of arrivals and outcomes. Where no condition tells two looks apart the
+    cell has both decisions. Raises as `explore`.
     """
     if any(part.rolling for part in protocol.parts):
         accrual = "any-order"

@@ -96,7 +96,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         levels=levels,
         start=glossary.start or 0,
         toxicities=toxicities,
-        parts=_parts(outline, accruals, trial),
+        parts=_parts(glossary, outline, accruals, trial),
         components=components,
         verdicts=verdicts,
         result=result,
@@ -141,7 +141,7 @@ def _fitting(
     return bind(kept)
 
 
-def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:
+def _parts(glossary: Glossary, outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:
     parts = []
     for section, accrual in zip(outline.parts, accruals, strict=True):
         if isinstance(section.header, syntax.Part):
