@@ -12,6 +12,7 @@ from doselang.machine.decisions import Decision, Undecided
 from doselang.machine.exploring import Bucket, Exploration
 from doselang.machine.notation import PENDING, Group, history_through, write_history
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_SIZE, Ints
+from doselang.machine.relations import NOWHERE
 from doselang.protocol.model import Protocol
 
 MOST_COMPARED = 64
@@ -44,21 +45,32 @@ class Met:
 def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[CohortKind]:
     """The kind of the cohort under way in some states of a bucket."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
+    relations = exploration.machine.setting.relations
     kinds = []
     for state in states:
         here = exploration.frames.level[bucket.frames[state]]
         codes = bucket.codes[state]
         record = table[codes[here]]
-        higher = table[codes[here + 1]] if here + 1 < len(codes) else None
+        above = int(relations.step(1)[here])
+        higher = None if above == NOWHERE else table[codes[above]]
         if record[FIRST_SIZE] and not record[ADDED_SIZE]:
             kinds.append(CohortKind("first"))
-        elif higher is not None and higher[CLOSED]:
+        elif higher is not None and higher[CLOSED] and _level_before(exploration, bucket, int(state)) != here:
             kinds.append(CohortKind("reopened"))
         else:
             columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
             kept = exploration.machine.records.ceilings[columns].any()
             kinds.append(CohortKind("added", int(record[columns].sum()) if kept else None))
     return kinds
+
+
+def _level_before(exploration: Exploration, bucket: Bucket, state: int) -> int:
+    """The level of the look that opened the cohort under way, in its first history; -1 for the first cohort."""
+    source = int(bucket.came_from[bucket.steps[state]])
+    if source < 0:
+        return -1
+    before, position = exploration.state(source)
+    return int(exploration.frames.level[before.frames[position]])
 
 
 def undecided_steps(exploration: Exploration) -> Iterator[tuple[int, int, int, int]]:

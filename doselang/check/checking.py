@@ -19,6 +19,7 @@ from doselang.machine.course import compile_course, environments, explore_course
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
 from doselang.machine.notation import history_of
+from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol
@@ -141,9 +142,10 @@ def _same(cause: Cause) -> object:
 
 
 def _not_monotone(protocol: Protocol) -> Iterator[Fact]:
+    above = Relations(protocol.levels).above
     for number, scenario in enumerate(protocol.scenarios):
         rates = scenario.rates[0]
-        falls = [level for level in range(1, len(rates)) if rates[level] < rates[level - 1]]
+        falls = [b for b in range(len(rates)) if any(above[a, b] and rates[b] < rates[a] for a in range(b))]
         if falls:
             yield NotMonotone(number, 0, falls[0])
 

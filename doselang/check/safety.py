@@ -35,7 +35,7 @@ class SafetyWatch:
                 continue
             rows = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
-            if isinstance(following, Opened) and following.offset > 1:
+            if isinstance(following, Opened) and following.offset > 0:
                 rows = rows[_skips(steps, frames, rows, following.offset)]
                 _keep(self.skipped, number, steps, rows)
             elif isinstance(following, Ended):
@@ -60,10 +60,18 @@ class SafetyWatch:
 
 
 def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-untyped-def]
-    """Whether some level between this one and the next cohort's has never had a cohort."""
-    tried = frames.machine.records.column(FIRST_SIZE)
-    between = [tried[steps.codes[rows, steps.here[rows] + step]] == 0 for step in range(1, offset)]
-    return np.logical_or.reduce(between)
+    """Whether a level between this one and the next cohort's has never had a cohort: on a grid, none of them has.
+
+    On a grid several ways lead from one pair of doses to a higher one, and one of them is enough.
+    """
+    relations, here = frames.machine.setting.relations, steps.here[rows]
+    untried = frames.machine.records.column(FIRST_SIZE)[steps.codes[rows]] == 0
+    between = relations.above[here] & relations.above.T[here + offset] & relations.ordinary
+    if any(level.position is not None for level in relations.levels):
+        skipped = between.any(axis=1) & (untried | ~between).all(axis=1)
+    else:
+        skipped = (untried & between).any(axis=1)
+    return skipped
 
 
 def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def]
@@ -124,16 +132,15 @@ def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:
             more = exits.get((counts[0] - 1, counts[1] + 1, *counts[2:])) if len(counts) > 1 else None
             if more is None:
                 continue
-            low, high = _boldness(fewer, result), _boldness(more, result)
-            if low is None or high is None or high <= low:
+            state = exploration.first_state[row]
+            bucket, position = exploration.state(state)
+            level = int(exploration.frames.level[bucket.frames[position]])
+            if not _bolder(exploration, level, fewer, more, result):
                 continue
             one, other = fewer.outcome[0].decision, more.outcome[0].decision
             if (made.part, one.lines, other.lines) not in seen:
                 seen.add((made.part, one.lines, other.lines))
-                state = exploration.first_state[row]
                 before = history_of(exploration, state)
-                bucket, position = exploration.state(state)
-                level = int(exploration.frames.level[bucket.frames[position]])
                 shown = [(*before, Group(made.part, level, _letters(exploration, e))) for e in (fewer, more)]
                 yield Incoherent(made.part, level, shown[0], one, shown[1], other)
 
@@ -143,8 +150,17 @@ def _letters(exploration: Exploration, exit: Exit) -> str:
     return "".join(letters[int(digit)] for digit in exit.letters)
 
 
+def _bolder(exploration: Exploration, level: int, fewer: Exit, more: Exit, result: int) -> bool:
+    """Whether more toxicity leads to a higher level, from a look at one."""
+    low, high = _boldness(fewer, result), _boldness(more, result)
+    if low is None or high is None or high <= low:
+        return False
+    above = exploration.machine.setting.relations.above
+    return low == float("-inf") or bool(above[level + int(low), level + int(high)])
+
+
 def _boldness(exit: Exit, result: int) -> float | None:
-    """How far up the next patients are treated, or the level declared; no level is the least. None: not comparable."""
+    """Where the next patients are treated, or the level declared; no level is the least. None: not comparable."""
     decision = exit.outcome[0].decision
     if decision.undecided is not None:
         return None

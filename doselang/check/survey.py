@@ -9,9 +9,10 @@ from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import GoesOn
 from doselang.machine.exploring import Exploration
-from doselang.machine.looking import ask
+from doselang.machine.looking import ask, decide
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import view_of
 from doselang.protocol.guards import All, Any, CohortComplete, Guard, Not
 
@@ -75,13 +76,42 @@ def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tu
     counts = [outcome.counts for outcome in outcomes if isinstance(outcome, Evaluable)]
     view.cohort = np.array([(sum(c), *c[1:]) for c in counts], np.int32)
     view.complete = view.cohort[:, 0] == situations.size_of_exit[exits]
+    alone = exploration.frames.sentinel[numbers].astype(np.bool_) & ~view.complete
+    view.sentinel = alone & (view.cohort[:, 0] == 1) & (view.cohort[:, 1:].sum(axis=1) > 0)
     begun = np.array([exploration.frames.frames[n].begun for n in numbers], np.int32)
     return view, begun, exits
 
 
+def _sentinel_looks(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints]:
+    """The looks after a sentinel with toxicity at which the rest of the cohort enters, and the parts begun."""
+    frames, toxicities = exploration.frames, len(exploration.machine.protocol.toxicities)
+    states = [exploration.state(exploration.first_state[row]) for row in rows]
+    numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
+    codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
+    nodes = [node for node in outcomes_of(1, toxicities, False) if sum(node[1:])]
+    view = after_outcomes(frames, part, numbers, codes, nodes, 0, sentinel=True)
+    view.sentinel = np.repeat(frames.sentinel[numbers].astype(np.bool_) & (frames.size[numbers] > 1), len(nodes))
+    begun = np.repeat(frames.begun[numbers], len(nodes))
+    found = decide(exploration.machine, part, view.take(slice(None)), begun, rest=True)
+    goes_on = [o is not None and isinstance(o[0].decision.answers.next, GoesOn) for o in found]
+    some = np.flatnonzero(np.array(goes_on, np.bool_))
+    return view.take(some), begun[some]
+
+
 def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], into: PartSurvey) -> None:
     view, begun, exits = looks_of(exploration, part, rows)
-    choice = np.zeros((len(exits), len(part.gates)), np.int8)
+    _survey_looks(exploration, part, view, begun, exits, into)
+    if part.part.sentinel is not None:
+        view, begun = _sentinel_looks(exploration, part, rows)
+        if len(view):
+            _survey_looks(exploration, part, view, begun, [], into)
+
+
+def _survey_looks(
+    exploration: Exploration, part: PartMachine, view: View, begun: Ints, exits: list[int], into: PartSurvey
+) -> None:
+    """Ask the rules at some looks; `exits` are those of looks at which people may have chosen."""
+    choice = np.zeros((len(view), len(part.gates)), np.int8)
     for position, e in enumerate(exits):
         for gate, option in exploration.frames.branches[exploration.situations.branch[e]].choices:
             choice[position, gate] = option
@@ -98,11 +128,11 @@ def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], i
                     into.not_true[key] = into.not_true.get(key, 0) + int((~true).sum())
 
     asked = ask(exploration.machine, part, view, begun, choice, tuple(range(len(part.lines))), observe)
-    into.looks += len(exits)
-    by_rule = [np.zeros(len(exits), np.bool_) for _ in part.part.rules]
-    acted = [np.zeros(len(exits), np.bool_) for _ in part.part.rules]
+    into.looks += len(view)
+    by_rule = [np.zeros(len(view), np.bool_) for _ in part.part.rules]
+    acted = [np.zeros(len(view), np.bool_) for _ in part.part.rules]
     for number, line in enumerate(part.lines):
-        into.acted[number] = int(asked.active[:, number].sum())
+        into.acted[number] = into.acted.get(number, 0) + int(asked.active[:, number].sum())
         by_rule[line.rule] |= holds[number]
         acted[line.rule] |= asked.active[:, number]
     for rule, targets in part.overrides:

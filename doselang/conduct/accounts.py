@@ -76,6 +76,8 @@ class Fact:
     other: int | None = None
     toxic: int | None = None
     evaluable: int | None = None
+    counted: int | None = None
+    """What a counter has counted."""
 
 
 @frozen

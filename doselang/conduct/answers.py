@@ -28,7 +28,7 @@ def answer_of(machine: Machine, part: int, level: int, branch: Branch) -> Answer
         chosen.append(Chosen(compiled.part.rules[line.rule].name, line.case.gate, option))
     decision = branch.decision
     trouble = None if decision.undecided is None else trouble_of(machine, part, decision.undecided)
-    return Answer(tuple(chosen), moves_of(decision.answers, level), trouble)
+    return Answer(tuple(chosen), moves_of(decision.answers, level, machine.protocol.parts), trouble)
 
 
 def trouble_of(machine: Machine, part: int, undecided: Undecided) -> Trouble:

@@ -17,7 +17,21 @@ from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
 from doselang.protocol.guards import Place
-from doselang.protocol.model import Begin, Close, Declare, Enrol, Example, Gate, Move, Protocol, Rule, Stop
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Close,
+    Count,
+    Declare,
+    Enrol,
+    EnrolRest,
+    Example,
+    Gate,
+    Move,
+    Protocol,
+    Rule,
+    Stop,
+)
 from doselang.protocol.words import gate_words, moves_words
 
 Patient = Callable[[Example], ExampleResult]
@@ -49,6 +63,9 @@ def run_example(
     except HistoryError as error:
         return evolve(result, actual="not reached", reason=error.message)
     result = evolve(result, reached=reached(machine, followed))
+    resting = followed.after_sentinel
+    if resting is not None and not isinstance(example.expected, str):
+        return _compare(protocol, followed, resting, example, result)
     if followed.last is None:
         kind = "wait" if followed.waiting is not None else "gap"
         unreplaced = trouble_words(protocol, Trouble("gap", "inevaluable"))
@@ -105,11 +122,16 @@ def _in_order(expected: tuple[str, ...], questions: list[list[str]]) -> bool:
 
 @frozen
 class _Deeds:
-    """What moves do, however they are written: levels closed, verdicts, what comes next; None: no such level."""
+    """What moves do, however they are written; None: no such level.
+
+    Levels closed, verdicts, what comes next, the patients beside it (level, number), the counters.
+    """
 
     closes: frozenset[int | None]
     declares: frozenset[tuple[int, int | None]]
     next: tuple[object, ...]
+    beside: frozenset[tuple[int | None, int]]
+    counts: frozenset[tuple[int, bool]]
 
 
 @frozen
@@ -129,32 +151,51 @@ class _Meaning:
         closes: set[int | None] = set()
         declares: set[tuple[int, int | None]] = set()
         following: tuple[object, ...] = ()
+        beside: set[tuple[int | None, int]] = set()
+        counts: set[tuple[int, bool]] = set()
         for move in moves:
             match move:
                 case Close(place, all_above):
                     level = self.level(place, 1)
-                    end = len(closed) if all_above else (level or 0) + 1
-                    closes |= {None} if level is None else {n for n in range(level, end) if not closed[n]}
+                    above = self.views[0].setting.relations.above
+                    shut = [n for n in range(len(closed)) if n == level or (all_above and above[level or 0, n])]
+                    closes |= {None} if level is None else {n for n in shut if not closed[n]}
                 case Declare(verdict, place):
                     declares.add((verdict, -1 if place is None else self.level(place, 2)))
-                case Enrol(place, size):
-                    cohort = self.protocol.parts[self.part].cohort if size is None else size
-                    following += ("enrol", self.level(place, 3), cohort)
+                case Enrol(place):
+                    following += ("enrol", self.level(place, 3), self.size(move))
                 case Begin(part, place):
-                    following += ("begin", self.level(place, 3), part)
+                    following += ("begin", self.level(place, 3), part, self.size(move))
+                case EnrolRest():
+                    following += ("the rest",)
+                case Backfill(place, size):
+                    beside.add((self.level(place, 3), size))
+                case Count(counter, reset):
+                    counts.add((counter, reset))
                 case Stop():
                     following += ("stop",)
-        return _Deeds(frozenset(closes), frozenset(declares), following)
+        return _Deeds(frozenset(closes), frozenset(declares), following, frozenset(beside), frozenset(counts))
+
+    def size(self, move: Enrol | Begin) -> int:
+        """How many patients a move enrols: as many as are written, are missing, or are in a cohort of the part."""
+        part = move.part if isinstance(move, Begin) else self.part
+        if move.total is None:
+            return self.protocol.parts[part].cohort if move.size is None else move.size
+        level, view = self.level(move.place, 3), self.views[2]
+        treated = 0 if level is None else int(view.records.tally(-1)[view.codes[0, level]])
+        return move.total - treated
 
     def settled(self, move: Move) -> Move:
         """The move with its place by position, where there is such a level."""
         match move:
-            case Enrol(place, size):
-                cohort = self.protocol.parts[self.part].cohort if size is None else size
+            case Enrol(place):
                 found = self.place(place, 3)
-                return move if found is None else Enrol(found, cohort)
-            case Begin(part, place):
-                return Begin(part, self.place(place, 3) or place)
+                return move if found is None else Enrol(found, self.size(move))
+            case Begin(part, place) if (found := self.place(place, 3)) is not None:
+                first = self.size(move)
+                return Begin(part, found, None if first == self.protocol.parts[part].cohort else first)
+            case Backfill(place, size):
+                return Backfill(self.place(place, 3) or place, size)
             case Close(place, all_above):
                 return Close(self.place(place, 1) or place, all_above)
             case Declare(verdict, place) if place is not None:

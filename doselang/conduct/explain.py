@@ -14,7 +14,7 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.answers import answer_of
-from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
+from doselang.conduct.facts import Moment, clause, cohorts_at_end, counters_at_end, tallies, value_of
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
@@ -48,7 +48,7 @@ def explain(
         protocol,
         write_history(groups, protocol),
         last.part,
-        last.level,
+        followed.frame.orders[0].level if underway is not None else last.level,
         tallies(followed),
         frozenset(cohort.level for cohort in cohorts_at_end(followed)),
         last.pending,
@@ -64,10 +64,10 @@ def explain(
 def _way(followed: Replay, look: Look, branch: Branch) -> Way:
     machine, part = followed.machine, followed.machine.parts[look.frame.part]
     asked, views = ask_again(machine, look.frame, look.view, branch)
-    cohorts = cohorts_at_end(followed)
+    cohorts, counters = cohorts_at_end(followed), counters_at_end(followed)
 
     def moment(line: Line) -> Moment:
-        return Moment(views[line.question - 1], cohorts)
+        return Moment(views[line.question - 1], cohorts, counters)
 
     silencing = _silencing(part, asked)
     accounts = []
@@ -137,7 +137,7 @@ def _underway(followed: Replay, waiting: Waiting) -> Underway:
     part = followed.machine.parts[followed.frame.part]
     frame = followed.frame
     size = frame.orders[0].size if frame.orders else waiting.known + waiting.pending
-    moment = Moment(waiting.view, cohorts_at_end(followed))
+    moment = Moment(waiting.view, cohorts_at_end(followed), counters_at_end(followed))
     early = followed.accrual == "one-at-a-time"
     # in a rolling part all rules were asked, and none acts
     complete = not frame.orders or waiting.known == size

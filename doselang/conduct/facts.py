@@ -11,17 +11,31 @@ from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
 from doselang.machine.columns import View, truth
 from doselang.machine.records import CLOSED
 from doselang.machine.replay import Cohort, Replay
-from doselang.protocol.guards import Compare, Declared, Guard, HasStatus, Place, Rate, Share, Tally, atoms
+from doselang.protocol.guards import (
+    Chance,
+    Compare,
+    Declared,
+    Guard,
+    HasStatus,
+    Place,
+    Rate,
+    Recommends,
+    Says,
+    Share,
+    Tally,
+    atoms,
+)
 
 VALUES: dict[int, Value] = {1: "true", 0: "open", -1: "false"}
 
 
 @frozen
 class Moment:
-    """A view of one situation, and the cohorts as they are counted in it, the last one being that of the look."""
+    """A view of one situation, the cohorts as they are counted in it, the last being that of the look, the counters."""
 
     view: View
     cohorts: tuple[Cohort, ...]
+    counters: tuple[int, ...] = ()
 
     def level(self, place: Place) -> int | None:
         index, exists = self.view.place(place)
@@ -36,6 +50,16 @@ def cohorts_at_end(replay: Replay) -> tuple[Cohort, ...]:
         return (Cohort(replay.frame.part, order.level, order.size, nobody, nobody),)
     *before, last = replay.cohorts
     return (*(evolve(cohort, counts=cohort.all_known) for cohort in before), last)
+
+
+def counters_at_end(replay: Replay) -> tuple[int, ...]:
+    """What each counter has counted before the look that the history ends with, or so far."""
+    counted = [0] * len(replay.machine.protocol.counters)
+    for look in replay.steps[:-1] if replay.last is not None else replay.steps:
+        if look.branch is not None:
+            for counter, reset in look.branch.decision.answers.counts:
+                counted[counter] = 0 if reset else counted[counter] + 1
+    return tuple(counted)
 
 
 def value_of(guard: Guard, view: View) -> Value:
@@ -60,6 +84,15 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             there = _at(moment.cohorts, level, None)
             some = there[:1] if group == "first" else there[1:][-1:]
             return _counted(fact, toxicity, level, some) if some else evolve(fact, level=level)
+        case Tally(_, what, "counter"):
+            return evolve(fact, counted=moment.counters[what])
+        case Says(place=place):
+            level = moment.level(place)
+            return _counted(fact, 0, level, _at(moment.cohorts, level, None))
+        case Chance(place=place):
+            return evolve(fact, level=moment.level(place))
+        case Recommends(adviser):
+            return evolve(fact, level=moment.level(Place("recommended", adviser)))
         case Tally(_, what, scope, place, part):
             return _tally(fact, what, scope, moment, place, part)
         case Rate(toxicity=toxicity, scope=scope, place=place, part=part):

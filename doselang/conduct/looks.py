@@ -137,8 +137,8 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     decisions, of_exit, first = _decided(found)
     kinds = found.machine.records.kinds()
     is_look = np.array([isinstance(kind, Outcome) for kind in kinds], np.bool_)[found.situations.change]
-    some = first[exits] & is_look[exits]
-    silent = np.setdiff1d(source[found.frames.mode[states.frames[source]] == ROLLING], source[some])
+    some = first[exits] & is_look[exits] & ~found.frames.silent[states.frames[source]].astype(np.bool_)
+    waiting = np.setdiff1d(source[found.frames.mode[states.frames[source]] == ROLLING], source[some])
     source, exits = source[some], exits[some]
     part_of = found.frames.part[states.frames[source]]
     for part in found.machine.parts:
@@ -146,7 +146,7 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
         if of_part.any():
             rows = _rows(found, part.number, states, source[of_part], exits[of_part], of_exit)
             if part.part.rolling:
-                rows = _with_waiting(found, part, states, silent, *rows)
+                rows = _with_waiting(found, part, states, waiting, *rows)
             yield from _counted_rows(found.machine, part.number, decisions, *rows)
 
 
@@ -220,14 +220,16 @@ def _rows(
     known = counts[change]
     view.cohort = np.column_stack([known.sum(axis=1), known[:, 1:]]).astype(np.int32)
     view.complete = view.cohort[:, 0] == found.frames.size[numbers]
+    alone = found.frames.sentinel[numbers] & ~view.complete & (view.cohort[:, 0] == 1)
+    view.sentinel = alone.astype(np.bool_) & (view.cohort[:, 1:].sum(axis=1) > 0)
     return view, decision
 
 
 def _with_waiting(
-    found: Exploration, part: PartMachine, states: _States, silent: Ints, view: View, decision: Ints
+    found: Exploration, part: PartMachine, states: _States, sources: Ints, view: View, decision: Ints
 ) -> tuple[View, Ints]:
     """The looks of a rolling part, with those at which the next patient waits, from states that have no other."""
-    there = silent[found.frames.part[states.frames[silent]] == part.number].astype(np.int32)
+    there = sources[found.frames.part[states.frames[sources]] == part.number].astype(np.int32)
     nobody = [(0,) * (1 + len(found.machine.protocol.toxicities))]
     waiting = after_outcomes(found.frames, part, states.frames[there], states.codes[there], nobody, 0)
     return joined(view, waiting), np.concatenate([decision, np.zeros(len(there), np.int32)])

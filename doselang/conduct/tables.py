@@ -84,8 +84,13 @@ def _tables_of(looks: Looks) -> tuple[DecisionTable, ...]:
     chosen = _chosen(looks, cell, label)
     rows = np.arange(len(label))
     leaves = _split(looks, cell, label, chosen, rows, ())
-    found = [_table(looks, label, rows, path) for rows, path in leaves]
-    return tuple(table for table in found if table.cells)
+    found = [table for rows, path in leaves if (table := _table(looks, label, rows, path)).cells]
+    return tuple(sorted(found, key=_ends))
+
+
+def _ends(table: DecisionTable) -> bool:
+    """Whether nobody escalates in a table; those in which the trial comes to its end go below the others."""
+    return not any("escalate" in words for cell in table.cells.values() for words in cell.decisions)
 
 
 def _labels(decisions: tuple[Decided, ...]) -> Ints:

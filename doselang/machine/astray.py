@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import (
     CLEAR_SO_FAR,
@@ -127,6 +127,10 @@ def opened_instead(
     if not opened:
         words = moves_words(protocol, moves_of(branch.decision.answers, frame.here))
         return _error(group, f"{after} the trial has ended ({words}), and no cohort follows.")
+    following = branch.decision.answers.next
+    if isinstance(following, Opened) and following.beside and len(opened) == len(following.beside):
+        heads = " and ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
+        return _error(group, f"{after} patients enter beside the next cohort, and are written before it: {heads}.")
     if all(part == group.part for part, _ in opened):
         levels = " or ".join(dict.fromkeys(level_words(protocol, level) for _, level in opened))
         return _error(group, f"{after} the rules open {levels}, not {level_words(protocol, group.level)}.")

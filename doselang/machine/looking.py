@@ -80,21 +80,23 @@ class Asked:
 
 
 def decide(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
-) -> list[Outcome | None]:
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None, *,
+    rest: bool = False,
+) -> list[Outcome | None]:  # fmt: skip
     """The outcome of the look in each row; None where the cohort goes on. Arguments as for `decide_all`."""
-    numbers, outcomes = decide_all(machine, part, view, begun, known)
+    numbers, outcomes = decide_all(machine, part, view, begun, known, rest=rest)
     return [outcomes[number] if number >= 0 else None for number in numbers.tolist()]
 
 
 def decide_all(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None
-) -> tuple[Ints, list[Outcome]]:
+    machine: Machine, part: PartMachine, view: View, begun: Ints, known: frozenset[int] | None = None, *,
+    rest: bool = False,
+) -> tuple[Ints, list[Outcome]]:  # fmt: skip
     """The outcome of the look in each row, as a position in a list of outcomes; -1 where the cohort goes on.
 
     Rows that are not complete are looks only after a sentinel with toxicity, or if a line marked `at any time` acts.
     `begun` are the parts begun, as bits. `known` are the gates whose chances are known, None for all; another gate
-    leaves a row undecided.
+    leaves a row undecided. With `rest` a look after a sentinel, after which the rest of the cohort enters, counts too.
     """
     nobody = np.zeros((len(view), len(part.gates)), np.int8)
     rows = np.arange(len(view))
@@ -108,7 +110,7 @@ def decide_all(
     if len(rows):
         numbers[rows], outcomes = _outcomes(machine, part, view, begun, rows, nobody[rows], known)
     goes_on = [n for n, outcome in enumerate(outcomes) if isinstance(outcome[0].decision.answers.next, GoesOn)]
-    if goes_on:
+    if goes_on and not rest:
         numbers[np.isin(numbers, goes_on)] = -1
     return numbers, outcomes
 
@@ -181,18 +183,22 @@ def _made_of(asked: Asked) -> Ints:
     """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
     view, records, layout = asked.view, asked.view.records, asked.view.records.layout
     columns = [*asked.active.T, asked.begun, view.complete, view.sentinel]
+    scopes = {limit.scope for _, limit in asked.machine.limits}
     for index, exists in asked.places.values():
         code = view.codes[view._rows, index]
         columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
         columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
         columns.append(asked.closed_before[view._rows, index])
-        if asked.machine.limits or asked.part.fills:
+        if "level" in scopes or asked.part.fills:
             columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
             columns.append(records.tally(-2)[code])
-    if asked.machine.limits:
+    if "level" in scopes:
         code = view.codes[view._rows, view.here]
         columns += [records.column(layout.part_n(asked.part.number))[code], records.tally(-2)[code]]
-        columns += [asked.totals_of(part) for part in (None, *range(layout.parts))]
+    if "trial" in scopes:
+        columns.append(asked.totals_of(None))
+    if "part" in scopes:
+        columns += [asked.totals_of(part) for part in range(layout.parts)]
     return np.column_stack(columns).astype(np.int32)
 
 

@@ -6,15 +6,18 @@ import numpy as np
 
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Answers, Branch, Ended, Opened
+from doselang.machine.decisions import Answers, Branch, Ended, GoesOn, Opened
 from doselang.machine.looking import Asked, ask
 from doselang.machine.states import Frame
 from doselang.protocol.guards import Place
-from doselang.protocol.model import Begin, Close, Declare, Enrol, Move, Stop
+from doselang.protocol.model import Backfill, Begin, Close, Count, Declare, Enrol, EnrolRest, Move, Part, Stop
 
 
-def moves_of(answers: Answers, level: int) -> tuple[Move, ...]:
-    """The answers of a look at a level: closings, declarations, and what comes next."""
+def moves_of(answers: Answers, level: int, parts: tuple[Part, ...] = ()) -> tuple[Move, ...]:
+    """The answers of a look at a level: closings, declarations, counts, and what comes next.
+
+    With `parts`, those of the protocol, the size of a part's first cohort is given where it is not the usual one.
+    """
 
     def at(offset: int) -> Place:
         return Place("level", level + offset)
@@ -22,13 +25,19 @@ def moves_of(answers: Answers, level: int) -> tuple[Move, ...]:
     moves: list[Move] = [Close(at(close.offset), close.all_above) for close in answers.closes]
     for declares in answers.declares:
         moves.append(Declare(declares.verdict, None if declares.offset is None else at(declares.offset)))
+    moves += [Count(counter, reset) for counter, reset in answers.counts]
     match answers.next:
         case Opened(offset, size, None):
             moves.append(Enrol(at(offset), size))
-        case Opened(offset, _, int(part)):
-            moves.append(Begin(part, at(offset)))
+        case Opened(offset, size, int(part)):
+            usual = not parts or parts[part].cohort == size
+            moves.append(Begin(part, at(offset), None if usual else size))
         case Ended(reason):
             moves.append(Stop(reason))
+        case GoesOn():
+            moves.append(EnrolRest())
+    if isinstance(answers.next, Opened):
+        moves += [Backfill(at(offset), size) for offset, size in answers.next.beside]
     return tuple(moves)
 
 

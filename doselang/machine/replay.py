@@ -16,7 +16,7 @@ from attrs import define, evolve, field, frozen
 from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.interleaving import Interleaving, follow, look_at, settled
 from doselang.machine.looking import decide, waits
@@ -124,6 +124,13 @@ class Replay:
         return None if self.waiting or self.unreplaced else self.steps[-1]
 
     @property
+    def after_sentinel(self) -> Look | None:
+        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
+        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
+            return None
+        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+
+    @property
     def ended(self) -> bool:
         """Whether a rule has stopped the trial, or the history is undecided."""
         return self.unreplaced or self.frame.end >= 0
@@ -182,6 +189,8 @@ class _Player:
     looks: list[Look] = field(factory=list)
     waiting: Waiting | None = None
     unreplaced: bool = False
+    beside: bool = False
+    """Whether the last group that was followed is of patients beside a cohort."""
 
     def __attrs_post_init__(self) -> None:
         self.number, self.codes = self.frames.first()
@@ -199,11 +208,17 @@ class _Player:
     def play(self, number: int) -> None:
         """Follow one cohort to its look, or to where it waits."""
         self.follow_to(number)
+        self.beside = len(self.frame.orders) > 1
+        if self.beside:
+            self.play_beside(self.groups[number])
+            return
         group, size = self.groups[number], self.frame.orders[0].size
         astray.check_size(self.machine.protocol, group, size)
         path = _path(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
+        if found.known != 1:
+            self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
         later = _minus(path[-1], counts)
@@ -222,6 +237,38 @@ class _Player:
             return
         if group.chosen:
             raise astray.nobody_asked(self.machine.protocol, self.groups[: number + 1])
+
+    def play_beside(self, group: Group) -> None:
+        """Follow patients who enter beside a cohort: no look follows, and those pending can turn out in every way."""
+        orders = self.frame.orders
+        order = next(one for one in reversed(orders[1:]) if one.level == group.level)
+        astray.check_size(self.machine.protocol, group, order.size)
+        known = _path(group, letters_of(self.machine.protocol))[-1]
+        pending, inevaluable = (
+            group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR),
+            group.letters.count(INEVALUABLE),
+        )
+        missing = max(order.size - sum(known), 0)
+        nobody = (0,) * len(known)
+        self.cohorts.append(Cohort(group.part, group.level, order.size, known, nobody, pending, inevaluable))
+        if inevaluable and not self.machine.protocol.replaces_inevaluable:
+            self.unreplaced = True
+            return
+        if len(self.codes) * comb(missing + len(known), missing) > MOST_COMPLETIONS:
+            raise _too_many(group)
+        self.turn_out(group.part, order.level, [_plus(known, more) for more in _added(len(known), missing)])
+        position = len(orders) - 1 - orders[::-1].index(order)
+        self.number = self.frames.frame(evolve(self.frame, orders=(*orders[:position], *orders[position + 1 :])))
+        if group.chosen:
+            raise astray.nobody_asked(self.machine.protocol, (group,))
+
+    def turn_out(self, part: int, level: int, ways: list[Counts]) -> None:
+        """A row of codes for every way in which the patients of a cohort can turn out."""
+        records = self.machine.records
+        changes = np.array([records.change(Evaluable(part, counts)) for counts in ways], np.int32)
+        before = len(self.codes)
+        self.codes = np.repeat(self.codes, len(ways), axis=0)
+        self.codes[:, level] = records.apply(np.tile(changes, before), self.codes[:, level])
 
     def roll(self, first: int) -> int:
         """Follow the groups of a rolling part, as far as they stand together, and say where they end."""
@@ -260,19 +307,18 @@ class _Player:
 
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
-        early = self.accrual == "one-at-a-time"
+        early = self.accrual != "whole-cohort"
+        alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
-            raise HistoryError(
-                "Too many patients are pending at one time: they can turn out in too many ways.",
-                group.span.start, group.span.end,
-            )  # fmt: skip
+            raise _too_many(group)
         nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
-        nodes = [node for node in nodes if early or sum(node) == size]
+        nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
         view = self.view_after(nodes, size)
-        decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun))
+        waits = alone and len(group.letters) == 1  # the history ends where the rest have not entered yet
+        decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun), rest=waits)
         rows = [dict(zip(nodes, decided[i : i + len(nodes)], strict=True)) for i in range(0, len(decided), len(nodes))]
         for known, node in enumerate(path):
             outcome = rows[0].get(node)
@@ -287,10 +333,20 @@ class _Player:
         futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
 
+    def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
+        """Keep the look after a sentinel with toxicity at which a rule lets the cohort go on."""
+        if not self.frame.orders[0].sentinel or size == 1 or len(path) < 2 or not sum(path[1][1:]):
+            return
+        view = self.view_after(path[1:2], size)
+        begun = np.full(len(view), self.frame.begun)
+        outcome = decide(self.machine, self.part, view, begun, rest=True)[0]
+        if outcome is not None and isinstance(outcome[0].decision.answers.next, GoesOn):
+            self.looks.append(self.look(number, outcome, view, 0))
+
     def view_after(self, nodes: list[Counts], size: int) -> View:
         """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""
         numbers = np.full(len(self.codes), self.number, np.int32)
-        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size)
+        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size, self.frame.orders[0].sentinel)
 
     def look(self, number: int, outcome: Outcome, view: View, row: int) -> Look:
         return Look(number, outcome, outcome, self.frame, view.take(slice(row, row + 1)))
@@ -307,14 +363,27 @@ class _Player:
             to_enrol = None if self.waiting is None else self.waiting.to_enrol
             raise astray.not_complete(protocol, self.groups[: number + 1], to_enrol)
         look = self.looks[-1]
-        leading = [branch for branch in look.ways if opens(branch, look.frame) == (group.part, group.level)]
+        if self.beside:
+            self.follow_beside(number, look)
+            return
+        leading = [branch for branch in look.ways if (group.part, group.level) in opens(branch, look.frame)]
+        if not leading and isinstance(look.ways[0].decision.answers.next, GoesOn):
+            raise astray.not_complete(protocol, self.groups[: number + 1], look.frame.orders[0].size - 1)
         if not leading:
-            opened = [place for branch in look.ways if (place := opens(branch, look.frame)) is not None]
+            opened = [place for branch in look.ways for place in opens(branch, look.frame)]
             raise astray.opened_instead(protocol, self.groups[: number + 1], opened, look.ways[0], look.frame)
         if len({branch.decision.answers for branch in leading}) > 1:
             raise astray.several_ways(protocol, self.groups[: number + 1], leading)
         self.looks[-1] = evolve(look, ways=(leading[0],))
         self.carry_out(leading[0])
+
+    def follow_beside(self, number: int, look: Look) -> None:
+        """Go on to the next cohort of those that were opened together; raise if another one follows."""
+        group, orders = self.groups[number], self.frame.orders
+        places = [(self.frame.part, order.level) for order in orders[1:] or orders]
+        if (group.part, group.level) not in places:
+            so_far = self.groups[: number + 1]
+            raise astray.opened_instead(self.machine.protocol, so_far, places, look.ways[0], look.frame)
 
     def carry_out(self, branch: Branch) -> None:
         """Close and open levels. Patients who become known after the look count first, those pending in every way."""
@@ -323,10 +392,8 @@ class _Player:
             return
         cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
         known = cohort.all_known
-        turned_out = [_plus(known, more) for more in _added(len(known), cohort.pending)]
-        changes = np.array([records.change(Evaluable(cohort.part, counts)) for counts in turned_out], np.int32)
-        codes = np.repeat(self.codes, len(turned_out), axis=0)
-        codes[:, here] = records.apply(np.tile(changes, len(self.codes)), codes[:, here])
+        self.turn_out(cohort.part, here, [_plus(known, more) for more in _added(len(known), cohort.pending)])
+        codes = self.codes
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
         part = self.frame.part
@@ -349,24 +416,33 @@ class _Player:
 
     def end(self) -> Replay:
         """The replay of the whole history."""
-        if not self.groups:
+        if not self.groups or (self.beside and not self.unreplaced):
             size = self.frame.orders[0].size
             nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
-            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size))
-        elif self.waiting is None and not self.unreplaced and (branch := self.looks[-1].branch) is not None:
-            self.carry_out(branch)
+            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size).take(slice(0, 1)))
+        elif self.waiting is None and not self.unreplaced:
+            branch = self.looks[-1].branch
+            if branch is not None and not isinstance(branch.decision.answers.next, GoesOn):
+                self.carry_out(branch)
         return Replay(
             self.machine, self.accrual, self.groups, tuple(self.cohorts), tuple(self.looks), self.frames, self.frame,
             self.codes, self.waiting, self.unreplaced,
         )  # fmt: skip
 
 
-def opens(branch: Branch, frame: Frame) -> tuple[int, int] | None:
-    """Part and level of the cohort that a branch opens, None if it opens none."""
+def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
+    """Part and level of the cohort that can follow a branch: one of those beside the next, or the next itself."""
     following = branch.decision.answers.next
     if branch.decision.undecided is not None or not isinstance(following, Opened):
-        return None
-    return frame.part if following.part is None else following.part, frame.here + following.offset
+        return []
+    part = frame.part if following.part is None else following.part
+    offsets = [offset for offset, _ in following.beside] or [following.offset]
+    return [(part, frame.here + offset) for offset in offsets]
+
+
+def _too_many(group: Group) -> HistoryError:
+    message = "Too many patients are pending at one time: they can turn out in too many ways."
+    return HistoryError(message, group.span.start, group.span.end)
 
 
 # ---- counts ----

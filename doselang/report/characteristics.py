@@ -8,6 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from doselang import __version__
+from doselang.protocol.model import Protocol
+from doselang.report.phrases import listed
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
 from doselang.simulate.characteristics import Characteristics, PartFigures, StandardErrors
@@ -76,11 +78,21 @@ def _shown(one: Characteristics) -> Lines:
     if (courses := one.courses) is not None:
         mean = courses.cycles_mean
         cycles = "treatment need not end" if mean is None else f"{mean:.1f} cycles a patient"
-        yield f"{percent(courses.re_treated)} of patients are re-treated; {cycles}"
+        yield f"{_entered_words(one.protocol, courses.re_treated)}{cycles}"
         rows = [(reason, percent(share)) for reason, share in courses.reasons_off.items()]
         yield _table([Column("treatment ends by"), Column("patients", "right")], rows)
     elif one.method == "montecarlo" and one.scenario.hazards is not None:
         yield "the courses of patients are not simulated; `--method exact` gives them"
+
+
+def _entered_words(protocol: Protocol, share: float) -> str:
+    """`11.5% of patients enter re-treatment; `, by the names of the states of treatment after the first."""
+    states = () if protocol.course is None else protocol.course.states[1:]
+    names = [state.name for state in states if not state.final]
+    if not names and share == 0:
+        return ""
+    what = f"enter {listed(names, 'or')}" if names else "are re-treated"
+    return f"{percent(share)} of patients {what}; "
 
 
 def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:

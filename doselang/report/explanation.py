@@ -18,7 +18,7 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.phrases import answer_words, answers_words, missed_words, trouble_words
-from doselang.protocol.guards import Compare, Declared, HasStatus, Rate, Share, Tally
+from doselang.protocol.guards import Chance, Compare, Declared, HasStatus, Rate, Recommends, Says, Share, Tally
 from doselang.protocol.model import Citation, Protocol, Rule
 from doselang.protocol.words import (
     decider_words,
@@ -220,7 +220,13 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
     """What stands behind one condition: numbers of patients, or which level it is about."""
     at = "" if fact.level is None else f" at {level_words(protocol, fact.level)}"
     match fact.guard:
-        case Share(place=place) | HasStatus(place) | Compare(place) if fact.level is None:
+        case Tally(scope="counter"):
+            return f"counted {fact.counted}"
+        case Recommends():
+            return level_words(protocol, fact.level) if fact.level is not None else "no level"
+        case Share(place=place) | HasStatus(place) | Compare(place) | Says(place=place) | Chance(place=place) if (
+            fact.level is None
+        ):
             return f"{place_words(protocol, place)} does not exist"
         case Tally(scope="level", place=place) | Rate(scope="level", place=place) if fact.level is None:
             return f"{place_words(protocol, place)} does not exist"
@@ -229,7 +235,9 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
             return f"{known} {'the ' if fact.toxic is not None else ''}{group} cohort{at}"
         case Rate() if fact.toxic is not None and fact.evaluable:
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}, {fact.toxic / fact.evaluable:.1%}"
-        case Share() | Rate():
+        case Chance():
+            return at.removeprefix(" at ")
+        case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
             if what < 0:
@@ -338,6 +346,7 @@ def _clause_record(protocol: Protocol, clause: Clause) -> dict[str, object]:
             "level": None if fact.level is None else protocol.levels[fact.level].label,
             "with_toxicity": fact.toxic,
             "evaluable": fact.evaluable,
+            **({} if fact.counted is None else {"counted": fact.counted}),
         }
         for fact in clause.facts
     ]

@@ -143,7 +143,7 @@ def _span(condition: object, rule: Rule):  # type: ignore[no-untyped-def]
 
 def decision_words(protocol: Protocol, decision: Decision, level: int) -> str:
     """The answers of a decision at a level; what is missing where it is undecided."""
-    moves = moves_words(protocol, moves_of(decision.answers, level))
+    moves = moves_words(protocol, moves_of(decision.answers, level, protocol.parts))
     if decision.undecided is None:
         return moves
     return f"{moves}, then nothing is decided" if moves else "nothing is decided"

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from doselang.check.causes import kinds_of
+from doselang.machine.decisions import GoesOn
 from doselang.machine.exits import Exit, Row
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
@@ -62,6 +63,8 @@ def situations_table(found: Exploration) -> str:
     protocol = found.machine.protocol
     rows = []
     for number, row in enumerate(found.situations.rows):
+        if all(isinstance(e.outcome[0].decision.answers.next, GoesOn) for e in row.exits):
+            continue  # patients beside a cohort, after whom nothing is decided
         state = found.first_state[number]
         bucket, position = found.state(state)
         level = int(found.frames.level[bucket.frames[position]])
@@ -87,7 +90,7 @@ def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: se
     protocol, lines = found.machine.protocol, found.machine.parts[part].lines
     for branch in leaving.outcome:
         decision = branch.decision
-        words = moves_words(protocol, moves_of(decision.answers, level), tried)
+        words = moves_words(protocol, moves_of(decision.answers, level, protocol.parts), tried)
         if decision.undecided is not None:
             words = f"{words}, {decision.undecided.why}" if words else decision.undecided.why
         names = dict.fromkeys(protocol.parts[part].rules[lines[i].rule].name for i in decision.lines)
@@ -146,6 +149,8 @@ def _label(found: Exploration, number: int) -> str:
             return "undecided"
         verdict, name = frame.verdicts[protocol.result], protocol.verdicts[protocol.result].name
         return f"{name}: {level_words(protocol, verdict)}" if verdict >= 0 else f"no {name}"
+    if len(frame.orders) > 1:
+        return f"backfill at {level_words(protocol, frame.orders[-1].level)}"
     kind = kinds_of(found, bucket, np.array([state], np.int32))[0]
     words = {"first": "first cohort", "reopened": "reopened", "added": "more patients"}[kind.kind]
     after = "" if kind.toxicities is None else f" after {kind.toxicities or 'no'} {protocol.toxicities[0].name}"
