@@ -75,12 +75,12 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
 def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
     """For each claim that some mutant breaks, what the first such mutant changes.
 
-    Whole cohorts are tried first, because their machines are smaller.
+    Whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a time.
     """
     broken: dict[int, str] = {}
     ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
     if any(part.rolling for part in protocol.parts):
-        ways = ("whole-cohort", "any-order")
+        ways = ("one-at-a-time", "whole-cohort", "any-order")
     for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():

@@ -15,8 +15,10 @@ from doselang.machine.decisions import Branch, Ended, Opened
 from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, Steps
 from doselang.machine.notation import Group, history_of, history_through
+from doselang.machine.reading import Line
 from doselang.machine.records import FIRST_SIZE
 from doselang.machine.states import Frames
+from doselang.protocol.model import Enrol
 
 SafetyFact = LevelSkipped | AgainstDefinition | EndWithoutVerdict | Incoherent
 
@@ -101,7 +103,7 @@ def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]
         branch = frames.branches[number]
         part, level, rule = deciding(branch, sighting, 3)
         assert isinstance(branch.decision.answers.next, Opened) and sighting.exit is not None
-        if ("skip", part, rule) not in seen:
+        if ("skip", part, rule) not in seen and not _said(parts[part].lines, branch):
             seen.add(("skip", part, rule))
             history = history_through(exploration, sighting.state, sighting.exit)
             yield LevelSkipped(part, rule, history, level, level + branch.decision.answers.next.offset)
@@ -121,6 +123,12 @@ def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]
             seen.add(("verdict", part, rule))
             yield EndWithoutVerdict(part, rule, history_through(exploration, sighting.state, sighting.exit))
     yield from _incoherent(exploration)
+
+
+def _said(lines: tuple[Line, ...], branch: Branch) -> bool:
+    """Whether the rule itself says that the step is of several levels: `escalate 2 levels`."""
+    moves = [move for line in branch.decision.lines for move in lines[line].moves if isinstance(move, Enrol)]
+    return bool(moves) and all(move.place.steps > 1 for move in moves)
 
 
 def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:

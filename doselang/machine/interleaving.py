@@ -156,12 +156,12 @@ class Interleaving:
             yield Point(number, codes, point.entered, point.known, point, asked)
 
     def _astray(self) -> HistoryError:
-        """Why no order leads to the history: what the rules say where most patients have entered."""
+        """Why no order leads to the history: what the rules say where most patients have entered and are known."""
         if not self._refused:
             return self._error("The rules open more places here than the history has patients for.")
-        most = max(point.entered for point, _, _ in self._refused)
-        refused = [one for one in self._refused if one[0].entered == most]
-        groups = self._so_far(most)
+        most = max((point.entered, sum(point.known)) for point, _, _ in self._refused)
+        refused = [one for one in self._refused if (one[0].entered, sum(one[0].known)) == most]
+        groups = self._so_far(most[0])
         opened = {
             (frame.part, level)
             for _, outcome, frame in refused

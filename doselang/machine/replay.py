@@ -307,7 +307,7 @@ class _Player:
 
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
-        early = self.accrual == "one-at-a-time"
+        early = self.accrual != "whole-cohort"
         alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:

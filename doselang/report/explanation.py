@@ -240,7 +240,9 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
         case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
-            return f"{fact.evaluable} evaluable{at}" if what < 0 else f"{fact.toxic} in {fact.evaluable} evaluable{at}"
+            if what < 0:
+                return f"{fact.evaluable} {'evaluable' if what == -1 else 'pending' if what == -2 else 'enrolled'}{at}"
+            return f"{fact.toxic} in {fact.evaluable} evaluable{at}"
         case HasStatus(place) | Compare(place) if fact.level is not None and place.kind != "level":
             return level_words(protocol, fact.level)
         case Declared() if fact.level is not None:
