@@ -16,6 +16,7 @@ from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.records import FIRST_SIZE
 from doselang.machine.situations import Exit
 from doselang.machine.states import Frames
+from doselang.protocol.model import Enrol
 
 SafetyFact = LevelSkipped | AgainstDefinition | EndWithoutVerdict | Incoherent
 
@@ -35,7 +36,7 @@ class SafetyWatch:
                 continue
             rows = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
-            if isinstance(following, Opened) and following.offset > 1:
+            if isinstance(following, Opened) and following.offset > 1 and not _as_written(steps, frames, branch):
                 rows = rows[_skips(steps, frames, rows, following.offset)]
                 _keep(self.skipped, number, steps, rows)
             elif isinstance(following, Ended):
@@ -60,10 +61,23 @@ class SafetyWatch:
 
 
 def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-untyped-def]
-    """Whether some level between this one and the next cohort's has never had a cohort."""
-    tried = frames.machine.records.column(FIRST_SIZE)
-    between = [tried[steps.codes[rows, steps.here[rows] + step]] == 0 for step in range(1, offset)]
-    return np.logical_or.reduce(between)
+    """Whether some level of the ladder between this one and the next cohort's has never had a cohort."""
+    tried, relations = frames.machine.records.column(FIRST_SIZE), frames.machine.setting.relations
+    here = steps.here[rows]
+    found = np.zeros(len(rows), np.bool_)
+    for step in range(1, offset):
+        between = here + step
+        counts = relations.above[here, between] & relations.above[between, here + offset] & relations.ordinary[between]
+        found |= counts & (tried[steps.codes[rows, between]] == 0)
+    return found
+
+
+def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
+    """Whether the rule itself says that it goes up several levels."""
+    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    lines = frames.machine.parts[part].lines
+    moves = [move for line in branch.decision.acted[2] for move in lines[line].moves]
+    return any(isinstance(move, Enrol) and move.place.steps > 1 for move in moves)
 
 
 def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def]
