@@ -175,7 +175,8 @@ def _opened(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
         return Opened(ABSENT - here, size, part)
     code = asked.view.codes[row, level]
     if move.total is not None:
-        size = move.total - int(asked.view.records.tally(-3)[code])
+        # a level that was closed before is not filled up, however many are there
+        size = 0 if asked.closed_before[row, level] else move.total - int(asked.view.records.tally(-3)[code])
     new = not asked.view.records.table[code, FIRST_SIZE]
     alone = of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new))
     return Opened(level - here, size, part, (), alone and not of.rolling)
