@@ -331,6 +331,7 @@ def reads_of(
         for atom in atoms(guard):
             aside[old].atom(atom)
     by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
+    exact = rolls or any(one.exact for one in (seen, *aside))
     reads = Reads(
         tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))),
         tuple(sorted(seen.trial)),
@@ -340,9 +341,7 @@ def reads_of(
         _closes_others(moves),
         tuple(sorted(seen.counters.items())),
         seen.everything,
-        None
-        if rolls or any(one.exact for one in (seen, *aside))
-        else joined(*(one.thresholds for one in (seen, *aside))),
+        None if exact else joined(*(one.thresholds for one in (seen, *aside))),
         tuple({place: None for one in (seen, *aside) for place, columns in one.columns.items() if columns - STATUS}),
     )
     return reads, ceilings
