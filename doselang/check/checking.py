@@ -134,7 +134,9 @@ def _same(cause: Cause) -> object:
 def _not_monotone(protocol: Protocol) -> Iterator[Fact]:
     for number, scenario in enumerate(protocol.scenarios):
         rates = scenario.rates[0]
-        falls = [level for level in range(1, len(rates)) if rates[level] < rates[level - 1]]
+        ladder = [level.ladder for level in protocol.levels]
+        pairs = [level for level in range(1, len(rates)) if ladder[level] == ladder[level - 1]]
+        falls = [level for level in pairs if rates[level] < rates[level - 1]]
         if falls:
             yield NotMonotone(number, 0, falls[0])
 
