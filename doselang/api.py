@@ -15,9 +15,9 @@ from doselang.check.facts import Cause
 from doselang.check.probabilities import weighed
 from doselang.loading import Loaded, load, load_source
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.notation import write_history
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause

@@ -11,7 +11,7 @@ import pytest
 from doselang.api import load, simulate
 from doselang.check.checking import check
 from doselang.cli.testing import run as run_tests
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from tests.oracles import classical
@@ -39,7 +39,7 @@ DESIGNS = ROOT / "protocols" / "designs"
 NAMES = (
     "three-plus-three-escalation-only", "three-plus-three-de-escalation", "three-plus-three", "a-plus-b",
     "a-plus-b-de-escalation", "three-plus-three-plus-three", "accelerated-titration", "pure-de-escalation",
-    "up-and-down", "sequential-cohorts",
+    "up-and-down", "sequential-cohorts", "rolling-six",
 )  # fmt: skip
 VARIANTS = {"A": NAMES[0], "B": NAMES[1], "C": NAMES[2]}
 COUNTS = {

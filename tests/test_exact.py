@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from doselang.diagnostics import Trouble
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import explore
-from doselang.machine.situations import Accrual
 from doselang.machine.weights import flow_of, weigh
 from doselang.protocol.guards import CohortComplete
 from doselang.protocol.model import Declare, Part, Protocol, Scenario, Stop, Toxicity, Verdict

@@ -176,6 +176,7 @@ FINDINGS = (
     ("ladder-no-step", 1, "DL101:4", "`by 40%`"),
     ("ladder-no-unit", 1, "DL207:4", "component drug in mg"),
     ("use-unknown", 1, "DL605:3", "Did you mean “three-plus-three”?"),
+    ("use-unquoted", 1, "DL101:3", '`use "three-plus-three"`'),
     ("use-folder", 1, "DL605:3", "without a folder"),
     ("use-extension", 1, "DL605:3", "without `.dose`"),
     ("use-itself", 1, "DL605:3", "uses itself"),

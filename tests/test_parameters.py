@@ -101,6 +101,10 @@ def test_each_kind_is_kept_with_its_unit_range_and_meaning() -> None:
         ("target times 1.4", Fraction(42, 100)),
         ("target times target", Fraction(9, 100)),
         ("target plus 5%", Fraction(35, 100)),
+        ("target less 5%", Fraction(25, 100)),
+        ("cohorts less size", Fraction(7)),
+        ("cohorts less size times 2 plus 1", Fraction(5)),
+        ("cohorts times size less size less 2", Fraction(25)),
         ("dose times 150%", Fraction(60)),
         ("dose plus dose", Fraction(80)),
         ("size", Fraction(3)),
@@ -121,6 +125,15 @@ def test_a_computed_parameter_keeps_its_kind() -> None:
         "parameter dose is 40 mg/m2\nparameter double is dose times 2"
     ).parameters
     assert (found["high"].kind, found["double"].kind, found["double"].unit) == ("percent", "dose", "mg/m2")
+
+
+def test_a_parameter_that_is_another_one_follows_it_until_it_is_set() -> None:
+    text = "parameter cohorts is 10\nparameter total is cohorts times 3\nparameter stop-at is total"
+    assert values(text)["stop-at"] == 30
+    assert values(text, "cohorts=4")["stop-at"] == 12
+    assert values(text, "cohorts=4", "stop-at=9")["stop-at"] == 9
+    with pytest.raises(Trouble, match="`stop-at` is a number, not a percentage"):
+        loaded(text, "stop-at=30%")
 
 
 def test_a_computed_parameter_follows_what_is_set() -> None:

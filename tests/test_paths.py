@@ -18,9 +18,9 @@ from doselang.conduct.pathways import Pathways, pathways
 from doselang.diagnostics import Trouble
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.notation import parse_history, write_history
 from doselang.machine.replay import replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 from doselang.simulate.exact import exact
 from doselang.simulate.scenarios import from_rates, named

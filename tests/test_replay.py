@@ -95,7 +95,7 @@ def test_a_look_is_asked_again_as_it_was() -> None:
     assert [bool(view.closed()[0, 1]) for view in views] == [False, True, True]
     lines = tuple(i for lines in look.branch.decision.acted for i in lines)
     assert tuple(i for i in range(asked.active.shape[1]) if asked.active[0, i]) == lines
-    assert opens(look.branch, look.frame) == (0, 0)
+    assert opens(look.branch, look.frame) == [(0, 0)]
 
 
 # ---- the start on a higher level: the first visit to a lower one is a first cohort ----

@@ -179,7 +179,7 @@ def test_help(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "status"),
-    [("1", {0, 1}), ("4", {0, 1}), ("0", {1}), ("-3", {1}), ("2.5", {1}), ("50%", {1}), ("201", {2}), ("1" * 12, {2})],
+    [("1", {0, 1}), ("4", {0, 1}), ("0", {1}), ("-3", {1}), ("2.5", {1}), ("50%", {2}), ("201", {2}), ("1" * 12, {2})],
 )
 def test_values_of_a_parameter(value: str, status: set[int], capsys: Capture) -> None:
     for command in (["check", "--quiet"], ["test"], ["show", "--as", "protocol"], ["simulate", "--dlt", "1%,2%,3%,4%"]):
@@ -303,7 +303,9 @@ def test_fmt_leaves_faulty_files_alone(capsys: Capture, tmp_path: Path) -> None:
         copy = tmp_path / path.name
         copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
         before = copy.read_bytes()
-        if any(item.code.startswith("DL1") for item in load(str(copy)).diagnostics):
+        found = load(str(copy))
+        own = [item for item in found.diagnostics if found.source.path_of(item.span.start) == str(copy)]
+        if any(item.code.startswith("DL1") for item in own):
             assert run(["fmt", str(copy)]) == 1
             assert "left as it is" in capsys.readouterr().err
             assert copy.read_bytes() == before

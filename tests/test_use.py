@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from doselang.api import simulate
 from doselang.cli import run
-from doselang.diagnostics import Diagnostic, Trouble
+from doselang.diagnostics import Diagnostic, Report, Trouble
 from doselang.loading import MOST_DEEP, Loaded, load
 from doselang.protocol.model import Protocol, Scenario
+from doselang.resolve import resolve
+from doselang.resolve.composing import Used, compose
 from doselang.source import Source, Span
+from doselang.syntax import nodes as n
+from doselang.syntax.parse import parse
+from tests.test_resolve import any_node
 
 ROOT = Path(__file__).parent.parent
 DESIGN = (ROOT / "protocols" / "designs" / "three-plus-three.dose").read_text(encoding="utf-8")
@@ -161,29 +169,47 @@ def test_changing_a_design_is_the_same_as_editing_its_text(tmp_path: Path) -> No
     assert composed.claims == by_hand.claims and composed.levels == by_hand.levels
 
 
-@pytest.mark.parametrize(
-    ("own", "what"),
-    [
-        ("level low drug 5\nlevel high drug 6\nstart at level high", lambda p: ([x.label for x in p.levels], p.start) == (["low", "high"], 1)),
-        ("cycle is 21 days", lambda p: p.cycle == "21 days"),
-        ("component drug in mcg", lambda p: [c.unit for c in p.components] == ["mcg"]),
-        ('toxicity DLT within 14 days means "other"', lambda p: [(t.window, t.means) for t in p.toxicities] == [("within 14 days", "other")]),
-        ("toxicity mild", lambda p: [t.name for t in p.toxicities] == ["DLT", "mild"]),
-        ('body committee means "four people"', lambda p: [b.means for b in p.bodies] == ["four people"]),
-        ("verdict MTD requires at least 6 evaluable", lambda p: len(p.verdicts) == 1 and p.verdicts[0].requires.count.low == 6),
-        ("part escalation\ncohorts of 2", lambda p: p.parts[0].cohort == 2),
-        ('part escalation "the first part"', lambda p: p.parts[0].title == "the first part" and p.parts[0].cohort == 3),
-        ("part escalation\naccrue at most 9 patients at a level", lambda p: [x.high for x in p.parts[0].limits] == [9]),
-        ("part escalation\naccrue at most 12 in the part", lambda p: [x.high for x in p.parts[0].limits] == [6, 12]),
-        ('claim "few patients" always at most 9 evaluable at this level', lambda p: [c.guard.count.high for c in p.claims] == [9]),
-        ('claim "more"  always at most 9 evaluable at this level', lambda p: len(p.claims) == 2),
-        ("parameter size is 2", lambda p: p.parts[0].cohort == 2 and p.parameters["total"].value == 6),
-        ('part later\ncohorts of 5\nrule "end" when the cohort is complete then stop', lambda p: [x.name for x in p.parts] == ["escalation", "later"]),
-        ('silent "another thing"', lambda p: len(p.silences) == 2),
-    ],
-)  # fmt: skip
-def test_what_the_file_states_itself(own: str, what: object, folder: Path) -> None:
-    assert what(meant(folder, f'use "base"\n{own}'))  # type: ignore[operator]
+def low_of(guard: object) -> int:
+    return guard.count.low  # type: ignore[attr-defined, no-any-return]
+
+
+def high_of(guard: object) -> int:
+    return guard.count.high  # type: ignore[attr-defined, no-any-return]
+
+
+LATER = 'part later\ncohorts of 5\nrule "end" when the cohort is complete then stop'
+
+# What the file states, and what it then means: a reading of the protocol, and its value.
+STATED: dict[str, tuple[Callable[[Protocol], object], object]] = {
+    "level low drug 5\nlevel high drug 6\nstart at level high": (
+        lambda p: ([level.label for level in p.levels], p.start), (["low", "high"], 1)
+    ),
+    "cycle is 21 days": (lambda p: p.cycle, "21 days"),
+    "component drug in mcg": (lambda p: [component.unit for component in p.components], ["mcg"]),
+    'toxicity DLT within 14 days means "other"': (
+        lambda p: [(toxicity.window, toxicity.means) for toxicity in p.toxicities], [("within 14 days", "other")]
+    ),
+    "toxicity mild": (lambda p: [toxicity.name for toxicity in p.toxicities], ["DLT", "mild"]),
+    'body committee means "four people"': (lambda p: [body.means for body in p.bodies], ["four people"]),
+    "verdict MTD requires at least 6 evaluable": (lambda p: [low_of(verdict.requires) for verdict in p.verdicts], [6]),
+    "part escalation\ncohorts of 2": (lambda p: p.parts[0].cohort, 2),
+    'part escalation "the first part"': (lambda p: (p.parts[0].title, p.parts[0].cohort), ("the first part", 3)),
+    "part escalation\naccrue at most 9 patients at a level": (lambda p: [x.high for x in p.parts[0].limits], [9]),
+    "part escalation\naccrue at most 12 in the part": (lambda p: [x.high for x in p.parts[0].limits], [6, 12]),
+    'claim "few patients" always at most 9 evaluable at this level': (
+        lambda p: [high_of(claim.guard) for claim in p.claims], [9]
+    ),
+    'claim "another"  always at most 9 evaluable at this level': (lambda p: len(p.claims), 2),
+    "parameter size is 2": (lambda p: (p.parts[0].cohort, p.parameters["total"].value), (2, 6)),
+    LATER: (lambda p: [part.name for part in p.parts], ["escalation", "later"]),
+    'silent "another thing"': (lambda p: len(p.silences), 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("own", STATED)
+def test_what_the_file_states_itself(own: str, folder: Path) -> None:
+    reading, value = STATED[own]
+    assert reading(meant(folder, f'use "base"\n{own}')) == value
 
 
 def test_rules_are_added_replaced_and_left_out(folder: Path) -> None:
@@ -357,10 +383,8 @@ def test_a_label_in_another_file_names_it(folder: Path, capsys: Capture, monkeyp
     assert run(["check", "trial.dose"]) == 1
     told = capsys.readouterr().out
     assert "trial.dose:2:17: error DL206" in told
-    assert (
-        "     : base.dose\n   3 | parameter levels is 3  from 1 to 6\n     |                        ----------- the range"
-        in told
-    )
+    underlined = f"     | {'':23}----------- the range"
+    assert f"     : base.dose\n   3 | parameter levels is 3  from 1 to 6\n{underlined}" in told
     run(["check", "--format", "json", "trial.dose"])
     item = json.loads(capsys.readouterr().out)["files"][0]["diagnostics"][0]
     assert "path" not in item and item["labels"][0]["path"] == "base.dose" and item["labels"][0]["line"] == 3
@@ -459,3 +483,106 @@ def test_a_design_too_large_is_told_at_the_design(folder: Path) -> None:
     found = loaded(folder, 'use "large"')
     wrong = [item for item in errors(found) if item.code == "DL704"]
     assert [found.source.path_of(item.span.start) for item in wrong] == [str(folder / "large.dose")]
+
+
+# ---- the designs that come with doselang ----
+
+LIBRARY = sorted(path.stem for path in (ROOT / "protocols" / "designs").glob("*.dose"))
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_design_can_be_used(name: str, tmp_path: Path) -> None:
+    """Used without a change it is the design itself."""
+    alone = load(str(ROOT / "protocols" / "designs" / f"{name}.dose")).protocol
+    used = meant(tmp_path, f'use "{name}"')
+    assert alone is not None
+    for mine, theirs in zip(used.parts, alone.parts, strict=True):
+        assert [(rule.name, rule.cases, rule.overrides) for rule in mine.rules] == [
+            (rule.name, rule.cases, rule.overrides) for rule in theirs.rules
+        ]
+    nothing = {"title": "", "text": None, "examples": (), "scenarios": (), "parts": (), "citations": ()}
+    assert evolve(used, **nothing, claims=()) == evolve(alone, **nothing, claims=())  # type: ignore[arg-type]
+    assert [claim.guard for claim in used.claims] == [claim.guard for claim in alone.claims]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_new_files_that_use_a_design(
+    name: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["new", "my-trial", "--design", name, "--use"]) == 0
+    assert "doselang check my-trial.dose" in capsys.readouterr().out
+    found = load("my-trial.dose")
+    design = load(str(ROOT / "protocols" / "designs" / f"{name}.dose"))
+    assert found.protocol is not None and design.protocol is not None and found.protocol.title == "my trial"
+    assert {key: one.value for key, one in found.protocol.parameters.items()} == {
+        key: one.value for key, one in design.protocol.parameters.items()
+    }
+    assert run(["fmt", "--check", "my-trial.dose"]) == 0
+    assert run(["new", "my-trial", "--design", name, "--use"]) == 2
+    assert run(["new", name, "--design", name, "--use"]) == 2 and not Path(f"{name}.dose").exists()
+
+
+# ---- tables, methods and counters of a design ----
+
+ADVISED = """\
+protocol "A design with an adviser"
+parameter target is 30%  from 10% to 50%
+levels 1 to 3
+start at level 1
+toxicity DLT
+table boundaries
+  from "boundaries.csv"
+use too-toxic as safety with target target
+counter quiet
+part escalation
+cohorts of 3
+rule "end" when the cohort is complete then declare no MTD, stop
+"""
+
+
+def test_tables_and_methods_of_a_design(folder: Path) -> None:
+    """A table in a file beside the design is read; one of the same name, or a method, takes its place."""
+    (folder / "advised.dose").write_text(ADVISED, encoding="utf-8")
+    rows = "n,toxicities,decision\n3,0,escalate\n3,1,stay\n3,2,de-escalate\n3,3,stop\n"
+    (folder / "boundaries.csv").write_text(rows, encoding="utf-8")
+    alone = load(str(folder / "advised.dose")).protocol
+    found = meant(folder, 'use "advised"')
+    assert alone is not None and found.advisers == alone.advisers
+    given = meant(folder, 'use "advised" with target 25%')
+    assert given.advisers[0] == alone.advisers[0] and given.advisers[1] != alone.advisers[1]
+    by_method = meant(folder, 'use "advised"\nuse boin as boundaries with target target\ncounter quiet means "none"')
+    assert [adviser.name for adviser in by_method.advisers] == ["boundaries", "safety"]
+    assert by_method.advisers[0] != alone.advisers[0] and by_method.advisers[1] == alone.advisers[1]
+    (folder / "boundaries.csv").unlink()
+    assert [item.code for item in errors(loaded(folder, 'use "advised"'))] == ["DL604"]
+
+
+STATEMENTS = st.lists(any_node(n.Statement), max_size=12)
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.lists(any_node(n.Statement), max_size=12), st.lists(any_node(n.Statement), max_size=12), any_node(n.UseDesign)
+)
+def test_no_file_and_no_design_make_composing_fail(
+    own: list[n.Statement], design: list[n.Statement], use: n.UseDesign
+) -> None:
+    """Whatever the two hold, the whole has what it should: no title, text or example of the design."""
+    report = Report()
+    base = parse(Source("base.dose", BASE), Report(), 1000).statements
+    used = Used(use, n.File((*base, *design), span=Span(1000, 9000)), None)
+    whole = compose(n.File((*own, use), span=Span(0, 900)), [used], report)
+    kept = [statement for statement in own if not isinstance(statement, n.UseDesign)]
+    taken = [statement for statement in whole.file.statements if all(statement is not one for one in kept)]
+    assert not any(isinstance(one, n.ProtocolTitle | n.TextFile | n.Example | n.Scenario) for one in taken)
+    if not report.has_errors:
+        there = {id(statement) for statement in whole.file.statements}
+        assert all(id(one) in there or one_header(one) for one in kept)
+    resolve(whole.file, report, text=None, composed=whole)
+    whole.shown()
+
+
+def one_header(statement: n.Statement) -> bool:
+    """Whether a statement may be left out, since the design has the same header."""
+    return isinstance(statement, n.Part | n.State | n.Course)

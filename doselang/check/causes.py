@@ -10,9 +10,10 @@ from attrs import define, field
 from doselang.check.facts import Cause, CohortKind
 from doselang.machine.decisions import Decision, Undecided
 from doselang.machine.exploring import Bucket, Exploration
-from doselang.machine.notation import history_through, write_history
+from doselang.machine.notation import PENDING, Group, history_through, write_history
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_SIZE, Ints
 from doselang.machine.relations import NOWHERE
+from doselang.protocol.model import Protocol
 
 MOST_COMPARED = 64
 """How many histories with the same number of patients are compared letter by letter for the first one."""
@@ -45,21 +46,22 @@ def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[Coh
     """The kind of the cohort under way in some states of a bucket."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
     relations = exploration.machine.setting.relations
+    columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
+    kept = exploration.machine.records.ceilings[columns].any()
+    codes, here = bucket.codes[states], exploration.frames.level[bucket.frames[states]]
+    lines, above = np.arange(len(states)), relations.step(1)[here]
+    record, higher = table[codes[lines, here]], table[codes[lines, above]]
+    first = (record[:, FIRST_SIZE] != 0) & (record[:, ADDED_SIZE] == 0)
+    below_closed = ~first & (above != NOWHERE) & (higher[:, CLOSED] != 0)
+    toxic = record[:, columns].sum(axis=1).tolist()
     kinds = []
-    for state in states:
-        here = exploration.frames.level[bucket.frames[state]]
-        codes = bucket.codes[state]
-        record = table[codes[here]]
-        above = int(relations.step(1)[here])
-        higher = None if above == NOWHERE else table[codes[above]]
-        if record[FIRST_SIZE] and not record[ADDED_SIZE]:
+    for n, state in enumerate(np.asarray(states).tolist()):
+        if first[n]:
             kinds.append(CohortKind("first"))
-        elif higher is not None and higher[CLOSED] and _level_before(exploration, bucket, int(state)) != here:
+        elif below_closed[n] and _level_before(exploration, bucket, state) != here[n]:
             kinds.append(CohortKind("reopened"))
         else:
-            columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
-            kept = exploration.machine.records.ceilings[columns].any()
-            kinds.append(CohortKind("added", int(record[columns].sum()) if kept else None))
+            kinds.append(CohortKind("added", toxic[n] if kept else None))
     return kinds
 
 
@@ -75,13 +77,17 @@ def _level_before(exploration: Exploration, bucket: Bucket, state: int) -> int:
 def undecided_steps(exploration: Exploration) -> Iterator[tuple[int, int, int, int]]:
     """(patients, state, exit, state led to) of every step to an undecided end, in the order of the buckets."""
     branches, frames = exploration.frames.branches, exploration.frames.frames
+    ended = np.array([frame.end >= 0 for frame in frames], np.bool_)
     for bucket in exploration.buckets:
         ends = np.append(bucket.steps, len(bucket.came_from))
-        for state in np.flatnonzero(bucket.ended).tolist():
-            branch = branches[frames[bucket.frames[state]].end]
-            if branch.decision.undecided is not None:
+        for state in np.flatnonzero(ended[bucket.frames]).tolist():
+            number = frames[bucket.frames[state]].end
+            if branches[number].decision.undecided is not None:
                 for step in range(ends[state], ends[state + 1]):
-                    yield bucket.patients, int(bucket.came_from[step]), int(bucket.came_by[step]), bucket.start + state
+                    source, exit = int(bucket.came_from[step]), int(bucket.came_by[step])
+                    # where patients are pending at the end they become known by further steps
+                    if exploration.situations.branch[exit] == number:
+                        yield bucket.patients, source, exit, bucket.start + state
 
 
 def find_causes(exploration: Exploration) -> list[tuple[Cause, list[tuple[int, int, int]]]]:
@@ -125,15 +131,18 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
 
 def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:
     """Part and kind of cohorts of which some outcome is decided."""
-    found: set[tuple[int, CohortKind]] = set()
-    situations = exploration.situations
-    branches = exploration.frames.branches
+    situations, branches = exploration.situations, exploration.frames.branches
     ruled = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
-    for row, first in exploration.first_state.items():
-        exits = range(situations.first[row], situations.first[row] + situations.count[row])
-        if any(ruled[situations.branch[exit]] for exit in exits):
-            bucket, state = exploration.state(first)
-            found.add((situations.rows[row].part, kinds_of(exploration, bucket, np.array([state], np.int32))[0]))
+    before = np.concatenate([[0], np.cumsum(ruled[situations.branch])])
+    decided = before[situations.first + situations.count] > before[situations.first]
+    rows = [row for row in exploration.first_state if decided[row]]
+    states = np.array([exploration.first_state[row] for row in rows], np.int32)
+    parts = np.array([situations.rows[row].part for row in rows], np.int32)
+    found: set[tuple[int, CohortKind]] = set()
+    for bucket in exploration.buckets:
+        some = np.flatnonzero((states >= bucket.start) & (states < bucket.start + len(bucket)))
+        kinds = kinds_of(exploration, bucket, states[some] - bucket.start)
+        found.update(zip(parts[some].tolist(), kinds, strict=True))
     return found
 
 
@@ -162,12 +171,22 @@ def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
     bucket, position = exploration.state(state)
     decision: Decision = exploration.frames.branches[exploration.situations.branch[exit]].decision
     assert decision.undecided is not None
+    level = int(exploration.frames.level[bucket.frames[position]])
+    outcomes = tuple(sorted(met.outcomes))
+    if protocol.parts[met.part].rolling:
+        outcomes = (_shown_at(history, level, protocol),)
     return Cause(
-        decision.undecided, met.part, met.kind, tuple(sorted(met.outcomes)), met.size,
+        decision.undecided, met.part, met.kind, outcomes, met.size,
         every and met.undecided.why == "no answer",
-        met.acted, int(exploration.frames.level[bucket.frames[position]]),
+        met.acted, level,
         history, len(met.steps), _opener(exploration, bucket, position),
     )  # fmt: skip
+
+
+def _shown_at(history: tuple[Group, ...], level: int, protocol: Protocol) -> tuple[int, int]:
+    """How many patients are known at a level by a history, and how many of them have a DLT."""
+    letters = "".join(group.letters for group in history if group.level == level)
+    return len(letters) - letters.count(PENDING), letters.count(protocol.toxicities[0].letter)
 
 
 def _opener(exploration: Exploration, bucket: Bucket, state: int) -> tuple[int, int] | None:

@@ -16,10 +16,11 @@ from doselang.check.safety import SafetyWatch, safety
 from doselang.check.watching import Watcher
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import compile_course, environments, explore_course
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
 from doselang.machine.notation import history_of
+from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
-from doselang.machine.situations import Accrual
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol
 
@@ -45,14 +46,16 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     """
     machine = compile_protocol(protocol, for_claims=True)
     try:
-        found = _watched(machine, "one-at-a-time", max_states)
+        one = _watched(machine, "one-at-a-time", max_states)
         whole = _watched(machine, "whole-cohort", max_states)
+        rolling = any(part.rolling for part in protocol.parts)
+        found = _watched(machine, "any-order", max_states) if rolling else one
     except Endless as endless:
         return _endless(endless, protocol)
     except TooManyStates as many:
         assert many.found is not None
         return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states)
-    causes = list(_causes(found.exploration, whole.exploration))
+    causes = list(_causes(one.exploration, whole.exploration, found.exploration))
     unfinished = {cause.part for cause in causes if cause.undecided.why != "silence"}
     facts: list[Fact] = [*causes, *coverage(found.exploration, whole.exploration, unfinished), *_safety(found, whole)]
     outcomes = list(checked_claims(found, whole, mutate=mutate))
@@ -109,8 +112,11 @@ def _endless(endless: Endless, protocol: Protocol) -> Checked:
     return Checked(protocol, (fact, *_met(found)), found.states, found.max_patients, complete=False)
 
 
-def _causes(found: Exploration, whole: Exploration) -> Iterator[Cause]:
-    """The causes under both ways of entering, each with the probability of meeting it in every scenario."""
+def _causes(found: Exploration, whole: Exploration, any_order: Exploration) -> Iterator[Cause]:
+    """The causes under both ways of entering, each with the probability of meeting it in every scenario.
+
+    Those that only another order of arrivals and outcomes meets, in a rolling part, have none.
+    """
     one_by_one = find_causes(found)
     known = {_same(cause) for cause, _ in one_by_one}
     only_whole = [
@@ -118,6 +124,10 @@ def _causes(found: Exploration, whole: Exploration) -> Iterator[Cause]:
         for cause, steps in find_causes(whole)
         if _same(cause) not in known
     ]
+    known |= {_same(cause) for cause, _ in only_whole}
+    if any_order is not found:
+        others = (cause for cause, _ in find_causes(any_order) if _same(cause) not in known)
+        yield from (evolve(cause, accrual="any-order") for cause in others)
     for found_by, causes in ((found, one_by_one), (whole, only_whole)):
         scenarios = found.machine.protocol.scenarios
         weights = weighed(found_by, scenarios) if causes and scenarios else None
@@ -132,11 +142,10 @@ def _same(cause: Cause) -> object:
 
 
 def _not_monotone(protocol: Protocol) -> Iterator[Fact]:
+    above = Relations(protocol.levels).above
     for number, scenario in enumerate(protocol.scenarios):
         rates = scenario.rates[0]
-        ladder = [level.ladder for level in protocol.levels]
-        pairs = [level for level in range(1, len(rates)) if ladder[level] == ladder[level - 1]]
-        falls = [level for level in pairs if rates[level] < rates[level - 1]]
+        falls = [b for b in range(len(rates)) if any(above[a, b] and rates[b] < rates[a] for a in range(b))]
         if falls:
             yield NotMonotone(number, 0, falls[0])
 

@@ -13,9 +13,9 @@ from doselang.check.mutants import Mutant, mutants
 from doselang.check.safety import SafetyWatch
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import Group, history_of, history_through
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400
@@ -75,10 +75,13 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
 def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
     """For each claim that some mutant breaks, what the first such mutant changes.
 
-    Whole cohorts are tried first, because their machines are smaller.
+    Whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a time.
     """
     broken: dict[int, str] = {}
-    for accrual in ("whole-cohort", "one-at-a-time"):
+    ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
+    if any(part.rolling for part in protocol.parts):
+        ways = ("one-at-a-time", "whole-cohort", "any-order")
+    for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
                 return broken

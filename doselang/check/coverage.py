@@ -19,12 +19,13 @@ from doselang.check.facts import (
 from doselang.check.survey import PartSurvey, literals, survey
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, history_of, letters_of
 from doselang.machine.records import Ints
-from doselang.machine.situations import Exit, after_outcomes, outcomes_of
-from doselang.protocol.model import Close, Continue, Declare, Enter, Move, Protocol
+from doselang.machine.situations import after_outcomes, outcomes_of
+from doselang.protocol.model import Backfill, Close, Continue, Count, Declare, Enter, Move, Protocol
 
 
 def coverage(exploration: Exploration, whole: Exploration, unfinished: set[int]) -> Iterator[Fact]:
@@ -132,7 +133,7 @@ def _others(part: PartMachine, decision: Decision, rule: int) -> set[int] | None
 
 def _same_question(one: Move, other: Move) -> bool:
     """Whether two moves, which agree where both act, answer the same question."""
-    if isinstance(one, Close) or isinstance(other, Close):
+    if isinstance(one, Close | Count | Backfill) or isinstance(other, Close | Count | Backfill):
         return one == other
     if isinstance(one, Declare) or isinstance(other, Declare):
         return isinstance(one, Declare) and isinstance(other, Declare) and one.verdict == other.verdict
@@ -147,10 +148,12 @@ def _mute_silences(exploration: Exploration) -> Iterator[Fact]:
 
 
 def _unreached_levels(exploration: Exploration) -> Iterator[Fact]:
+    """Levels at which nobody is ever treated; a grid has every pair of doses, wanted or not."""
     reached = {order.level for frame in exploration.frames.frames for order in frame.orders}
     reached |= _levels_of_the_course(exploration.machine.protocol)
+    levels = exploration.machine.protocol.levels
     for level in range(exploration.machine.levels):
-        if level not in reached:
+        if level not in reached and levels[level].position is None:
             yield LevelUnreached(level)
 
 
@@ -190,7 +193,10 @@ def _other_decision(exploration: Exploration, part: PartMachine, size: int, rows
     decided = decide(exploration.machine, part, view, begun)
     for position, row in enumerate(rows):
         complete = decided[position * len(nodes) : (position + 1) * len(nodes)]
+        alone = exploration.frames.sentinel[frames[position]]
         for leaving in filter(_ruled_early, exploration.situations.rows[row].exits):
+            if alone and sum(leaving.counts) == 1:
+                continue  # the others enter after their sentinel alone, however the patients enter
             for node, outcome in zip(nodes, complete, strict=True):
                 reached = all(a >= b for a, b in zip(node, leaving.counts, strict=True))
                 if reached and outcome is not None and _differs(outcome[0].decision, leaving):

@@ -13,8 +13,8 @@ from attrs import field, frozen
 
 from doselang.machine.course import CourseStep
 from doselang.machine.decisions import Decision, Undecided
+from doselang.machine.exits import Accrual
 from doselang.machine.notation import Group
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Guard
 
 History = tuple[Group, ...]

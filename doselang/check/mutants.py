@@ -21,6 +21,7 @@ from doselang.protocol.guards import (
     Place,
     PlaceKind,
     Range,
+    Says,
     Share,
     Standing,
     Tally,
@@ -31,6 +32,7 @@ from doselang.protocol.model import (
     Case,
     Close,
     Continue,
+    Count,
     Declare,
     Enrol,
     Enter,
@@ -56,7 +58,8 @@ PLACED = (Backfill, Begin, Close, Continue, Declare, Enrol, Enter)
 
 _OTHER_WAY: dict[str, PlaceKind] = {
     "next higher": "next lower", "next lower": "next higher", "next lower that remains": "next higher",
-    "lowest": "highest", "highest": "lowest", "this": "next higher",
+    "lowest": "highest", "highest": "lowest", "this": "next higher", "highest where": "lowest where",
+    "lowest where": "highest where", "recommended": "highest",
 }  # fmt: skip
 
 
@@ -65,11 +68,10 @@ def mutants(protocol: Protocol) -> Iterator[Mutant]:
     free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
     swapped = _moves_swapped(free)
     # The last rules of a part tend to lead to other levels and parts: to change their moves breaks most, so these come
-    # first. There are many pairs to swap: some at the beginning, the rest at the end.
+    # first. There are many pairs to swap: some at the beginning, the rest in turn with all other changes.
     yield from islice(swapped, FIRST_SWAPPED)
     yield from reversed(list(_moves_turned(free)))
-    yield from _in_turn(_thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free))
-    yield from swapped
+    yield from _in_turn(swapped, _thresholds(free), _rules_left_out(free), _guards_turned(free), _sizes(free))
 
 
 def _in_turn(*kinds: Iterator[Mutant]) -> Iterator[Mutant]:
@@ -172,11 +174,19 @@ def _sizes(protocol: Protocol) -> Iterator[Mutant]:
 
 def _other_sizes(case: Case) -> Iterator[tuple[Case, str]]:
     for m, move in enumerate(case.moves):
-        if isinstance(move, Enrol) and move.size is not None:
-            for size in (move.size + 1, move.size - 1):
-                if size > 0:
-                    moves = (*case.moves[:m], evolve(move, size=size), *case.moves[m + 1 :])
-                    yield evolve(case, moves=moves), f"{size} patients for {move.size}"
+        for changed, words in _resized(move):
+            yield evolve(case, moves=(*case.moves[:m], changed, *case.moves[m + 1 :])), words
+
+
+def _resized(move: Move) -> Iterator[tuple[Move, str]]:
+    """A cohort with one patient more or fewer, or filled up to one more or fewer."""
+    if not isinstance(move, Enrol | Begin | Backfill):
+        return
+    for name in ("size", "total"):
+        number = getattr(move, name, None)
+        for other in (number + 1, number - 1) if number is not None else ():
+            if other > 0:
+                yield evolve(move, **{name: other}), f"{other} patients for {number}"
 
 
 def _turned_moves(case: Case) -> Iterator[tuple[Case, str]]:
@@ -185,6 +195,8 @@ def _turned_moves(case: Case) -> Iterator[tuple[Case, str]]:
             yield evolve(case, moves=(*case.moves[:m], changed, *case.moves[m + 1 :])), "another level"
         if isinstance(move, Close) and len(case.moves) > 1:
             yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "the level is not closed"
+        if isinstance(move, Count) and (len(case.moves) > 1 or case.gate is not None):
+            yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "a counter is left as it is"
 
 
 def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:
@@ -201,9 +213,19 @@ def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:
 def _turned(move: Move) -> Iterator[Move]:
     if isinstance(move, Enter) and move.place is None:
         yield evolve(move, place=Place("next higher"))
-    if not isinstance(move, PLACED) or move.place is None or move.place.kind not in _OTHER_WAY:
+    if isinstance(move, Close) and move.all_above:
+        yield evolve(move, all_above=False)
+    if not isinstance(move, PLACED) or move.place is None:
         return
-    yield evolve(move, place=Place(_OTHER_WAY[move.place.kind], steps=move.place.steps, axis=move.place.axis))
+    if move.place.axis >= 0:
+        yield evolve(move, place=evolve(move.place, axis=1 - move.place.axis))
+    if move.place.steps > 1:
+        yield evolve(move, place=evolve(move.place, steps=move.place.steps - 1))
+    if move.place.kind == "level" and move.place.index > 0:
+        yield evolve(move, place=evolve(move.place, index=move.place.index - 1))
+    if move.place.kind not in _OTHER_WAY:
+        return
+    yield evolve(move, place=evolve(move.place, kind=_OTHER_WAY[move.place.kind], index=-1))
     if move.place.kind == "next higher":
         yield evolve(move, place=Place("this"))
     if move.place.kind == "next lower that remains":
@@ -252,6 +274,8 @@ def _turned_atom(atom: Guard) -> Iterator[tuple[Guard, str]]:
             if standing == "remains":
                 yield evolve(atom, standing="exists"), "`exists` for `remains`"
         case HasStatus(place) | Tally(place=place) | Share(place=place) if place.kind in ("next lower", "next higher"):
-            yield evolve(atom, place=Place(_OTHER_WAY[place.kind])), "higher and lower exchanged"
+            yield evolve(atom, place=evolve(place, kind=_OTHER_WAY[place.kind])), "higher and lower exchanged"
+        case Says(word=word):
+            yield evolve(atom, word=word - 1 if word else 1), "another word of an adviser"
         case Compare(_, relation) if relation != "same":
             yield evolve(atom, relation="above" if relation == "below" else "below"), "above and below exchanged"

@@ -9,12 +9,14 @@ from attrs import define, field
 
 from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
 from doselang.check.watching import Sighting, view_of_looks
+from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, truth
 from doselang.machine.decisions import Branch, Ended, Opened
+from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, Steps
 from doselang.machine.notation import Group, history_of, history_through
+from doselang.machine.reading import Line
 from doselang.machine.records import FIRST_SIZE
-from doselang.machine.situations import Exit
 from doselang.machine.states import Frames
 from doselang.protocol.model import Enrol
 
@@ -30,13 +32,13 @@ class SafetyWatch:
     no_verdict: dict[int, Sighting] = field(factory=dict)
 
     def __call__(self, steps: Steps, frames: Frames) -> None:
-        for number in np.unique(steps.branch).tolist():
+        for number in present(steps.branch):
             branch = frames.branches[number]
             if branch.decision.undecided is not None:
                 continue
             rows = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
-            if isinstance(following, Opened) and following.offset > 1 and not _as_written(steps, frames, branch):
+            if isinstance(following, Opened) and following.offset > 0 and not _as_written(steps, frames, branch):
                 rows = rows[_skips(steps, frames, rows, following.offset)]
                 _keep(self.skipped, number, steps, rows)
             elif isinstance(following, Ended):
@@ -56,20 +58,23 @@ class SafetyWatch:
             there = view.take(declared)
             there.here = there.verdicts[:, number].astype(np.int32)
             wrong = rows[declared[truth(verdict.requires, there) != 1]]
-            for branch in np.unique(steps.branch[wrong]).tolist():
+            for branch in present(steps.branch[wrong]):
                 _keep(self.against, (number, branch), steps, wrong[steps.branch[wrong] == branch])
 
 
 def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-untyped-def]
-    """Whether some level of the ladder between this one and the next cohort's has never had a cohort."""
-    tried, relations = frames.machine.records.column(FIRST_SIZE), frames.machine.setting.relations
-    here = steps.here[rows]
-    found = np.zeros(len(rows), np.bool_)
-    for step in range(1, offset):
-        between = here + step
-        counts = relations.above[here, between] & relations.above[between, here + offset] & relations.ordinary[between]
-        found |= counts & (tried[steps.codes[rows, between]] == 0)
-    return found
+    """Whether a level between this one and the next cohort's has never had a cohort: on a grid, none of them has.
+
+    On a grid several ways lead from one pair of doses to a higher one, and one of them is enough.
+    """
+    relations, here = frames.machine.setting.relations, steps.here[rows]
+    untried = frames.machine.records.column(FIRST_SIZE)[steps.codes[rows]] == 0
+    between = relations.above[here] & relations.above.T[here + offset] & relations.ordinary
+    if any(level.position is not None for level in relations.levels):
+        skipped = between.any(axis=1) & (untried | ~between).all(axis=1)
+    else:
+        skipped = (untried & between).any(axis=1)
+    return skipped
 
 
 def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
@@ -106,7 +111,7 @@ def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]
         branch = frames.branches[number]
         part, level, rule = deciding(branch, sighting, 3)
         assert isinstance(branch.decision.answers.next, Opened) and sighting.exit is not None
-        if ("skip", part, rule) not in seen:
+        if ("skip", part, rule) not in seen and not _said(parts[part].lines, branch):
             seen.add(("skip", part, rule))
             history = history_through(exploration, sighting.state, sighting.exit)
             yield LevelSkipped(part, rule, history, level, level + branch.decision.answers.next.offset)
@@ -128,26 +133,35 @@ def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]
     yield from _incoherent(exploration)
 
 
+def _said(lines: tuple[Line, ...], branch: Branch) -> bool:
+    """Whether the rule itself says that the step is of several levels: `escalate 2 levels`."""
+    moves = [move for line in branch.decision.lines for move in lines[line].moves if isinstance(move, Enrol)]
+    return bool(moves) and all(move.place.steps > 1 for move in moves)
+
+
 def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:
     """Complete cohorts that differ in one patient, without and with a DLT, where the DLT leads to a bolder move."""
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     result = exploration.machine.protocol.result
+    met: set[int] = set()
     for row, made in enumerate(exploration.situations.rows):
+        if id(made) in met:  # situations share rows
+            continue
+        met.add(id(made))
         exits = {e.counts: e for e in made.exits if e.complete and len(e.outcome) == 1}
         for counts, fewer in exits.items():
             more = exits.get((counts[0] - 1, counts[1] + 1, *counts[2:])) if len(counts) > 1 else None
             if more is None:
                 continue
-            low, high = _boldness(fewer, result), _boldness(more, result)
-            if low is None or high is None or high <= low:
+            state = exploration.first_state[row]
+            bucket, position = exploration.state(state)
+            level = int(exploration.frames.level[bucket.frames[position]])
+            if not _bolder(exploration, level, fewer, more, result):
                 continue
             one, other = fewer.outcome[0].decision, more.outcome[0].decision
             if (made.part, one.lines, other.lines) not in seen:
                 seen.add((made.part, one.lines, other.lines))
-                state = exploration.first_state[row]
                 before = history_of(exploration, state)
-                bucket, position = exploration.state(state)
-                level = int(exploration.frames.level[bucket.frames[position]])
                 shown = [(*before, Group(made.part, level, _letters(exploration, e))) for e in (fewer, more)]
                 yield Incoherent(made.part, level, shown[0], one, shown[1], other)
 
@@ -157,8 +171,17 @@ def _letters(exploration: Exploration, exit: Exit) -> str:
     return "".join(letters[int(digit)] for digit in exit.letters)
 
 
+def _bolder(exploration: Exploration, level: int, fewer: Exit, more: Exit, result: int) -> bool:
+    """Whether more toxicity leads to a higher level, from a look at one."""
+    low, high = _boldness(fewer, result), _boldness(more, result)
+    if low is None or high is None or high <= low:
+        return False
+    above = exploration.machine.setting.relations.above
+    return low == float("-inf") or bool(above[level + int(low), level + int(high)])
+
+
 def _boldness(exit: Exit, result: int) -> float | None:
-    """How far up the next patients are treated, or the level declared; no level is the least. None: not comparable."""
+    """Where the next patients are treated, or the level declared; no level is the least. None: not comparable."""
     decision = exit.outcome[0].decision
     if decision.undecided is not None:
         return None

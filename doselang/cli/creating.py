@@ -68,10 +68,4 @@ def using(title: str, design: str, script: str) -> str:
     return layout(File((ProtocolTitle(Text(title)), use)), Source("", ""))
 
 
-def designs() -> list[str]:
-    """The designs that come with doselang."""
-    folder = resource("protocols", "designs")
-    return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
-
-
-command.epilog = f"Designs: {', '.join(designs())}."
+command.epilog = f"Designs: {', '.join(library_designs())}."

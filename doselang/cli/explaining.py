@@ -8,7 +8,7 @@ from doselang.cli.output import accrual_option, format_option, need_protocol, pa
 from doselang.codes import CODES
 from doselang.diagnostics import trouble
 from doselang.loading import Loaded, load
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.report.diagnostics_json import write_json
 from doselang.resources import resource
 

@@ -17,8 +17,8 @@ from doselang.conduct.pathways import MAX_PATHS, Pathways, pathways
 from doselang.diagnostics import trouble
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.notation import HistoryError, parse_history
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.diagnostics_json import write_json
 from doselang.report.pathways import paths_record, render_csv_paths, render_markdown_paths, render_paths, render_tree

@@ -20,8 +20,8 @@ from doselang.cli.output import (
 )
 from doselang.diagnostics import trouble
 from doselang.loading import read_text
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.characteristics import render_csv, render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json

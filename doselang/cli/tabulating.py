@@ -16,8 +16,8 @@ from doselang.cli.output import (
 from doselang.conduct.tables import DecisionTable, decision_tables
 from doselang.diagnostics import Trouble, trouble
 from doselang.loading import load
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 from doselang.report.decision_tables import render_csv_tables, render_markdown_tables, render_tables, tables_record
 from doselang.report.diagnostics_json import write_json

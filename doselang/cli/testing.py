@@ -25,8 +25,8 @@ from doselang.diagnostics import Diagnostic, Trouble
 from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.course import compile_course
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, TooManyStates
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 from doselang.report.diagnostics_json import write_json
 from doselang.report.tested import Tested, render_tested, tested_record

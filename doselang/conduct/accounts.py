@@ -76,6 +76,10 @@ class Fact:
     other: int | None = None
     toxic: int | None = None
     evaluable: int | None = None
+    counted: int | None = None
+    """What a counter has counted."""
+    chance: float | None = None
+    """The probability that an adviser gives."""
 
 
 @frozen

@@ -12,10 +12,10 @@ from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
+from doselang.machine.exits import Accrual
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
 from doselang.machine.replay import Look, Replay, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import Place
 from doselang.protocol.model import (
     Backfill,
@@ -122,13 +122,16 @@ def _in_order(expected: tuple[str, ...], questions: list[list[str]]) -> bool:
 
 @frozen
 class _Deeds:
-    """What moves do, however they are written: levels closed, verdicts, what comes next; None: no such level."""
+    """What moves do, however they are written; None: no such level.
+
+    Levels closed, verdicts, what comes next, the patients beside it (level, number), the counters.
+    """
 
     closes: frozenset[int | None]
     declares: frozenset[tuple[int, int | None]]
     next: tuple[object, ...]
-    beside: frozenset[tuple[int | None, int]] = frozenset()
-    counts: frozenset[tuple[int, bool]] = frozenset()
+    beside: frozenset[tuple[int | None, int]]
+    counts: frozenset[tuple[int, bool]]
 
 
 @frozen
@@ -154,38 +157,42 @@ class _Meaning:
             match move:
                 case Close(place, all_above):
                     level = self.level(place, 1)
-                    end = len(closed) if all_above else (level or 0) + 1
-                    closes |= {None} if level is None else {n for n in range(level, end) if not closed[n]}
+                    above = self.views[0].setting.relations.above
+                    shut = [n for n in range(len(closed)) if n == level or (all_above and above[level or 0, n])]
+                    closes |= {None} if level is None else {n for n in shut if not closed[n]}
                 case Declare(verdict, place):
                     declares.add((verdict, -1 if place is None else self.level(place, 2)))
-                case Enrol(place, size, total):
-                    following += ("enrol", self.level(place, 3), self.size(self.part, place, size, total))
-                case Begin(part, place, size, total):
-                    following += ("begin", self.level(place, 3), part, self.size(part, place, size, total))
-                case Stop() | EnrolRest():
-                    following += ("stop" if isinstance(move, Stop) else "rest",)
+                case Enrol(place):
+                    following += ("enrol", self.level(place, 3), self.size(move))
+                case Begin(part, place):
+                    following += ("begin", self.level(place, 3), part, self.size(move))
+                case EnrolRest():
+                    following += ("the rest",)
                 case Backfill(place, size):
                     beside.add((self.level(place, 3), size))
                 case Count(counter, reset):
                     counts.add((counter, reset))
+                case Stop():
+                    following += ("stop",)
         return _Deeds(frozenset(closes), frozenset(declares), following, frozenset(beside), frozenset(counts))
 
-    def size(self, part: int, place: Place, size: int | None, total: int | None) -> int:
-        """How many patients a cohort is of: so many, what is missing to a total, or what is usual in the part."""
-        if total is not None:
-            index, _ = self.views[2].place(place)
-            records, code = self.views[2].records, int(self.views[2].codes[0, int(index[0])])
-            return total - int(records.tally(-1)[code])
-        return self.protocol.parts[part].cohort if size is None else size
+    def size(self, move: Enrol | Begin) -> int:
+        """How many patients a move enrols: as many as are written, are missing, or are in a cohort of the part."""
+        part = move.part if isinstance(move, Begin) else self.part
+        if move.total is None:
+            return self.protocol.parts[part].cohort if move.size is None else move.size
+        level, view = self.level(move.place, 3), self.views[2]
+        treated = 0 if level is None else int(view.records.tally(-1)[view.codes[0, level]])
+        return move.total - treated
 
     def settled(self, move: Move) -> Move:
         """The move with its place by position, where there is such a level."""
         match move:
-            case Enrol(place, size, total):
+            case Enrol(place):
                 found = self.place(place, 3)
-                return move if found is None else Enrol(found, self.size(self.part, place, size, total))
-            case Begin(part, place, size, total) if (found := self.place(place, 3)) is not None:
-                first = self.size(part, place, size, total)
+                return move if found is None else Enrol(found, self.size(move))
+            case Begin(part, place) if (found := self.place(place, 3)) is not None:
+                first = self.size(move)
                 return Begin(part, found, None if first == self.protocol.parts[part].cohort else first)
             case Backfill(place, size):
                 return Backfill(self.place(place, 3) or place, size)
@@ -205,7 +212,7 @@ def _compare(
     protocol: Protocol, followed: Replay, look: Look, example: Example, result: ExampleResult
 ) -> ExampleResult:
     """The result of an example whose history ends with a look."""
-    machine, here = followed.machine, look.frame.orders[0].level
+    machine, here = followed.machine, look.frame.here
     answers = tuple(answer_of(machine, look.frame.part, here, branch) for branch in look.ways)
     tried = frozenset(cohort.level for cohort in followed.cohorts)
     questions = acting(machine, look)

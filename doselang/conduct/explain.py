@@ -14,15 +14,15 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.answers import answer_of
-from doselang.conduct.facts import Moment, clause, cohorts_at_end, tallies, value_of
+from doselang.conduct.facts import Moment, clause, cohorts_at_end, counters_at_end, tallies, value_of
+from doselang.machine.asking import Asked
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
-from doselang.machine.looking import Asked
+from doselang.machine.exits import Accrual
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
 from doselang.machine.replay import Future, Look, Replay, Waiting, replay
-from doselang.machine.situations import Accrual
 from doselang.protocol.guards import conjuncts
 from doselang.protocol.model import Protocol
 
@@ -48,7 +48,7 @@ def explain(
         protocol,
         write_history(groups, protocol),
         last.part,
-        last.level,
+        followed.frame.here if underway is not None else last.level,
         tallies(followed),
         frozenset(cohort.level for cohort in cohorts_at_end(followed)),
         last.pending,
@@ -64,10 +64,10 @@ def explain(
 def _way(followed: Replay, look: Look, branch: Branch) -> Way:
     machine, part = followed.machine, followed.machine.parts[look.frame.part]
     asked, views = ask_again(machine, look.frame, look.view, branch)
-    cohorts = cohorts_at_end(followed)
+    cohorts, counters = cohorts_at_end(followed), counters_at_end(followed)
 
     def moment(line: Line) -> Moment:
-        return Moment(views[line.question - 1], cohorts)
+        return Moment(views[line.question - 1], cohorts, counters)
 
     silencing = _silencing(part, asked)
     accounts = []
@@ -84,7 +84,7 @@ def _way(followed: Replay, look: Look, branch: Branch) -> Way:
             accounts.append(RuleAccount(rule, "not true", cases))
     acted = sorted((account for account in accounts if account.role == "acted"), key=_first_question)
     others = sorted((account for account in accounts if account.role != "acted"), key=_distance)
-    answer = answer_of(machine, look.frame.part, look.frame.orders[0].level, branch)
+    answer = answer_of(machine, look.frame.part, look.frame.here, branch)
     return Way(answer, tuple(acted), tuple(others))
 
 
@@ -135,10 +135,12 @@ def _distance(account: RuleAccount) -> tuple[int, int, int]:
 
 def _underway(followed: Replay, waiting: Waiting) -> Underway:
     part = followed.machine.parts[followed.frame.part]
-    order = followed.frame.orders[0]
-    moment = Moment(waiting.view, cohorts_at_end(followed))
+    frame = followed.frame
+    size = frame.orders[0].size if frame.orders else waiting.known + waiting.pending
+    moment = Moment(waiting.view, cohorts_at_end(followed), counters_at_end(followed))
     early = followed.accrual == "one-at-a-time"
-    complete = waiting.known == order.size
+    # in a rolling part all rules were asked, and none acts
+    complete = not frame.orders or waiting.known == size
     accounts = []
     for number, rule in enumerate(part.part.rules):
         cases = _cases([line for line in part.lines if line.rule == number], lambda _: moment)
@@ -149,11 +151,11 @@ def _underway(followed: Replay, waiting: Waiting) -> Underway:
             accounts.append(RuleAccount(rule, "waits" if true else "not true", cases))
     accounts.sort(key=lambda account: (account.role == "not asked", _distance(account)))
     futures = tuple(_future(followed, future) for future in waiting.futures)
-    return Underway(order.size, waiting.known, waiting.pending, waiting.to_enrol, futures, tuple(accounts))
+    return Underway(size, waiting.known, waiting.pending, waiting.to_enrol, futures, tuple(accounts))
 
 
 def _future(followed: Replay, future: Future) -> FutureAccount:
     frame = followed.frame
     outcome = future.outcome or ()
-    answers = tuple(answer_of(followed.machine, frame.part, frame.orders[0].level, branch) for branch in outcome)
+    answers = tuple(answer_of(followed.machine, frame.part, frame.here, branch) for branch in outcome)
     return FutureAccount(future.added, answers)

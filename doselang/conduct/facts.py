@@ -5,23 +5,40 @@ The machine's own records stop counting where no condition can tell the differen
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
+from doselang.machine.advising import chance_above
 from doselang.machine.columns import View, truth
 from doselang.machine.records import CLOSED
 from doselang.machine.replay import Cohort, Replay
-from doselang.protocol.guards import Compare, Declared, Guard, HasStatus, Place, Rate, Share, Tally, atoms
+from doselang.protocol.guards import (
+    Chance,
+    Compare,
+    Declared,
+    Guard,
+    HasStatus,
+    Place,
+    Rate,
+    Recommends,
+    Says,
+    Share,
+    Tally,
+    atoms,
+)
 
 VALUES: dict[int, Value] = {1: "true", 0: "open", -1: "false"}
 
 
 @frozen
 class Moment:
-    """A view of one situation, and the cohorts as they are counted in it, the last one being that of the look."""
+    """A view of one situation, the cohorts as they are counted in it, the last being that of the look, the counters."""
 
     view: View
     cohorts: tuple[Cohort, ...]
+    counters: tuple[int, ...] = ()
 
     def level(self, place: Place) -> int | None:
         index, exists = self.view.place(place)
@@ -36,6 +53,16 @@ def cohorts_at_end(replay: Replay) -> tuple[Cohort, ...]:
         return (Cohort(replay.frame.part, order.level, order.size, nobody, nobody),)
     *before, last = replay.cohorts
     return (*(evolve(cohort, counts=cohort.all_known) for cohort in before), last)
+
+
+def counters_at_end(replay: Replay) -> tuple[int, ...]:
+    """What each counter has counted before the look that the history ends with, or so far."""
+    counted = [0] * len(replay.machine.protocol.counters)
+    for look in replay.steps[:-1] if replay.last is not None else replay.steps:
+        if look.branch is not None:
+            for counter, reset in look.branch.decision.answers.counts:
+                counted[counter] = 0 if reset else counted[counter] + 1
+    return tuple(counted)
 
 
 def value_of(guard: Guard, view: View) -> Value:
@@ -60,6 +87,16 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             there = _at(moment.cohorts, level, None)
             some = there[:1] if group == "first" else there[1:][-1:]
             return _counted(fact, toxicity, level, some) if some else evolve(fact, level=level)
+        case Tally(_, what, "counter"):
+            return evolve(fact, counted=moment.counters[what])
+        case Says(place=place):
+            level = moment.level(place)
+            return _counted(fact, 0, level, _at(moment.cohorts, level, None))
+        case Chance(adviser=adviser, above=above, place=place):
+            level = moment.level(place)
+            return evolve(fact, level=level, chance=_chance(moment.view, adviser, above, level))
+        case Recommends(adviser):
+            return evolve(fact, level=moment.level(Place("recommended", adviser)))
         case Tally(_, what, scope, place, part):
             return _tally(fact, what, scope, moment, place, part)
         case Rate(toxicity=toxicity, scope=scope, place=place, part=part):
@@ -72,6 +109,13 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             named = int(moment.view.verdicts[0, verdict])
             return evolve(fact, level=named if named >= 0 else None)
     return fact
+
+
+def _chance(view: View, adviser: int, above: Fraction, level: int | None) -> float | None:
+    """The probability by an adviser that the rate at a level is above another; None where there is no such level."""
+    if level is None:
+        return None
+    return float(chance_above(view.setting.advisers[adviser], view, above)[0, level])
 
 
 def _tally(fact: Fact, what: int, scope: str, moment: Moment, place: Place, part: int | None) -> Fact:
@@ -94,7 +138,10 @@ def _at(cohorts: tuple[Cohort, ...], level: int | None, part: int | None) -> tup
 
 def _counted(fact: Fact, what: int, level: int | None, cohorts: tuple[Cohort, ...]) -> Fact:
     toxic = None if what < 0 else sum(cohort.counts[1 + what] for cohort in cohorts)
-    return evolve(fact, level=level, toxic=toxic, evaluable=sum(sum(cohort.counts) for cohort in cohorts))
+    evaluable = 0 if what == -2 else sum(sum(cohort.counts) for cohort in cohorts)
+    if what < -1:
+        evaluable += sum(cohort.pending for cohort in cohorts)
+    return evolve(fact, level=level, toxic=toxic, evaluable=evaluable)
 
 
 # ---- what the history has of every level ----
@@ -118,6 +165,6 @@ def tallies(replay: Replay) -> tuple[LevelTally, ...]:
 def _status(replay: Replay, level: int, tried: bool) -> Status:
     if replay.machine.records.column(CLOSED)[replay.codes[0, level]]:
         return "closed"
-    if replay.frame.orders and replay.frame.orders[0].level == level:
+    if replay.frame.end < 0 and replay.frame.here == level:
         return "open"
     return "tried" if tried else "untried"

@@ -5,10 +5,11 @@ A cohort's outcome is how many of its patients had which toxicity, not their ord
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.conduct.accounts import Answer
 from doselang.conduct.answers import answer_of, decision_word
@@ -16,12 +17,13 @@ from doselang.conduct.orders import Counts, ways_of
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.exits import Accrual
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, HistoryError, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import Replay, replay
-from doselang.machine.situations import Accrual, after_outcomes, outcomes_of
+from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import listing
@@ -98,13 +100,19 @@ def pathways(
     where there are more than `max_paths`, DL903 where the scenario lacks a chance; OverflowError where a cohort has too
     many outcomes.
     """
+    for part in protocol.parts:
+        if part.rolling:
+            raise trouble(
+                "DL903", f"Pathways go from cohort to cohort, and in part `{part.name}` patients come one by one.",
+                help="Use `doselang table` for its decisions, or `doselang explain` for one history.",
+            )  # fmt: skip
     followed = replay(machine, after, accrual)
     stepper = _Stepper(machine, followed.frames, accrual)
-    running: list[tuple[tuple[CohortSeen, ...], _State]] = [((), _start(protocol, followed))]
+    running: list[Running] = [((), _start(protocol, followed))]
     done: list[tuple[CohortSeen, ...]] = []
     for cohort in range(cohorts):
-        following: list[tuple[tuple[CohortSeen, ...], _State]] = []
-        for seen, state in running:
+        following: list[Running] = []
+        for seen, state in stepper.all_beside(running):
             for one, leads_to in stepper.steps(state):
                 if leads_to is None or cohort == cohorts - 1:
                     done.append((*seen, one))
@@ -156,6 +164,10 @@ def _start(protocol: Protocol, followed: Replay) -> _State:
     return _State(followed.frames.frame(followed.frame), followed.codes[0], known)
 
 
+Running = tuple[tuple[CohortSeen, ...], _State]
+"""A pathway so far, and the cohort that is to go on."""
+
+
 @define
 class _Stepper:
     """From a cohort to every look it can come to; states that are alike are asked once."""
@@ -171,16 +183,45 @@ class _Stepper:
             self._known[state.key] = self._asked(state)
         return self._known[state.key]
 
+    def all_beside(self, running: list[Running]) -> Iterator[Running]:
+        """The pathways with all that patients beside the next cohort can bring, who come to no look of their own."""
+        for seen, state in running:
+            if self.frames.silent[state.number]:
+                yield from self.all_beside([((*seen, one), leads_to) for one, leads_to in self._beside(state)])
+            else:
+                yield seen, state
+
+    def _beside(self, state: _State) -> Iterator[tuple[CohortSeen, _State]]:
+        frame, records = self.frames.frames[state.number], self.machine.records
+        order, known = frame.orders[-1], letters_of(self.machine.protocol)
+        following = self.frames.frame(evolve(frame, orders=frame.orders[:-1]))
+        nothing = (0,) * len(known)
+        ways = ways_of(set(outcomes_of(order.size, len(known) - 1, False)), nothing)
+        for digits, node, orders in sorted(
+            (way[1], node, way[0]) for node, way in ways.items() if sum(node) == order.size
+        ):
+            after = state.codes.copy()
+            change = records.change(Evaluable(frame.part, node))
+            after[order.level] = int(records.apply(change, after[order.level : order.level + 1])[0])
+            tried = frozenset(np.flatnonzero(records.column(FIRST_SIZE)[after]).tolist())
+            letters = "".join(known[int(digit)] for digit in digits)
+            one = CohortSeen(
+                frame.part, order.level, order.size, node, node, orders, letters, "", Answer((), ()), (), tried,
+                frame.part, self.frames.frames[following].orders[-1].level,
+            )  # fmt: skip
+            yield one, _State(following, after, nothing)
+
     def _asked(self, state: _State) -> list[tuple[CohortSeen, _State | None]]:
         part = self.machine.parts[int(self.frames.part[state.number])]
         size = int(self.frames.size[state.number])
         early = self.accrual == "one-at-a-time" and bool(part.any_time)
+        alone = bool(self.frames.sentinel[state.number])
         nodes = [
-            node for node in outcomes_of(size, len(self.machine.protocol.toxicities), early)
+            node for node in outcomes_of(size, len(self.machine.protocol.toxicities), early, alone)
             if node != state.known and all(n >= k for n, k in zip(node, state.known, strict=True))
         ]  # fmt: skip
         number = np.array([state.number], np.int32)
-        view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size)
+        view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size, alone)
         looks = decide(self.machine, part, view, np.full(len(nodes), self.frames.begun[state.number]))
         decided = {node: look for node, look in zip(nodes, looks, strict=True) if look is not None}
         ways = ways_of(decided, state.known)

@@ -8,9 +8,9 @@ from attrs import frozen
 from doselang.conduct.looks import WAIT, Condition, Decided, Looks, counted, looks_of
 from doselang.machine.arrays import pack
 from doselang.machine.columns import FALSE, Bools
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual
 from doselang.protocol.model import Protocol
 
 RULES_OWN = 0.5
@@ -60,8 +60,11 @@ def decision_tables(
 ) -> tuple[DecisionTable, ...]:
     """The decision tables of a protocol, part by part, as few as give one decision a cell where that can be.
 
-    Where no condition tells two looks apart the cell has both decisions. Raises as `explore`.
+    With a rolling part they are of every order of arrivals and outcomes. Where no condition tells two looks apart the
+    cell has both decisions. Raises as `explore`.
     """
+    if any(part.rolling for part in protocol.parts):
+        accrual = "any-order"
     by_part: dict[int, list[tuple[DecisionTable, ...]]] = {}
     for looks in looks_of(counted(protocol, accrual, max_states=max_states)):
         by_part.setdefault(looks.part, []).append(_tables_of(looks))
@@ -81,8 +84,13 @@ def _tables_of(looks: Looks) -> tuple[DecisionTable, ...]:
     chosen = _chosen(looks, cell, label)
     rows = np.arange(len(label))
     leaves = _split(looks, cell, label, chosen, rows, ())
-    found = [_table(looks, label, rows, path) for rows, path in leaves]
-    return tuple(table for table in found if table.cells)
+    found = [table for rows, path in leaves if (table := _table(looks, label, rows, path)).cells]
+    return tuple(sorted(found, key=_ends))
+
+
+def _ends(table: DecisionTable) -> bool:
+    """Whether nobody escalates in a table; those in which the trial comes to its end go below the others."""
+    return not any("escalate" in words for cell in table.cells.values() for words in cell.decisions)
 
 
 def _labels(decisions: tuple[Decided, ...]) -> Ints:

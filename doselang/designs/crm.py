@@ -8,7 +8,7 @@ from math import atan2, erfc, log, pi, sqrt
 from typing import Literal
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from doselang.designs.arguments import MethodError
 from doselang.designs.arrays import Bools, Floats, Ints, distinct
@@ -16,6 +16,9 @@ from doselang.designs.quadrature import even_nodes, weights_below
 
 BLOCK = 1 << 13
 """Rows of tallies integrated together: their densities stay in the processor's cache."""
+
+MOST_KNOWN = 1 << 18
+"""So many averages of one kind are kept; with more they are worked out anew."""
 
 EDGE = 1e-11
 """The density at both ends of the grid, of its greatest value, that is small enough."""
@@ -59,6 +62,8 @@ class Crm:
     posterior: Literal["normal", "exact"]
     no_skipping_up: bool
     coherent: bool
+    _known: dict[object, dict[bytes, Floats]] = field(factory=dict, init=False, eq=False, repr=False)
+    """Averages worked out before, by what they are of and by tally: the same tallies are asked for again and again."""
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """The level with the estimate nearest the target, of equal ones the lower, brought down to what is allowed.
@@ -84,7 +89,7 @@ class Crm:
         if self.estimate == "plug-in":
             mean, _ = self.moments(evaluable, toxic)
             return np.exp(self._logs(mean)[0]).T
-        return self._averages(evaluable, toxic, lambda nodes, step: np.exp(self._logs(nodes)[0]), 1e-3)
+        return self._averages("rates", evaluable, toxic, lambda nodes, step: np.exp(self._logs(nodes)[0]), 1e-3)
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
         """Pr(p_l > rate), [rows, levels]: p_l falls as b rises, so it is the probability that b is below a limit."""
@@ -94,7 +99,11 @@ class Crm:
             def below(nodes: Floats, step: float) -> Floats:
                 return weights_below(limits, nodes, step) if step else (nodes < limits[:, None]).astype(float)
 
-            return np.clip(self._averages(evaluable, toxic, below, 1e-8), 0.0, 1.0)
+            return np.clip(self._averages(rate, evaluable, toxic, below, 1e-8), 0.0, 1.0)
+        return self._kept(("normal", rate), evaluable, toxic, lambda n, y: self._normal(n, y, limits))
+
+    def _normal(self, evaluable: Ints, toxic: Ints, limits: Floats) -> Floats:
+        """The probability that b is below each limit, [rows, limits], its posterior taken to be normal."""
         mean, variance = self.moments(evaluable, toxic)
         if not (variance > 0).all():
             raise MethodError(
@@ -105,7 +114,7 @@ class Crm:
 
     def moments(self, evaluable: Ints, toxic: Ints) -> tuple[Floats, Floats]:
         """Posterior mean and variance of b, each [rows]."""
-        sums = self._averages(evaluable, toxic, lambda nodes, step: np.stack([nodes, nodes**2]), 1e-3)
+        sums = self._averages("moments", evaluable, toxic, lambda nodes, step: np.stack([nodes, nodes**2]), 1e-3)
         return sums[:, 0], np.maximum(sums[:, 1] - sums[:, 0] ** 2, 0.0)
 
     def _limits(self, rate: float) -> Floats:
@@ -129,15 +138,31 @@ class Crm:
         odds = self.intercept + np.exp(b) * (np.log(skeleton / (1 - skeleton)) - self.intercept)
         return -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
 
-    def _averages(self, evaluable: Ints, toxic: Ints, columns: Columns, tolerance: float) -> Floats:
-        """Posterior means of the columns, [rows, columns], each different tally integrated once."""
+    def _averages(self, of: object, evaluable: Ints, toxic: Ints, columns: Columns, tolerance: float) -> Floats:
+        """Posterior means of the columns, [rows, columns], each different tally integrated once; `of` names them."""
+
+        def integrate(n: Ints, y: Ints) -> Floats:
+            counts = np.concatenate([y, n - y], 1).astype(float)
+            if self.points:
+                return self._over_points(counts, columns)
+            return self._over_grids(counts, int(n.sum(1).max(initial=0)), columns, tolerance)
+
+        return self._kept(of, evaluable, toxic, integrate)
+
+    def _kept(self, of: object, evaluable: Ints, toxic: Ints, work: Callable[[Ints, Ints], Floats]) -> Floats:
+        """What `work` makes of each tally, [rows, columns]: worked out once, and kept under the name `of`."""
+        if not len(evaluable):
+            return work(evaluable, toxic)
         first, which = distinct(np.concatenate([evaluable, toxic], 1))
-        counts = np.concatenate([toxic[first], (evaluable - toxic)[first]], 1).astype(float)
-        if self.points:
-            averages = self._over_points(counts, columns)
-        else:
-            averages = self._over_grids(counts, int(evaluable.sum(1).max(initial=0)), columns, tolerance)
-        return averages[which]
+        evaluable, toxic = evaluable[first], toxic[first]
+        keys = _bytes_of(np.concatenate([evaluable, toxic], 1))
+        known = self._known.setdefault(of, {})
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        new = np.array([number for number, key in enumerate(keys) if key not in known], np.intp)
+        if len(new):
+            known.update(zip((keys[number] for number in new), work(evaluable[new], toxic[new]), strict=True))
+        return np.array([known[key] for key in keys])[which]
 
     def _over_points(self, counts: Floats, columns: Columns) -> Floats:
         nodes = np.array(self.points)
@@ -196,6 +221,13 @@ def below_closed(level: Ints, closed: Bools) -> Ints:
     lowest_closed = np.where(closed.any(1), np.argmax(closed, 1), closed.shape[1])
     below: Ints = np.minimum(level, lowest_closed - 1).astype(np.int32)
     return below
+
+
+def _bytes_of(rows: Ints) -> list[bytes]:
+    """Each row of whole numbers as bytes."""
+    whole = np.ascontiguousarray(rows, np.int32)
+    found: list[bytes] = whole.view(f"V{whole.itemsize * whole.shape[1]}").ravel().tolist()
+    return found
 
 
 def _finite(averages: Floats) -> Floats:

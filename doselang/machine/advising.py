@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from attrs import define, field
 
 from doselang.machine.records import FIRST_SIZE, Ints
 from doselang.machine.setting import Floats, Recommender, Speaker
-from doselang.protocol.model import Adviser, Engine, Protocol, Table
+from doselang.protocol.model import Adviser, Engine, Protocol, Table, Value
 
 if TYPE_CHECKING:
     from doselang.machine.columns import View
@@ -54,9 +55,15 @@ def _adviser(adviser: Adviser, levels: int) -> object:
         case Table(words=words, cells=cells):
             return TableSpeaker(words, dict(cells))
         case Engine(method=method, arguments=arguments):
-            from doselang.designs.methods import build  # what an engine needs is loaded when there is one
+            return engine_of(method, arguments, levels)
 
-            return build(method, dict(arguments), levels)
+
+@lru_cache(maxsize=32)
+def engine_of(method: str, arguments: tuple[tuple[str, Value], ...], levels: int) -> object:
+    """A method, the same one for every machine that asks it: what it has worked out serves them all."""
+    from doselang.designs.methods import build  # what an engine needs is loaded when there is one
+
+    return build(method, dict(arguments), levels)
 
 
 def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import (
     CLEAR_SO_FAR,
@@ -125,13 +125,25 @@ def opened_instead(
     if not opened and branch.decision.undecided is not None:
         return _error(group, f"{after} the rules leave open what comes next, and no cohort follows.")
     if not opened:
-        words = moves_words(protocol, moves_of(branch.decision.answers, frame.orders[0].level))
+        words = moves_words(protocol, moves_of(branch.decision.answers, frame.here))
         return _error(group, f"{after} the trial has ended ({words}), and no cohort follows.")
+    following = branch.decision.answers.next
+    if isinstance(following, Opened) and following.beside and len(opened) == len(following.beside):
+        heads = " and ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
+        return _error(group, f"{after} patients enter beside the next cohort, and are written before it: {heads}.")
     if all(part == group.part for part, _ in opened):
         levels = " or ".join(dict.fromkeys(level_words(protocol, level) for _, level in opened))
         return _error(group, f"{after} the rules open {levels}, not {level_words(protocol, group.level)}.")
     heads = " or ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
     return _error(group, f"{after} the rules open {heads}, not `{cohort_label(group.part, group.level, protocol)}…`.")
+
+
+def nobody_enters(protocol: Protocol, groups: tuple[Group, ...]) -> HistoryError:
+    """In a rolling part: the rules let nobody enter before more is known."""
+    return _error(
+        groups[-1],
+        f"After {_quoted(groups[:-1], protocol)} the next patient waits until another outcome is known.",
+    )
 
 
 def several_ways(protocol: Protocol, groups: tuple[Group, ...], leading: list[Branch]) -> HistoryError:

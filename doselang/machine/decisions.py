@@ -27,7 +27,12 @@ class Opened:
 
 @frozen
 class GoesOn:
-    """What comes next: the cohort under way goes on; the patients beside it are known."""
+    """What comes next: what is under way goes on; the patients beside it are known, or one who was pending is.
+
+    `settled`: nobody is pending any more who was when a rolling part ended.
+    """
+
+    settled: bool = False
 
 
 @frozen
@@ -116,10 +121,14 @@ class Decision:
 
 @frozen(cache_hash=True)
 class Branch:
-    """One outcome of the human decisions at a look: `choices` are (gate, option), both counted from 0."""
+    """One outcome of the human decisions at a look: `choices` are (gate, option), both counted from 0.
+
+    `settles`: the look leaves a rolling part while patients are pending, and their outcomes become known first.
+    """
 
     choices: tuple[tuple[int, int], ...]
     decision: Decision
+    settles: bool = False
 
 
 Outcome = tuple[Branch, ...]

@@ -16,8 +16,9 @@ from attrs import define, field, frozen
 from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.exits import Accrual
 from doselang.machine.records import CLOSED, Ints, only_status
-from doselang.machine.situations import Accrual, Situations
+from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
 
 MAX_STATES = 5_000_000
@@ -47,6 +48,7 @@ class Endless(TooManyStates):
 class Bucket:
     """All states reached with one number of patients, in canonical order (no toxicity before toxicity).
 
+    In a rolling part patients are counted when they enter, and there is a bucket a number of steps since then.
     States are numbered through all buckets, from `start` here. `came_from`, `came_by` are the steps that lead here, by
     the state they came from and the exit they came by, sorted by the state they lead to: those of state s stand from
     `steps[s]` on, the one of its first history first. The beginning of the trial has the step (-1, -1).
@@ -132,11 +134,11 @@ def explore(
     frame, codes = frames.first()
     none = np.full(1, -1, np.int32)
     letters = np.array([b""], "S1") if histories else None
-    waiting = {0: [_Chunk(np.array([frame], np.int32), codes, none, none, letters)]}
+    waiting = {(0, 0): [_Chunk(np.array([frame], np.int32), codes, none, none, letters)]}
     suspicious = SUSPICIOUS_PATIENTS
     while waiting:
-        patients = min(waiting)
-        bucket, strings = _merge(waiting.pop(patients), frames, patients, found.states)
+        patients, steps = min(waiting)
+        bucket, strings = _merge(waiting.pop((patients, steps)), frames, patients, found.states)
         found.states += len(bucket)
         if found.states > max_states or patients > max_patients:
             raise TooManyStates(found.states, patients, found)
@@ -148,7 +150,8 @@ def explore(
         for part in range(len(machine.parts)):
             running = np.flatnonzero(~bucket.ended & (frames.part[bucket.frames] == part))
             if len(running):
-                _step(found, bucket, part, running, strings, waiting, watch)
+                after = steps + 1 if machine.protocol.parts[part].rolling else 0
+                _step(found, bucket, part, running, strings, after, waiting, watch)
     return found
 
 
@@ -180,8 +183,8 @@ def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> t
 
 
 def _step(
-    found: Exploration, bucket: Bucket, part: int, running: Ints, strings: NDArray[np.bytes_] | None,
-    waiting: dict[int, list[_Chunk]], watch: Watch | None,
+    found: Exploration, bucket: Bucket, part: int, running: Ints, strings: NDArray[np.bytes_] | None, steps: int,
+    waiting: dict[tuple[int, int], list[_Chunk]], watch: Watch | None,
 ) -> None:  # fmt: skip
     """Every exit of every running state of one part, put into the buckets where they lead."""
     frames, situations = found.frames, found.situations
@@ -194,7 +197,7 @@ def _step(
     many = situations.count[rows]
     state = np.repeat(np.arange(len(rows)), many)
     exits = situations.first[rows][state] + np.arange(len(state)) - np.repeat(np.cumsum(many) - many, many)
-    here, at = frames.level[numbers][state], frames.at[numbers][state]
+    here, at = frames.level[numbers][state], frames.at[numbers][state] + situations.aside[exits]
     branch = situations.branch[exits]
     after = codes[state]
     line = np.arange(len(state))
@@ -213,7 +216,7 @@ def _step(
             letters = np.char.add(strings[running[state[some]]], texts[some])
         came_from = (bucket.start + running[state[some]]).astype(np.int32)
         chunk = _Chunk(following[some], after[some], came_from, exits[some].astype(np.int32), letters)
-        waiting.setdefault(bucket.patients + more, []).append(chunk)
+        waiting.setdefault((bucket.patients + more, steps), []).append(chunk)
 
 
 def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:

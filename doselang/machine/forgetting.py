@@ -1,4 +1,4 @@
-"""What need not be remembered of a level any more: of one that is closed, and of one on a ladder that is left for good."""
+"""What need not be remembered of a level any more: of one that is closed, or on a ladder that is left for good."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def _places(
                 yield from _level(protocol, place, along=part in numbers)
             case Enrol(place) | Backfill(place) | Close(place) if part in numbers:
                 yield from _level(protocol, place, along=True)
-            case Declare(_, place) if part in numbers and place is not None:
-                yield from _level(protocol, place, along=True)
+            case Declare(_, named) if part in numbers and named is not None:
+                yield from _level(protocol, named, along=True)
 
 
 def _level(protocol: Protocol, place: Place, *, along: bool) -> Iterator[int | None]:

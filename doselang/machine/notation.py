@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from doselang.machine.exploring import Exploration
+from doselang.machine.records import Arrival, Known
+from doselang.machine.situations import Situations
+from doselang.machine.states import ROLLING
 from doselang.protocol.model import Protocol
 from doselang.resolve.names import fold, listing, nearest
 from doselang.source import NOWHERE, Span
@@ -213,27 +217,56 @@ def _chosen(text: str, start: int) -> tuple[int, ...]:
 
 def history_of(exploration: Exploration, state: int) -> tuple[Group, ...]:
     """The shortest history to a state of an exploration that was made with `histories`."""
-    groups: list[Group] = []
-    while True:
-        bucket, row = exploration.state(state)
-        step = bucket.steps[row]
-        came_from, came_by = int(bucket.came_from[step]), int(bucket.came_by[step])
-        if came_from < 0:
-            return tuple(reversed(groups))
-        groups.append(_step_of(exploration, came_from, came_by))
-        state = came_from
+    return history_from(exploration.situations, _steps_to(exploration, state))
 
 
 def history_through(exploration: Exploration, state: int, exit: int) -> tuple[Group, ...]:
     """The shortest history that leaves a state by an exit, which is a position in the situations' flat columns."""
-    return (*history_of(exploration, state), _step_of(exploration, state, exit))
-
-
-def _step_of(exploration: Exploration, state: int, exit: int) -> Group:
     bucket, row = exploration.state(state)
-    frame = exploration.frames.frames[bucket.frames[row]]
-    known = letters_of(exploration.machine.protocol)
-    letters = "".join(known[int(digit)] for digit in exploration.situations.letters[exit])
-    branch = exploration.frames.branches[exploration.situations.branch[exit]]
-    chosen = tuple(option for _, option in branch.choices)
-    return Group(frame.part, frame.orders[-1].level, letters, chosen)
+    step = (int(bucket.frames[row]), exit)
+    return history_from(exploration.situations, [*_steps_to(exploration, state), step])
+
+
+def _steps_to(exploration: Exploration, state: int) -> list[tuple[int, int]]:
+    """The steps of the first history to a state: (frame, exit)."""
+    steps: list[tuple[int, int]] = []
+    while True:
+        bucket, row = exploration.state(state)
+        step = bucket.steps[row]
+        state, exit = int(bucket.came_from[step]), int(bucket.came_by[step])
+        if state < 0:
+            return steps[::-1]
+        before, position = exploration.state(state)
+        steps.append((int(before.frames[position]), exit))
+
+
+def history_from(situations: Situations, steps: Iterable[tuple[int, int]]) -> tuple[Group, ...]:
+    """The history that some steps make: each leaves a state of a frame by an exit."""
+    groups: list[Group] = []
+    for frame, exit in steps:
+        _grow(groups, situations, frame, exit)
+    return tuple(groups)
+
+
+def _grow(groups: list[Group], situations: Situations, number: int, exit: int) -> None:
+    """The history after one step more. In a rolling part patients one after the other at one level are one group."""
+    frames, known = situations.frames, letters_of(situations.machine.protocol)
+    part, level = int(frames.part[number]), int(frames.at[number] + situations.aside[exit])
+    letters = "".join(known[int(digit)] for digit in situations.letters[exit])
+    chosen = tuple(option for _, option in frames.branches[situations.branch[exit]].choices)
+    match situations.machine.records.kinds()[situations.change[exit]]:
+        case Arrival(size):
+            last = groups[-1] if groups else None
+            if last is not None and (last.part, last.level, last.chosen) == (part, level, ()):
+                groups[-1] = evolve(last, letters=last.letters + PENDING * size)
+            else:
+                groups.append(Group(part, level, PENDING * size))
+        case Known():
+            place = next(
+                n for n, one in enumerate(groups) if (one.part, one.level) == (part, level) and PENDING in one.letters
+            )
+            groups[place] = evolve(groups[place], letters=groups[place].letters.replace(PENDING, letters, 1))
+        case _ if frames.mode[number] == ROLLING:
+            groups[-1] = evolve(groups[-1], chosen=groups[-1].chosen + chosen)
+        case _:
+            groups.append(Group(part, level, letters, chosen))

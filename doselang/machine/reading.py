@@ -263,6 +263,7 @@ class _Collector:
                 if total is not None:
                     # a level that is closed is not filled up, however many are there
                     self.tally(-1, "level", place, None, total + 1, Range(0, None))
+                    self.at(place, self.layout.pending)
             case Backfill(place):
                 self.at(place, CLOSED)
             case Declare(_, place) if place is not None:
@@ -281,6 +282,13 @@ class _Collector:
             read = self.columns.get(Place("next lower that remains"), set())
             for level in range(len(self.protocol.levels) if read else 0):
                 self.at(Place("level", level), *read)
+
+    def rolling(self, limits: tuple[Limit, ...]) -> None:
+        """Pending patients are counted, and those count who have entered."""
+        for place in list(self.columns) if limits else [THIS]:
+            self.at(place, self.layout.pending, ceiling=UNLIMITED)
+        if any(limit.scope != "level" for limit in limits):
+            self.trial.add(-2)
 
     def limit(self, part: int, limit: Limit) -> None:
         match limit.scope:
@@ -313,12 +321,17 @@ def reads_of(
     for limit in limits:
         seen.limit(part, limit)
     seen.follow(moves)
+    # where patients of a closed level may be pending, their outcomes still add to its tallies
+    rolls = any(one.rolling for one in protocol.parts)
+    if protocol.parts[part].rolling:
+        seen.rolling(limits)
     aside = [_Collector(protocol, layout, None, ceilings, aside=old) for old in (False, True)]
     declared = {move.verdict for move in moves if isinstance(move, Declare)}
     for guard, old in _asked_aside(protocol, declared) if for_claims else ():
         for atom in atoms(guard):
             aside[old].atom(atom)
     by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
+    exact = rolls or any(one.exact for one in (seen, *aside))
     reads = Reads(
         tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))),
         tuple(sorted(seen.trial)),
@@ -328,7 +341,7 @@ def reads_of(
         _closes_others(moves),
         tuple(sorted(seen.counters.items())),
         seen.everything,
-        None if any(one.exact for one in (seen, *aside)) else joined(*(one.thresholds for one in (seen, *aside))),
+        None if exact else joined(*(one.thresholds for one in (seen, *aside))),
         tuple({place: None for one in (seen, *aside) for place, columns in one.columns.items() if columns - STATUS}),
     )
     return reads, ceilings

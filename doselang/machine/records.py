@@ -62,7 +62,9 @@ class Opening:
 
 @frozen
 class Arrival:
-    """A patient enters at the level, whose outcome is pending (rolling accrual)."""
+    """Patients enter at the level, whose outcomes are pending (rolling accrual)."""
+
+    size: int = 1
 
 
 @frozen
@@ -173,8 +175,8 @@ class Records:
                 new[ADDED_SIZE if new[FIRST_SIZE] else FIRST_SIZE] = size
                 if record[FIRST_SIZE]:
                     new[layout.added_n : layout.part_n(0)] = 0
-            case Arrival():
-                new[layout.pending] += 1
+            case Arrival(size):
+                new[layout.pending] += size
             case Known(part, outcome):
                 new[layout.pending] -= 1
                 new[layout.part_n(part)] += 1

@@ -6,8 +6,6 @@ a decision is taken only if it is the same in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from math import comb
 
 import numpy as np
@@ -16,16 +14,17 @@ from attrs import define, evolve, field, frozen
 from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
+from doselang.machine.exits import Accrual
+from doselang.machine.interleaving import Interleaving, follow, look_at, settled
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
+from doselang.machine.outcomes import Counts, added, leaves, minus, path_of, plus
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.situations import Accrual, after_outcomes
+from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
-
-Counts = tuple[int, ...]
-"""Patients without toxicity, then those of each class."""
 
 MOST_COMPLETIONS = 20_000
 """In so many ways patients who are pending at one time may turn out."""
@@ -49,7 +48,7 @@ class Cohort:
 
     @property
     def all_known(self) -> Counts:
-        return _plus(self.counts, self.later)
+        return plus(self.counts, self.later)
 
 
 @frozen(eq=False)
@@ -142,8 +141,13 @@ def replay(
     With the `frames` of an exploration frames and branches are numbered as there.
     """
     player = _Player(machine, groups, accrual, Frames(machine) if frames is None else frames)
-    for number in range(len(groups)):
-        player.play(number)
+    number = 0
+    while number < len(groups):
+        if machine.protocol.parts[groups[number].part].rolling:
+            number = player.roll(number)
+        else:
+            player.play(number)
+            number += 1
     return player.end()
 
 
@@ -182,6 +186,8 @@ class _Player:
     looks: list[Look] = field(factory=list)
     waiting: Waiting | None = None
     unreplaced: bool = False
+    beside: bool = False
+    """Whether the last group that was followed is of patients beside a cohort."""
 
     def __attrs_post_init__(self) -> None:
         self.number, self.codes = self.frames.first()
@@ -199,16 +205,20 @@ class _Player:
     def play(self, number: int) -> None:
         """Follow one cohort to its look, or to where it waits."""
         self.follow_to(number)
+        self.beside = len(self.frame.orders) > 1
+        if self.beside:
+            self.play_beside(self.groups[number])
+            return
         group, size = self.groups[number], self.frame.orders[0].size
         astray.check_size(self.machine.protocol, group, size)
-        path = _path(group, letters_of(self.machine.protocol))
+        path = path_of(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
         if found.known != 1:
             self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
-        later = _minus(path[-1], counts)
+        later = minus(path[-1], counts)
         self.cohorts.append(Cohort(group.part, group.level, size, counts, later, pending, inevaluable))
         after = "" if found.known is None else astray.letters_after(group.letters, found.known)
         if not self.machine.protocol.replaces_inevaluable and inevaluable > after.count(INEVALUABLE):
@@ -225,22 +235,90 @@ class _Player:
         if group.chosen:
             raise astray.nobody_asked(self.machine.protocol, self.groups[: number + 1])
 
+    def play_beside(self, group: Group) -> None:
+        """Follow patients who enter beside a cohort: no look follows, and those pending can turn out in every way."""
+        orders = self.frame.orders
+        order = next(one for one in reversed(orders[1:]) if one.level == group.level)
+        astray.check_size(self.machine.protocol, group, order.size)
+        known = path_of(group, letters_of(self.machine.protocol))[-1]
+        pending, inevaluable = (
+            group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR),
+            group.letters.count(INEVALUABLE),
+        )
+        missing = max(order.size - sum(known), 0)
+        nobody = (0,) * len(known)
+        self.cohorts.append(Cohort(group.part, group.level, order.size, known, nobody, pending, inevaluable))
+        if inevaluable and not self.machine.protocol.replaces_inevaluable:
+            self.unreplaced = True
+            return
+        if len(self.codes) * comb(missing + len(known), missing) > MOST_COMPLETIONS:
+            raise _too_many(group)
+        self.turn_out(group.part, order.level, [plus(known, more) for more in added(len(known), missing)])
+        position = len(orders) - 1 - orders[::-1].index(order)
+        self.number = self.frames.frame(evolve(self.frame, orders=(*orders[:position], *orders[position + 1 :])))
+        if group.chosen:
+            raise astray.nobody_asked(self.machine.protocol, (group,))
+
+    def turn_out(self, part: int, level: int, ways: list[Counts]) -> None:
+        """A row of codes for every way in which the patients of a cohort can turn out."""
+        records = self.machine.records
+        changes = np.array([records.change(Evaluable(part, counts)) for counts in ways], np.int32)
+        before = len(self.codes)
+        self.codes = np.repeat(self.codes, len(ways), axis=0)
+        self.codes[:, level] = records.apply(np.tile(changes, before), self.codes[:, level])
+
+    def roll(self, first: int) -> int:
+        """Follow the groups of a rolling part, as far as they stand together, and say where they end."""
+        self.follow_to(first)
+        part = self.groups[first].part
+        end = next((n for n in range(first, len(self.groups)) if self.groups[n].part != part), len(self.groups))
+        found = Interleaving(self.machine, self.frames, self.groups, first, end)
+        point = found.find(self.number, self.codes[:1])
+        self.number, self.codes = point.number, point.codes
+        for group in self.groups[first:end]:
+            counts, inevaluable = (
+                path_of(group, letters_of(self.machine.protocol))[-1],
+                group.letters.count(INEVALUABLE),
+            )
+            pending = len(group.letters) - sum(counts) - inevaluable
+            nobody = (0,) * len(counts)
+            size = len(group.letters)
+            self.cohorts.append(Cohort(part, group.level, size, counts, nobody, pending, inevaluable))
+            self.unreplaced |= inevaluable > 0 and not self.machine.protocol.replaces_inevaluable
+        for asked in point.looks:
+            ways = () if asked.branch is None else (asked.branch,)
+            self.looks.append(Look(asked.group, asked.outcome, ways, asked.frame, asked.view))
+        self._look_at_next(end)
+        return end
+
+    def _look_at_next(self, end: int) -> None:
+        """Ask the rules at the next arrival; where none acts and somebody is pending, that patient waits."""
+        outcome, view = look_at(self.machine, self.frames, self.number, self.codes)
+        pending = int(self.machine.records.tally(-2)[self.codes[0]].sum())
+        if pending and waits(outcome):
+            there = [cohort for cohort in self.cohorts if cohort.level == self.frame.here]
+            known, waiting = sum(sum(cohort.counts) for cohort in there), sum(cohort.pending for cohort in there)
+            self.waiting = Waiting(known, waiting, 0, (), view)
+            if self.groups[end - 1].chosen:
+                raise astray.nobody_asked(self.machine.protocol, self.groups[:end])
+        else:
+            ways = astray.chosen(self.machine.protocol, self.groups[:end], outcome)
+            self.looks.append(Look(end - 1, outcome, ways, self.frame, view))
+
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
-        early = self.accrual == "one-at-a-time"
+        early = self.accrual != "whole-cohort"
         alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
-            raise HistoryError(
-                "Too many patients are pending at one time: they can turn out in too many ways.",
-                group.span.start, group.span.end,
-            )  # fmt: skip
-        nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
+            raise _too_many(group)
+        nodes = path[1:] + [plus(path[-1], more) for n in range(1, pending + 1) for more in added(len(path[0]), n)]
         nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
         view = self.view_after(nodes, size)
-        decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun))
+        waits = alone and len(group.letters) == 1  # the history ends where the rest have not entered yet
+        decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun), rest=waits)
         rows = [dict(zip(nodes, decided[i : i + len(nodes)], strict=True)) for i in range(0, len(decided), len(nodes))]
         for known, node in enumerate(path):
             outcome = rows[0].get(node)
@@ -248,11 +326,11 @@ class _Player:
                 return _Found(self.look(number, outcome, view, nodes.index(node)), known)
         if not pending:
             return _Found()
-        leaves = [list(_leaves(row, path[-1], pending)) for row in rows]
-        node, outcome = leaves[0][0]
-        if outcome is not None and all(same(outcome, other) for row in leaves for _, other in row):
+        found = [list(leaves(row, path[-1], pending)) for row in rows]
+        node, outcome = found[0][0]
+        if outcome is not None and all(same(outcome, other) for row in found for _, other in row):
             return _Found(self.look(number, outcome, view, nodes.index(node)))
-        futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
+        futures = [Future(minus(node, path[-1]), outcome) for node, outcome in found[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
 
     def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
@@ -261,15 +339,14 @@ class _Player:
             return
         view = self.view_after(path[1:2], size)
         begun = np.full(len(view), self.frame.begun)
-        outcome = decide(self.machine, self.part, view, begun, resting=True)[0]
+        outcome = decide(self.machine, self.part, view, begun, rest=True)[0]
         if outcome is not None and isinstance(outcome[0].decision.answers.next, GoesOn):
             self.looks.append(self.look(number, outcome, view, 0))
 
     def view_after(self, nodes: list[Counts], size: int) -> View:
         """All rows (outer) after each of some counts of the cohort's outcomes (inner)."""
         numbers = np.full(len(self.codes), self.number, np.int32)
-        sentinel = self.frame.orders[0].sentinel
-        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size, sentinel)
+        return after_outcomes(self.frames, self.part, numbers, self.codes, nodes, size, self.frame.orders[0].sentinel)
 
     def look(self, number: int, outcome: Outcome, view: View, row: int) -> Look:
         return Look(number, outcome, outcome, self.frame, view.take(slice(row, row + 1)))
@@ -286,23 +363,37 @@ class _Player:
             to_enrol = None if self.waiting is None else self.waiting.to_enrol
             raise astray.not_complete(protocol, self.groups[: number + 1], to_enrol)
         look = self.looks[-1]
-        leading = [branch for branch in look.ways if opens(branch, look.frame) == (group.part, group.level)]
+        if self.beside:
+            self.follow_beside(number, look)
+            return
+        leading = [branch for branch in look.ways if (group.part, group.level) in opens(branch, look.frame)]
+        if not leading and isinstance(look.ways[0].decision.answers.next, GoesOn):
+            raise astray.not_complete(protocol, self.groups[: number + 1], look.frame.orders[0].size - 1)
         if not leading:
-            opened = [place for branch in look.ways if (place := opens(branch, look.frame)) is not None]
+            opened = [place for branch in look.ways for place in opens(branch, look.frame)]
             raise astray.opened_instead(protocol, self.groups[: number + 1], opened, look.ways[0], look.frame)
         if len({branch.decision.answers for branch in leading}) > 1:
             raise astray.several_ways(protocol, self.groups[: number + 1], leading)
         self.looks[-1] = evolve(look, ways=(leading[0],))
         self.carry_out(leading[0])
 
+    def follow_beside(self, number: int, look: Look) -> None:
+        """Go on to the next cohort of those that were opened together; raise if another one follows."""
+        group, orders = self.groups[number], self.frame.orders
+        places = [(self.frame.part, order.level) for order in orders[1:] or orders]
+        if (group.part, group.level) not in places:
+            so_far = self.groups[: number + 1]
+            raise astray.opened_instead(self.machine.protocol, so_far, places, look.ways[0], look.frame)
+
     def carry_out(self, branch: Branch) -> None:
         """Close and open levels. Patients who become known after the look count first, those pending in every way."""
+        if self.part.part.rolling:
+            self.leave_rolling(branch)
+            return
         cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
         known = cohort.all_known
-        turned_out = [_plus(known, more) for more in _added(len(known), cohort.pending)]
-        changes = np.array([records.change(Evaluable(cohort.part, counts)) for counts in turned_out], np.int32)
-        codes = np.repeat(self.codes, len(turned_out), axis=0)
-        codes[:, here] = records.apply(np.tile(changes, len(self.codes)), codes[:, here])
+        self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
+        codes = self.codes
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
         part = self.frame.part
@@ -312,61 +403,43 @@ class _Player:
         _, first = np.unique(codes, axis=0, return_index=True)
         self.codes = codes[np.sort(first)]
 
+    def leave_rolling(self, branch: Branch) -> None:
+        """Carry out a look at an arrival. Where it ends the part, pending patients count in every way."""
+        part = self.frame.part
+        self.codes, self.number = follow(self.frames, self.number, self.codes, branch)
+        if self.frame.part != part or self.frame.end >= 0:
+            self.codes = settled(self.codes, self.machine, part)
+        if self.frame.part != part:
+            self.codes = self.machine.records.apply(
+                self.machine.records.change(self.part.fading), self.codes
+            )  # fmt: skip
+
     def end(self) -> Replay:
         """The replay of the whole history."""
-        if not self.groups:
+        if not self.groups or (self.beside and not self.unreplaced):
             size = self.frame.orders[0].size
             nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
-            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size))
-        elif self.waiting is None and not self.unreplaced and (branch := self.looks[-1].branch) is not None:
-            self.carry_out(branch)
+            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size).take(slice(0, 1)))
+        elif self.waiting is None and not self.unreplaced:
+            branch = self.looks[-1].branch
+            if branch is not None and not isinstance(branch.decision.answers.next, GoesOn):
+                self.carry_out(branch)
         return Replay(
             self.machine, self.accrual, self.groups, tuple(self.cohorts), tuple(self.looks), self.frames, self.frame,
             self.codes, self.waiting, self.unreplaced,
         )  # fmt: skip
 
 
-def opens(branch: Branch, frame: Frame) -> tuple[int, int] | None:
-    """Part and level of the cohort that a branch opens, None if it opens none."""
+def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
+    """Part and level of the cohort that can follow a branch: one of those beside the next, or the next itself."""
     following = branch.decision.answers.next
     if branch.decision.undecided is not None or not isinstance(following, Opened):
-        return None
-    return frame.part if following.part is None else following.part, frame.orders[0].level + following.offset
+        return []
+    part = frame.part if following.part is None else following.part
+    offsets = [offset for offset, _ in following.beside] or [following.offset]
+    return [(part, frame.here + offset) for offset in offsets]
 
 
-# ---- counts ----
-
-
-def _plus(one: Counts, other: Counts) -> Counts:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
-
-
-def _minus(one: Counts, other: Counts) -> Counts:
-    return tuple(a - b for a, b in zip(one, other, strict=True))
-
-
-def _path(group: Group, letters: str) -> list[Counts]:
-    """The counts before the first outcome, and after each."""
-    path = [(0,) * len(letters)]
-    for letter in group.letters:
-        if letter in letters:
-            path.append(tuple(n + (letter == other) for n, other in zip(path[-1], letters, strict=True)))
-    return path
-
-
-def _added(classes: int, patients: int) -> list[Counts]:
-    """All ways in which so many patients can turn out, those without toxicity first."""
-    toxic = product(range(patients + 1), repeat=classes - 1)
-    return [(patients - sum(some), *some) for some in toxic if sum(some) <= patients]
-
-
-def _leaves(row: dict[Counts, Outcome | None], start: Counts, pending: int) -> Iterator[tuple[Counts, Outcome | None]]:
-    """Where the outcomes of pending patients lead, one after the other: to a look, or at last to none."""
-    frontier = [start]
-    for _ in range(pending):
-        reached = dict.fromkeys(
-            (*node[:c], node[c] + 1, *node[c + 1 :]) for node in frontier for c in range(len(start))
-        )
-        yield from ((node, outcome) for node in reached if (outcome := row.get(node)) is not None)
-        frontier = [node for node in reached if row.get(node) is None]
-    yield from ((node, None) for node in frontier)
+def _too_many(group: Group) -> HistoryError:
+    message = "Too many patients are pending at one time: they can turn out in too many ways."
+    return HistoryError(message, group.span.start, group.span.end)

@@ -11,52 +11,28 @@ from functools import cache, partial
 from itertools import product
 from math import comb
 from operator import attrgetter
-from typing import Literal
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, field
 
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.decisions import Answers, Branch, Decision, GoesOn, Outcome
+from doselang.machine.composing import waits
+from doselang.machine.decisions import Outcome
+from doselang.machine.exits import Accrual, Exit, Row
 from doselang.machine.looking import decide_all
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.states import Frames, view_of
+from doselang.machine.rolling import GOES_ON, entering, rolling, settling
+from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames, view_of
 from doselang.protocol.guards import Place
-
-Accrual = Literal["one-at-a-time", "whole-cohort"]
 
 BLOCK = 1 << 14
 """So many new situations are evaluated at once."""
 
 MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
-
-
-@frozen
-class Exit:
-    """One way a cohort can end.
-
-    `counts` are the patients without toxicity, then those of each class; `orders` the number of orders of patients
-    that lead here; `letters` the first of them, as digits (0 none, 1 the first toxicity, …).
-    """
-
-    counts: tuple[int, ...]
-    orders: float
-    letters: str
-    complete: bool
-    outcome: Outcome
-
-
-@frozen
-class Row:
-    """What local situations have in common: the part, the size of the cohort, and its exits in canonical order."""
-
-    part: int
-    size: int
-    exits: tuple[Exit, ...]
 
 
 @define
@@ -99,6 +75,8 @@ class Situations:
     patients: Ints = field(factory=_none)
     orders: NDArray[np.float64] = field(factory=lambda: np.zeros(0))
     letters: list[str] = field(factory=list)
+    aside: Ints = field(factory=_none)
+    """By exit: the offset of the level whose record changes, other than 0 only in rolling parts."""
     part_of_exit: Ints = field(factory=_none)
     size_of_exit: Ints = field(factory=_none)
     _numbers: dict[bytes, int] = field(factory=dict)
@@ -131,6 +109,11 @@ class Situations:
         reads, records, numbers = part.reads, self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
         columns = [numbers.size[frames], numbers.begun[frames], numbers.sentinel[frames], numbers.silent[frames]]
+        columns.append(numbers.mode[frames])
+        if part.part.rolling:
+            pending = records.tally(-2)[codes]
+            several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
+            columns += [view.here, numbers.at[frames], several, *(pending > 0).astype(np.int32).T]
         for place, read in reads.columns:
             index, exists = view.place(place)
             classes = self._classes.setdefault((part.number, place), _Classes(read))
@@ -150,11 +133,18 @@ class Situations:
     def _add(self, number: int, frames: Ints, codes: Ints) -> None:
         """Evaluate new situations: those with the same exits share a row."""
         part, of_frame = self.machine.parts[number], self.frames
-        kind = np.column_stack([of_frame.size[frames], of_frame.sentinel[frames], of_frame.silent[frames]])
+        columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
+        kind = np.column_stack([column[frames] for column in columns])
         rows = np.empty(len(frames), np.int32)
-        for size, sentinel, silent in np.unique(kind, axis=0).tolist():
-            some = np.flatnonzero((kind == (size, sentinel, silent)).all(axis=1))
-            if silent:
+        _, first, which = np.unique(pack(kind), return_index=True, return_inverse=True)
+        for number_of_kind, (size, sentinel, silent, mode) in enumerate(kind[first].tolist()):
+            some = np.flatnonzero(which == number_of_kind)
+            if mode == ENTERING:
+                exits = partial(entering, size, 1 + len(self.machine.protocol.toxicities))
+                rows[some] = self._shape((number, size, "entering"), exits, number, size)
+            elif mode != COHORT:
+                rows[some] = self._rolling(part, mode, frames[some], codes[some])
+            elif silent:
                 rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
             else:
                 rows[some] = self._shapes(part, size, bool(sentinel), frames[some], codes[some])
@@ -164,12 +154,11 @@ class Situations:
 
     def _shapes(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> Ints:
         """The rows of cohorts of one size, from each of some states."""
-        early = self.accrual == "one-at-a-time" and bool(part.any_time)
+        early = self.accrual != "whole-cohort" and bool(part.any_time)
         nodes = outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
         view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
         begun = np.repeat(self.frames.begun[frames], len(nodes))
-        known = None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part.number)
-        numbers, outcomes = decide_all(self.machine, part, view, begun, known)
+        numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
         own = np.array([self._outcomes.setdefault(outcome, len(self._outcomes)) for outcome in outcomes] + [-1])
         decided = np.ascontiguousarray(own[numbers].reshape(len(frames), len(nodes)), np.int32)
         _, first, inverse = np.unique(pack(decided + 1), return_index=True, return_inverse=True)
@@ -187,9 +176,35 @@ class Situations:
 
     def _silent_exits(self, size: int) -> tuple[Exit, ...]:
         """The exits of patients beside a cohort: every outcome, and no look."""
-        goes_on = (Branch((), Decision(Answers(next=GoesOn()), ((), (), ()))),)
         nodes = outcomes_of(size, len(self.machine.protocol.toxicities), False)
-        return _row(nodes, [goes_on] * len(nodes), size)
+        return _row(nodes, [GOES_ON] * len(nodes), size)
+
+    def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints) -> Ints:
+        """The rows of states of a rolling part in which somebody can come or become known."""
+        number, classes = part.number, 1 + len(self.machine.protocol.toxicities)
+        pending: list[list[int]] = self.machine.records.tally(-2)[codes].tolist()
+        at, shapes = self.frames.at[frames].tolist(), []
+        looks: list[Outcome] = []
+        if mode == ROLLING:
+            view = after_outcomes(self.frames, part, frames, codes, [(0,) * classes], 0)
+            decided, outcomes = decide_all(self.machine, part, view, self.frames.begun[frames], self._known(number))
+            looks = [outcomes[n] for n in decided.tolist()]
+        for row, there in enumerate(pending):
+            if mode == ROLLING:
+                look = looks[row]
+                key: object = (number, "rolling", at[row], tuple(n > 0 for n in there), look)
+                exits = partial(
+                    rolling, number, look, tuple(there), at[row], classes, self.accrual, waits=waits(look)
+                )  # fmt: skip
+            else:
+                key = (number, "settling", at[row], tuple(min(n, 2) for n in there))
+                exits = partial(settling, number, tuple(there), at[row], classes)
+            shapes.append(self._shape(key, exits, number, 0))
+        return np.array(shapes, np.int32)
+
+    def _known(self, part: int) -> frozenset[int] | None:
+        """The gates of a part whose chances are known; None: all."""
+        return None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part)
 
     def _shape(self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int) -> int:
         """The number of a row, which is made where it is new."""
@@ -202,10 +217,11 @@ class Situations:
         flat = [(e, b) for e in row.exits for b in e.outcome]
         self._shape_first = _joined(self._shape_first, [len(self.change)])
         self._shape_count = _joined(self._shape_count, [len(flat)])
-        changes = [self.machine.records.change(Evaluable(part, e.counts)) for e, _ in flat]
+        changes = [self.machine.records.change(e.change or Evaluable(part, e.counts)) for e, _ in flat]
         self.change = _joined(self.change, changes)
         self.branch = _joined(self.branch, [self.frames.branch(b) for _, b in flat])
-        self.patients = _joined(self.patients, [sum(e.counts) for e, _ in flat])
+        self.patients = _joined(self.patients, [e.patients for e, _ in flat])
+        self.aside = _joined(self.aside, [e.aside for e, _ in flat])
         self.orders = np.concatenate([self.orders, [e.orders for e, _ in flat]])
         self.letters += [e.letters for e, _ in flat]
         self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))

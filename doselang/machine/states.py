@@ -29,6 +29,10 @@ class Frame:
     known first (none when the history has ended, and then `level` is the level of the last look); `begun` the parts
     begun, as bits; `verdicts` one a verdict (a level, NO_LEVEL, NONE_DECLARED, NONE_ANY_MORE); `counters` what each
     counter has counted; `end` the number of the branch that ended the history, -1 while it goes on.
+
+    In a rolling part `orders` are patients who are just entering; without any, somebody may come or become known, and
+    `level` is the level at which patients enter. `settling` is a rolling part that has been left, and whose pending
+    patients become known before anything else, -1 where there is none.
     """
 
     part: int
@@ -38,9 +42,18 @@ class Frame:
     verdicts: tuple[int, ...]
     counters: tuple[int, ...] = ()
     end: int = -1
+    settling: int = -1
+
+    @property
+    def here(self) -> int:
+        """The level of the next look, or of the last one of a history that has ended."""
+        return self.orders[0].level if self.orders else self.level
 
 
-_BY_FRAME = ("part", "level", "at", "size", "sentinel", "silent", "begun", "ended")
+COHORT, ENTERING, ROLLING, SETTLING = range(4)
+"""What is under way in a frame: a cohort; and of rolling parts: patients enter, anything can come, it has been left."""
+
+_BY_FRAME = ("part", "level", "at", "size", "sentinel", "silent", "mode", "begun", "ended")
 
 
 @define
@@ -58,6 +71,8 @@ class Frames:
     """By frame: how many patients become known; `sentinel` whether the first alone; `silent` whether without a look."""
     sentinel: Ints = field(init=False)
     silent: Ints = field(init=False)
+    mode: Ints = field(init=False)
+    """By frame: COHORT, ENTERING, ROLLING or SETTLING; in the last `part` is the part that has been left."""
     begun: Ints = field(init=False)
     verdicts: Ints = field(init=False)
     counters: Ints = field(init=False)
@@ -82,7 +97,8 @@ class Frames:
     def first(self) -> tuple[int, Ints]:
         """The state before the first patient: its frame, and the record codes of its levels."""
         protocol, records = self.machine.protocol, self.machine.records
-        size, alone = protocol.parts[0].cohort, protocol.parts[0].sentinel is not None
+        first = protocol.parts[0]
+        size, alone = first.cohort, first.sentinel is not None and not first.rolling
         verdicts, counters = (NO_LEVEL,) * len(protocol.verdicts), (0,) * len(protocol.counters)
         frame = Frame(0, protocol.start, (Order(protocol.start, size, alone),), 1, verdicts, counters)
         codes = np.zeros((1, self.machine.levels), np.int32)
@@ -99,17 +115,25 @@ class Frames:
                 for name in (*_BY_FRAME, "verdicts", "counters"):
                     setattr(self, name, np.concatenate([getattr(self, name)] * 2))
                 self._after = np.concatenate([self._after, np.full_like(self._after, -1)])
-            self.part[number] = frame.part
-            self.level[number] = frame.orders[0].level if frame.orders else frame.level
+            self.part[number] = frame.part if frame.settling < 0 else frame.settling
+            self.mode[number] = self._mode(frame)
+            self.level[number] = frame.here
             self.at[number] = frame.orders[-1].level if frame.orders else frame.level
             self.size[number] = frame.orders[-1].size if frame.orders else 0
             self.sentinel[number] = bool(frame.orders) and frame.orders[-1].sentinel
             self.silent[number] = len(frame.orders) > 1
-            self.ended[number] = frame.end >= 0
+            self.ended[number] = frame.end >= 0 and frame.settling < 0
             self.counters[number] = frame.counters
             self.begun[number] = frame.begun
             self.verdicts[number] = frame.verdicts
         return number
+
+    def _mode(self, frame: Frame) -> int:
+        if frame.settling >= 0:
+            return SETTLING
+        if frame.end >= 0 or not self.machine.protocol.parts[frame.part].rolling:
+            return COHORT
+        return ENTERING if frame.orders else ROLLING
 
     def branch(self, branch: Branch) -> int:
         """The number of a branch."""
@@ -144,9 +168,12 @@ class Frames:
 
     def _follow(self, frame: Frame, number: int) -> Frame:
         branch = self.branches[number]
-        here, answers = frame.orders[0].level, branch.decision.answers
+        here, answers = frame.here, branch.decision.answers
         if isinstance(answers.next, GoesOn):
+            if frame.settling >= 0:
+                return evolve(frame, settling=-1) if answers.next.settled else frame
             return evolve(frame, orders=frame.orders[:-1])
+        settling = frame.part if branch.settles else -1
         counters = self._counted(frame, branch)
         verdicts = list(frame.verdicts)
         for declares in answers.declares:
@@ -154,14 +181,14 @@ class Frames:
             none = NONE_DECLARED if before in (NO_LEVEL, NONE_DECLARED) else NONE_ANY_MORE
             verdicts[declares.verdict] = none if declares.offset is None else here + declares.offset
         if branch.decision.undecided is not None or isinstance(answers.next, Ended):
-            return Frame(frame.part, here, (), frame.begun, tuple(verdicts), counters, number)
+            return Frame(frame.part, here, (), frame.begun, tuple(verdicts), counters, number, settling)
         opened = answers.next
         assert isinstance(opened, Opened)
         part = frame.part if opened.part is None else opened.part
         level = here + opened.offset
         beside = tuple(Order(here + offset, size) for offset, size in opened.beside)
         orders = (Order(level, opened.size, opened.sentinel), *beside)
-        return Frame(part, level, orders, frame.begun | 1 << part, tuple(verdicts), counters)
+        return Frame(part, level, orders, frame.begun | 1 << part, tuple(verdicts), counters, settling=settling)
 
     def _counted(self, frame: Frame, branch: Branch) -> tuple[int, ...]:
         """What the counters have counted after a look; from its ceiling on a counter stays."""

@@ -10,7 +10,7 @@ from attrs import define
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration
-from doselang.machine.records import Ints, Outcome
+from doselang.machine.records import Change, Ints, Known, Outcome
 from doselang.machine.situations import Situations
 
 Floats = NDArray[np.float64]
@@ -102,8 +102,18 @@ def kinds_of(situations: Situations, exits: Ints, levels: Ints) -> tuple[Kinds, 
 def _outcome_counts(machine: Machine) -> Ints:
     """By number of a change of a record: the patients without toxicity and with each, 0 where none became evaluable."""
     classes = 1 + machine.records.layout.toxicities
-    counts = [change.counts if isinstance(change, Outcome) else (0,) * classes for change in machine.records.kinds()]
+    counts = [_counts(change, classes) for change in machine.records.kinds()]
     return np.array(counts, np.int32).reshape(-1, classes)
+
+
+def _counts(change: Change, classes: int) -> tuple[int, ...]:
+    match change:
+        case Outcome(_, counts):
+            return counts
+        case Known(_, outcome):
+            return tuple(int(k == outcome) for k in range(classes))
+        case _:
+            return (0,) * classes
 
 
 def _choices(situations: Situations, exits: Ints, parts: Ints) -> tuple[tuple[tuple[Choice, ...], ...], Ints]:
@@ -155,7 +165,8 @@ def flow_of(exploration: Exploration) -> Flow:
     first = _joined([*(bucket.steps + start for bucket, start in zip(buckets, before[:-1], strict=True)), before[-1:]])
     first[0] = 0
     frames = _joined([bucket.frames for bucket in buckets])
-    kinds, kind = kinds_of(exploration.situations, exits, exploration.frames.at[frames[source]])
+    levels = exploration.frames.at[frames[source]] + exploration.situations.aside[exits]
+    kinds, kind = kinds_of(exploration.situations, exits, levels)
     return Flow(
         exploration, kinds, source, kind, exits, first, frames,
         np.concatenate([bucket.ended for bucket in buckets]),

@@ -303,7 +303,7 @@ def move_words(protocol: Protocol, move: Move, tried: Collection[int] = ()) -> s
         case EnrolRest():
             return "enrol the rest"
         case Backfill(place, size):
-            return f"backfill {size} patients at {place_words(protocol, place)}"
+            return f"backfill {size} patient{'s' if size > 1 else ''} at {place_words(protocol, place)}"
         case Count(counter, reset):
             return f"{'reset' if reset else 'count'} {protocol.counters[counter].name}"
         case Close(place, all_above):
@@ -315,7 +315,7 @@ def move_words(protocol: Protocol, move: Move, tried: Collection[int] = ()) -> s
         case Begin(part, place, None, int(total)):
             return f"begin {protocol.parts[part].name} filling {place_words(protocol, place)} to {total}"
         case Begin(part, place, size):
-            with_size = f" with {size}" if size is not None else ""
+            with_size = f" with {size}" if size not in (None, protocol.parts[part].cohort) else ""
             return f"begin {protocol.parts[part].name}{with_size} at {place_words(protocol, place)}"
         case Stop(reason):
             return "stop" if reason is None else f'stop "{reason}"'

@@ -40,6 +40,8 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
 def cohort_words(cause: Cause, protocol: Protocol) -> str:
     """`the first cohort at a level`, `the cohort added at a level after 1 DLT`, `the cohort of part expansion`."""
     name = protocol.toxicities[0].name
+    if protocol.parts[cause.part].rolling:
+        return "the next patient"
     match cause.kind.kind:
         case "first":
             words = "the first cohort at a level"
@@ -54,6 +56,8 @@ def cohort_words(cause: Cause, protocol: Protocol) -> str:
 
 def outcome_words(cause: Cause, protocol: Protocol) -> str:
     """`whatever they show`, `with 2 or 3 DLTs in 3`."""
+    if protocol.parts[cause.part].rolling:
+        return _seen_words(*cause.outcomes[0], protocol.toxicities[0].name)
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
     name = protocol.toxicities[0].name
@@ -61,6 +65,13 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
     toxic = sorted({t for _, t in cause.outcomes})
     plural = "" if toxic in ([0], [1]) else "s"
     return f"with {'no' if toxic == [0] else ranged(toxic)} {name}{plural} in {ranged(sizes)}"
+
+
+def _seen_words(known: int, toxic: int, name: str) -> str:
+    """What is seen at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
+    if not known:
+        return "before anybody at the level is known"
+    return f"after {toxic or 'no'} {name}{'s' * (toxic > 1)} in {counted(known, 'patient')} at the level"
 
 
 def cause_title(cause: Cause, protocol: Protocol) -> str:
@@ -204,6 +215,11 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         missed = _missed_condition(cause, protocol)
         closed = any(isinstance(move, Close) for r in cause.acted for c in part.rules[r].cases for move in c.moves)
         return [("this level is closed as too toxic" if closed else "…") + missed]
+    if part.rolling:
+        known, with_toxicity = cause.outcomes[0]
+        name = protocol.toxicities[0].name
+        seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
+        return [f"exactly {known} evaluable and {seen}"]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
     toxicity = with_article(protocol.toxicities[0].name)

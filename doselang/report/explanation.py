@@ -18,7 +18,7 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.phrases import answer_words, answers_words, missed_words, trouble_words
-from doselang.protocol.guards import Compare, Declared, HasStatus, Rate, Share, Tally
+from doselang.protocol.guards import Chance, Compare, Declared, HasStatus, Rate, Recommends, Says, Share, Tally
 from doselang.protocol.model import Citation, Protocol, Rule
 from doselang.protocol.words import (
     decider_words,
@@ -74,7 +74,9 @@ def _headline(explanation: Explanation) -> Iterator[str]:
             if answer.trouble is not None:
                 yield from (f"{'':13}{line}" for line in missed_words(protocol, answer.trouble))
         if explanation.pending:
-            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, which cannot change it"
+            rolling = protocol.parts[explanation.part].rolling
+            note = "the rules are asked as it stands" if rolling else "which cannot change it"
+            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, {note}"
 
 
 def _waiting(explanation: Explanation, cohort: Underway) -> Iterator[str]:
@@ -218,7 +220,13 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
     """What stands behind one condition: numbers of patients, or which level it is about."""
     at = "" if fact.level is None else f" at {level_words(protocol, fact.level)}"
     match fact.guard:
-        case Share(place=place) | HasStatus(place) | Compare(place) if fact.level is None:
+        case Tally(scope="counter"):
+            return f"counted {fact.counted}"
+        case Recommends():
+            return level_words(protocol, fact.level) if fact.level is not None else "no level"
+        case Share(place=place) | HasStatus(place) | Compare(place) | Says(place=place) | Chance(place=place) if (
+            fact.level is None
+        ):
             return f"{place_words(protocol, place)} does not exist"
         case Tally(scope="level", place=place) | Rate(scope="level", place=place) if fact.level is None:
             return f"{place_words(protocol, place)} does not exist"
@@ -227,10 +235,14 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
             return f"{known} {'the ' if fact.toxic is not None else ''}{group} cohort{at}"
         case Rate() if fact.toxic is not None and fact.evaluable:
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}, {fact.toxic / fact.evaluable:.1%}"
-        case Share() | Rate():
+        case Chance() if fact.chance is not None:
+            return f"{fact.chance:.1%}{at}"
+        case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
-            return f"{fact.evaluable} evaluable{at}" if what < 0 else f"{fact.toxic} in {fact.evaluable} evaluable{at}"
+            if what < 0:
+                return f"{fact.evaluable} {'evaluable' if what == -1 else 'pending' if what == -2 else 'enrolled'}{at}"
+            return f"{fact.toxic} in {fact.evaluable} evaluable{at}"
         case HasStatus(place) | Compare(place) if fact.level is not None and place.kind != "level":
             return level_words(protocol, fact.level)
         case Declared() if fact.level is not None:
@@ -334,6 +346,8 @@ def _clause_record(protocol: Protocol, clause: Clause) -> dict[str, object]:
             "level": None if fact.level is None else protocol.levels[fact.level].label,
             "with_toxicity": fact.toxic,
             "evaluable": fact.evaluable,
+            **({} if fact.counted is None else {"counted": fact.counted}),
+            **({} if fact.chance is None else {"probability": fact.chance}),
         }
         for fact in clause.facts
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Rule
 
 
@@ -24,9 +24,11 @@ def quoted(names: Iterable[str], joint: str = "and") -> str:
 
 
 def accrual_notes(accrual: Accrual | None) -> tuple[str, ...]:
-    """A note where a finding is met only when whole cohorts enter together."""
+    """A note where a finding is met in one way of entering only."""
     if accrual is None:
         return ()
+    if accrual == "any-order":
+        return ("Met when patients arrive and become known in another order than the two ways of entering.",)
     return ("Met only when whole cohorts enter together (`--accrual whole-cohort`).",)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from io import StringIO
@@ -255,8 +256,9 @@ def _value(glossary: Glossary, argument: syntax.Argument, kind: str) -> model.Va
                     return None
                 numbers += found.numbers
             case syntax.Label(text):
-                numbers.append(Fraction(text) if text.lstrip("-").isdigit() else Fraction(0))
-                if not text.lstrip("-").isdigit():
+                number = re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", text)
+                numbers.append(Fraction(text) if number else Fraction(0))
+                if not number:
                     glossary.report.add("DL206", f"`{text}` is not a number.", value.span)
             case _:
                 got = value_of(glossary, value)

@@ -109,6 +109,11 @@ def is_computed(declaration: syntax.ParameterDecl) -> bool:
     return bool(declaration.operators) or any(isinstance(x, syntax.Parameter) for x in declaration.values)
 
 
+def _follows(declaration: syntax.ParameterDecl) -> bool:
+    """Whether a parameter is another one unless it is set itself: `parameter stop-at is sample-size`."""
+    return not declaration.operators and len(declaration.values) == 1
+
+
 # ---- evaluation: each parameter once, those it needs first ----
 
 
@@ -230,7 +235,7 @@ class _Evaluation:
         return Value(tuple(value.number for value in members), first.percent, first.span, unit=first.unit, is_list=True)
 
     def computed(self, declaration: syntax.ParameterDecl) -> Value | None:
-        """A sum of products."""
+        """A sum of products; what is taken off is the sum with a negative one."""
         total: Value | None = None
         product = self.member(declaration.values[0])
         rest = zip(declaration.operators, declaration.values[1:], strict=False)
@@ -243,7 +248,7 @@ class _Evaluation:
                 product = self.times(product, other, node.span)
             else:
                 sums.append((product, declaration.span))
-                product = other
+                product = other if operator.word == "plus" else _negative(other)
         for term, span in [*sums, (product, declaration.span)]:
             if term is None:
                 return None
@@ -318,7 +323,7 @@ class _Evaluation:
         name, report = declaration.name.text, self.glossary.report
         wrong: tuple[str, str | None] | None = None
         numbers = setting.numbers
-        if is_computed(declaration):
+        if is_computed(declaration) and not _follows(declaration):
             needs = [x.name.text for x in declaration.values if isinstance(x, syntax.Parameter)]
             wrong = (f"`{name}` is computed from others, and cannot be set.", f"Set {listing(needs)} instead.")
         elif len(numbers) > 1 and not value.is_list:
@@ -345,6 +350,10 @@ def _report_unit(glossary: Glossary, unit: syntax.Unit) -> None:
 
 
 # ---- kinds and ranges ----
+
+
+def _negative(value: Value) -> Value:
+    return evolve(value, numbers=tuple(-number for number in value.numbers))
 
 
 def _in_kind(value: Value) -> str:

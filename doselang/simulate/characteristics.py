@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
 
 Method = Literal["exact", "montecarlo"]

@@ -10,17 +10,16 @@ from attrs import define, field
 
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, TooManyStates, explore
-from doselang.machine.notation import Group
+from doselang.machine.notation import Group, history_from
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual
 from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.courses import courses
 from doselang.simulate.scenarios import checked
 from doselang.simulate.totals import Results, Totals, characteristics
-from doselang.simulate.undecided import group_of
 
 BLOCK = 1 << 20
 """So many numbers a block of scenarios may take in one array: with more, the processor waits for memory."""
@@ -189,11 +188,11 @@ class _Histories:
         flow = self.explored.flow
         ends = np.sort(self.explored.ends[np.isin(flow.frames[self.explored.ends], frames)])
         state = int(ends[np.argmax(self.weights[ends] > 0)])
-        groups: list[Group] = []
+        taken: list[tuple[int, int]] = []
         while state > 0:
             steps = slice(flow.first[state], flow.first[state + 1])
             likely = self.weights[flow.source[steps]] * self.chance[flow.kind[steps]] > 0
             step = int(flow.first[state]) + int(np.argmax(likely))
             state = int(flow.source[step])
-            groups.append(group_of(flow.exploration.situations, int(flow.frames[state]), int(flow.exits[step])))
-        return tuple(reversed(groups))
+            taken.append((int(flow.frames[state]), int(flow.exits[step])))
+        return history_from(flow.exploration.situations, reversed(taken))

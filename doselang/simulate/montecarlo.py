@@ -13,10 +13,11 @@ from numpy.random import Generator, SeedSequence, default_rng
 from doselang.diagnostics import trouble
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import Group
+from doselang.machine.notation import Group, history_from
 from doselang.machine.records import Ints
-from doselang.machine.situations import Accrual, Situations
+from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats, kinds_of
 from doselang.protocol.model import Protocol, Scenario
@@ -24,7 +25,6 @@ from doselang.simulate.characteristics import Characteristics, PartFigures, Pati
 from doselang.simulate.exact import Gates, known_gates, limits_as_trouble, scenario_arrays
 from doselang.simulate.scenarios import checked
 from doselang.simulate.totals import Results, Totals, characteristics
-from doselang.simulate.undecided import group_of
 
 Counts = NDArray[np.int64]
 
@@ -180,24 +180,25 @@ class _Batch:
     generator: Generator
     columns: Columns
     sums: Sums
-    waiting: dict[int, list[Lanes]] = field(factory=dict)
+    waiting: dict[tuple[int, int], list[Lanes]] = field(factory=dict)
     buckets: list[Lanes] = field(factory=list)
 
     def run(self, trials: int) -> None:
         frame, codes = self.situations.frames.first()
         none, nothing = np.full(1, -1, np.int32), np.zeros((1, self.columns.width))
         first = np.array([frame], np.int32)
-        self.waiting[0] = [Lanes(first, codes, np.array([trials]), none, none, none, nothing, nothing.copy())]
+        self.waiting[0, 0] = [Lanes(first, codes, np.array([trials]), none, none, none, nothing, nothing.copy())]
         while self.waiting:
-            patients = min(self.waiting)
-            lanes = _merged(self.waiting.pop(patients))
+            patients, steps = min(self.waiting)
+            lanes = _merged(self.waiting.pop((patients, steps)))
             self._end(lanes, patients)
             frames, bucket = self.situations.frames, len(self.buckets)
             if patients < MAX_PATIENTS:
                 for part in range(self.columns.parts):
                     running = (frames.ended[lanes.frames] == 0) & (frames.part[lanes.frames] == part)
                     if running.any():
-                        self._step(lanes, bucket, part, np.flatnonzero(running).astype(np.int32), patients)
+                        after = steps + 1 if self.situations.machine.protocol.parts[part].rolling else 0
+                        self._step(lanes, bucket, part, np.flatnonzero(running).astype(np.int32), patients, after)
             lanes.mean = lanes.square = np.zeros((0, 0))
             self.buckets.append(lanes)
 
@@ -220,12 +221,12 @@ class _Batch:
         sums.mean += lanes.trials[ended] @ lanes.mean[ended]
         sums.square += lanes.trials[ended] @ lanes.square[ended]
 
-    def _step(self, lanes: Lanes, bucket: int, part: int, running: Ints, patients: int) -> None:
+    def _step(self, lanes: Lanes, bucket: int, part: int, running: Ints, patients: int, steps: int) -> None:
         """Draw the next cohort of every running trial of a part."""
         situations, frames = self.situations, self.situations.frames
         row = situations.of(part, lanes.frames[running], lanes.codes[running])
         state, exits, taken = self._drawn(running, row, lanes.trials[running], frames.at[lanes.frames[running]])
-        here, at = frames.level[lanes.frames[state]], frames.at[lanes.frames[state]]
+        here, at = frames.level[lanes.frames[state]], frames.at[lanes.frames[state]] + situations.aside[exits]
         codes, line = lanes.codes[state], np.arange(len(state))
         codes[line, at] = situations.machine.records.apply(situations.change[exits], codes[line, at])
         branch = situations.branch[exits]
@@ -241,9 +242,10 @@ class _Batch:
         np.add.at(self.sums.patients[part], at, taken * number)
         np.add.at(self.sums.dlts[part], at, taken * dlts)
         left = (frames.ended[following] != 0) | (frames.part[following] != 0)
-        for more in np.unique(number).tolist():
-            some = np.flatnonzero(number == more)
-            self.waiting.setdefault(patients + more, []).append(_taken(after, some))
+        entered = situations.patients[exits]
+        for more in np.unique(entered).tolist():
+            some = np.flatnonzero(entered == more)
+            self.waiting.setdefault((patients + more, steps), []).append(_taken(after, some))
             if part == 0 and left[some].any():
                 self.sums.sizes[patients + more] += int(taken[some][left[some]].sum())
 
@@ -259,7 +261,8 @@ class _Batch:
         for exits_of_each in np.unique(many).tolist():
             some = np.flatnonzero(many == exits_of_each)
             exits = situations.first[rows[some]][:, None] + np.arange(exits_of_each, dtype=np.int32)
-            kinds, kind = kinds_of(situations, exits.ravel(), np.repeat(levels[some], exits_of_each))
+            at = np.repeat(levels[some], exits_of_each) + situations.aside[exits.ravel()]
+            kinds, kind = kinds_of(situations, exits.ravel(), at)
             chance = kinds.chance(*scenario_arrays(situations.machine, [self.scenario], kinds.options))
             taken = _multinomial(self.generator, trials[some], chance[kind, 0].reshape(exits.shape))
             state, exit = np.nonzero(taken)
@@ -268,12 +271,12 @@ class _Batch:
         return state.astype(np.int32), exit.astype(np.int32), taken
 
     def _history(self, lanes: Lanes, row: int) -> tuple[Group, ...]:
-        groups: list[Group] = []
+        taken: list[tuple[int, int]] = []
         while lanes.bucket[row] >= 0:
             before, exit = self.buckets[lanes.bucket[row]], int(lanes.exit[row])
             row, lanes = int(lanes.source[row]), before
-            groups.append(group_of(self.situations, int(lanes.frames[row]), exit))
-        return tuple(reversed(groups))
+            taken.append((int(lanes.frames[row]), exit))
+        return history_from(self.situations, reversed(taken))
 
 
 def _multinomial(generator: Generator, trials: Counts, chance: Floats) -> Counts:

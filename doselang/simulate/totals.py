@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from doselang.machine.columns import NO_LEVEL, NONE_DECLARED
 from doselang.machine.decisions import Ended
-from doselang.machine.situations import Accrual
+from doselang.machine.exits import Accrual
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats
 from doselang.protocol.model import Declare, Scenario, Stop

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import Group, letters_of, write_history
-from doselang.machine.situations import Situations
+from doselang.machine.notation import Group, write_history
 from doselang.machine.states import Frame, Frames
 from doselang.protocol.model import Limit
 from doselang.resolve.names import listing
@@ -98,12 +97,3 @@ def _limit(limit: Limit) -> str:
         f"{word} {number}" for word, number in (("at least", limit.low), ("at most", limit.high)) if number is not None
     ]
     return f"{' and '.join(bounds)} patients {'at a level' if limit.scope == 'level' else f'in the {limit.scope}'}"
-
-
-def group_of(situations: Situations, frame: int, exit: int) -> Group:
-    """The group of a history that leaves a state of a frame by an exit."""
-    frames = situations.frames
-    known = letters_of(situations.machine.protocol)
-    letters = "".join(known[int(digit)] for digit in situations.letters[exit])
-    chosen = tuple(option for _, option in frames.branches[situations.branch[exit]].choices)
-    return Group(frames.frames[frame].part, frames.frames[frame].orders[-1].level, letters, chosen)

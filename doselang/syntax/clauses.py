@@ -16,8 +16,8 @@ from doselang.source import NOWHERE, Span, described
 __all__ = [
     "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Cites",
     "Compared", "DeclaredBefore", "Duration", "Fact", "Given", "Group", "Grouped", "Guard", "Happened", "HasStatus",
-    "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs", "Quantifier",
-    "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
+    "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs",
+    "Quantifier", "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
 ]  # fmt: skip
 
 

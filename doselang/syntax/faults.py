@@ -255,6 +255,9 @@ def unexpected(scene: Scene) -> Fault:
 
 def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
     """What to add to a statement that ends too early; rates are assumed in scenarios alone."""
+    if "AS" in kinds and scene.head == "USE" and len(scene.seen) == 2:
+        name = scene.seen[1]
+        return f'A design stands in quotation marks: `use "{name}"`. A method is given a name: `use {name} as model`.'
     return next(
         (text for kind, text in ENDINGS if kind in kinds and (kind != "CHANCE" or scene.head == "SCENARIO")), None
     )

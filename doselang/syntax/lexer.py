@@ -66,7 +66,7 @@ class Lexer(LarkLexer):
                 self.signs[terminal.pattern.value] = terminal.name
         self._ignored = frozenset(conf.ignore)
         self._in_context = {name: re.compile(patterns[name]) for name in ("UNIT", "LETTER")}
-        self._numeric = {name: re.compile(patterns[name]) for name in ("LABEL", "NUMBER")}
+        self._numeric = {name: re.compile(patterns[name]) for name in ("LABEL", "NEGATIVE", "NUMBER")}
         known = "|".join(f"(?P<{name}>{patterns[name]})" for name in (*conf.ignore, "NAME", "STRING"))
         others = re.sub(r"\s+(?![^\[]*\])", "", OTHERS)
         self._scan = re.compile(f"{known}|{others}", re.DOTALL).match

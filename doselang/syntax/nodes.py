@@ -98,7 +98,7 @@ class UseDesign(Node):
 
 @frozen(repr=False)
 class Operator(Node):
-    word: Literal["times", "plus"]
+    word: Literal["times", "plus", "less"]
 
 
 @frozen(repr=False)

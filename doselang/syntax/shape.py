@@ -77,6 +77,7 @@ class Shape:
 
     NAME = of_token(n.Name)
     LABEL = of_token(n.Label)
+    NEGATIVE = of_token(n.Label)
     UNIT = of_token(n.Unit)
     LETTER = of_token(Word)
 
@@ -119,6 +120,7 @@ class Shape:
     )
     times = literal(n.Operator, "times")
     plus = literal(n.Operator, "plus")
+    less_than = literal(n.Operator, "less")
     bounds = node(n.Bounds, child(1), child(3))
 
     def dose_unit(self, kids: list[Kid]) -> n.Unit:

@@ -9,6 +9,7 @@ from doselang.syntax.tables import END
 
 FRIENDLY = {
     "NAME": "a name", "STRING": "a sentence in quotation marks", "NUMBER": "a number", "LABEL": "a level's label",
+    "NEGATIVE": "a negative number",
     "UNIT": "a unit such as `mg`", "LETTER": "a single capital letter", END: "the end of the file",
 }  # fmt: skip
 """What kinds of words are called; keywords and signs are called what they are."""
