@@ -232,6 +232,9 @@ class _Collector:
         match move:
             case Enrol(place, _, total) | Begin(_, place, _, total):
                 self.at(place, CLOSED)
+                part = move.part if isinstance(move, Begin) else self.part
+                if part is not None and self.protocol.parts[part].sentinel == "new level":
+                    self.at(place, FIRST_SIZE)
                 if total is not None:
                     self.tally(-1, "level", place, None, total + 1)
                     self.at(place, self.layout.pending)
