@@ -260,6 +260,9 @@ class _Collector:
         match move:
             case Enrol(place, _, total) | Begin(_, place, _, total):
                 self.at(place, CLOSED)
+                part = move.part if isinstance(move, Begin) else self.part
+                if part is not None and self.protocol.parts[part].sentinel == "new level":
+                    self.at(place, FIRST_SIZE)
                 if total is not None:
                     # a level that is closed is not filled up, however many are there
                     self.tally(-1, "level", place, None, total + 1, Range(0, None))

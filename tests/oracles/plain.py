@@ -668,5 +668,5 @@ def history(protocol: Protocol, trial: Trial) -> str:
         label = protocol.levels[cohort.level].label
         part = f"{protocol.parts[cohort.part].name}/" if cohort.part else ""
         chosen = "".join(f"[{option + 1}]" for option in cohort.chosen)
-        groups.append(f"{part}{label}{':' if label[-1].isalpha() else ''}{cohort.letters}{chosen}")
+        groups.append(f"{part}{label}{'' if label.lstrip('-').isdigit() else ':'}{cohort.letters}{chosen}")
     return " ".join(groups)
