@@ -39,7 +39,7 @@ DESIGNS = ROOT / "protocols" / "designs"
 NAMES = (
     "three-plus-three-escalation-only", "three-plus-three-de-escalation", "three-plus-three", "a-plus-b",
     "a-plus-b-de-escalation", "three-plus-three-plus-three", "accelerated-titration", "pure-de-escalation",
-    "up-and-down", "sequential-cohorts",
+    "up-and-down", "sequential-cohorts", "rolling-six",
 )  # fmt: skip
 VARIANTS = {"A": NAMES[0], "B": NAMES[1], "C": NAMES[2]}
 COUNTS = {

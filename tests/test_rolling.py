@@ -24,6 +24,7 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.source import Source
+from tests.oracles import classical
 from tests.oracles.rolling import Decision, Found, rolling_six, table
 
 DESIGN = Path(__file__).parent.parent / "protocols" / "designs" / "rolling-six.dose"
@@ -361,3 +362,34 @@ def test_probabilities_of_all_ends_add_up() -> None:
     for accrual in ACCRUALS:
         one = found(six(3), EDGE, accrual)
         assert np.isclose(sum(one.mtd) + one.no_mtd, 1)
+
+
+@pytest.mark.parametrize("rates", [RISING, STEEP], ids=["rising", "steep"])
+def test_one_at_a_time_finds_the_mtd_of_the_three_plus_three_with_de_escalation(rates: tuple[Fraction, ...]) -> None:
+    """Variant B: the decisions are those of 3+3, and only the patients who add nothing to them are saved."""
+    one = found(six(len(rates)), rates, "one-at-a-time")
+    mtd, none = classical.verdicts("B", rates)
+    assert one.mtd == pytest.approx([float(chance) for chance in mtd], abs=1e-12)
+    assert one.no_mtd == pytest.approx(float(none), abs=1e-12)
+
+
+def test_a_history_that_waits_is_explained_with_what_is_pending() -> None:
+    status, out = invoke("explain", str(DESIGN), "1NNNN..")
+    assert status == 0
+    assert "wait       4 of 6 outcomes known at level 1, 2 pending" in out
+    status, out = invoke("explain", str(DESIGN), "1NNNNN.")
+    assert "1 outcome still pending, the rules are asked as it stands" in out
+    assert "1 pending" not in out or "6 enrolled" in out
+
+
+def test_a_table_is_of_every_order_and_divided_by_who_is_pending() -> None:
+    status, out = invoke("table", str(DESIGN), "--set", "levels=3")
+    assert status == 0
+    assert "any pending" in out
+    assert "wait" in out
+
+
+def test_pathways_of_a_rolling_part_are_refused() -> None:
+    status, out = invoke("paths", str(DESIGN), "--cohorts", "2")
+    assert status == 2
+    assert "in part `escalation` patients come one by one" in out

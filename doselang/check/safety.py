@@ -38,7 +38,7 @@ class SafetyWatch:
                 continue
             rows = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
-            if isinstance(following, Opened) and following.offset > 0:
+            if isinstance(following, Opened) and following.offset > 0 and not _as_written(steps, frames, branch):
                 rows = rows[_skips(steps, frames, rows, following.offset)]
                 _keep(self.skipped, number, steps, rows)
             elif isinstance(following, Ended):
@@ -75,6 +75,14 @@ def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-
     else:
         skipped = (untried & between).any(axis=1)
     return skipped
+
+
+def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
+    """Whether the rule itself says that it goes up several levels."""
+    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    lines = frames.machine.parts[part].lines
+    moves = [move for line in branch.decision.acted[2] for move in lines[line].moves]
+    return any(isinstance(move, Enrol) and move.place.steps > 1 for move in moves)
 
 
 def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.asking import ask
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import GoesOn
 from doselang.machine.exploring import Exploration
-from doselang.machine.looking import ask, decide
+from doselang.machine.looking import decide
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.situations import after_outcomes, outcomes_of

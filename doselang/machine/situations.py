@@ -18,9 +18,10 @@ from attrs import define, field
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Outcome
 from doselang.machine.exits import Accrual, Exit, Row
-from doselang.machine.looking import decide_all, waits
+from doselang.machine.looking import decide_all
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
