@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any as Anything
 from typing import Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 from hypothesis import strategies as st
 
 from doselang.protocol.guards import (
@@ -26,17 +26,23 @@ from doselang.protocol.guards import (
     Range,
     Rate,
     ResultDeclared,
+    Says,
+    SentinelHas,
     Share,
     Standing,
     Tally,
 )
 from doselang.protocol.model import (
+    Backfill,
     Begin,
     Body,
     Case,
     Close,
+    Count,
+    Counter,
     Declare,
     Enrol,
+    EnrolRest,
     Gate,
     Level,
     Limit,
@@ -46,6 +52,7 @@ from doselang.protocol.model import (
     Rule,
     Silence,
     Stop,
+    Table,
     Toxicity,
     Verdict,
 )
@@ -59,13 +66,19 @@ MTD = Place("verdict", 0)
 
 @frozen
 class Setting:
-    """What a random rule may speak of: how many levels, classes of toxicity, parts and verdicts; the cohort size."""
+    """What a random rule may speak of: how many levels, classes of toxicity, parts and verdicts; the cohort size.
+
+    Also how many counters and tables there are, and whether rules use further constructs at all.
+    """
 
     levels: int
     classes: int
     parts: int
     verdicts: int
     cohort: int
+    counters: int = 0
+    tables: int = 0
+    rich: bool = False
 
 
 # ---- random conditions ----
@@ -76,6 +89,10 @@ def places(setting: Setting) -> st.SearchStrategy[Place]:
     far = [Place("next lower that remains"), Place("lowest"), Place("highest"), Place("start")]
     far += [Place("level", level) for level in range(setting.levels)]
     far += [Place("verdict", verdict) for verdict in range(setting.verdicts)]
+    if setting.rich:
+        low = Tally(Range(1, None), -1), Not(Tally(Range(1, None), 0)), HasStatus(THIS, "closed")
+        far += [Place("next higher", steps=2), Place("next lower", steps=2)]
+        far += [Place(kind, where=where) for kind in ("highest where", "lowest where") for where in low]
     return st.one_of(st.just(THIS), st.sampled_from([NEXT_LOWER, NEXT_HIGHER]), st.sampled_from(far))
 
 
@@ -114,17 +131,24 @@ def limits_of_rate(draw: Draw, setting: Setting) -> Rate:
     scope = draw(st.sampled_from(["level", "part", "trial"]))
     part = draw(st.sampled_from([None, *range(setting.parts)])) if scope != "trial" else None
     place = draw(places(setting)) if scope == "level" else THIS
-    toxicity = draw(st.integers(0, setting.classes - 1))
+    toxicity, less = draw(st.integers(0, setting.classes - 1)), draw(st.integers(0, 1)) if setting.rich else 0
     if draw(st.booleans()):
-        return Rate(toxicity, Fraction(0), True, bound, included, scope, place, part)
-    return Rate(toxicity, bound, included, Fraction(1), True, scope, place, part)
+        return Rate(toxicity, Fraction(0), True, bound, included, scope, place, part, less)
+    return Rate(toxicity, bound, included, Fraction(1), True, scope, place, part, less)
 
 
 def atoms(setting: Setting) -> st.SearchStrategy[Guard]:
     """Any condition that is not made of others and may stand in a rule of a trial."""
     place = places(setting)
     standings = st.sampled_from(["exists", "remains", "open", "closed", "tried", "untried"])
+    further: list[st.SearchStrategy[Guard]] = []
+    if setting.counters:
+        counts = st.sampled_from([Range(0, 0), Range(1, None), Range(2, None)])
+        further.append(st.builds(Tally, counts, st.integers(0, setting.counters - 1), st.just("counter")))
+    if setting.tables:
+        further += [st.builds(Says, st.just(0), st.integers(0, 2), st.one_of(st.just(THIS), place))] * 2
     return st.one_of(
+        *further,
         shares(setting),
         shares(setting),
         tallies(setting),
@@ -186,7 +210,14 @@ def nexts(draw: Draw, setting: Setting) -> Move:
     """One answer to what comes next."""
     place = draw(st.one_of(st.sampled_from([THIS, NEXT_HIGHER, NEXT_LOWER]), places(setting)))
     kinds = ["enrol", "enrol", "sized", "stop"] + ["begin"] * (setting.parts - 1)
+    kinds += (["fill"] + ["begin sized", "begin filling"] * (setting.parts - 1)) if setting.rich else []
     match draw(st.sampled_from(kinds)):
+        case "fill":
+            return Enrol(place, None, draw(st.integers(2, 6)))
+        case "begin sized":
+            return Begin(1, draw(st.sampled_from([MTD, place])), draw(st.integers(1, 4)))
+        case "begin filling":
+            return Begin(1, draw(st.sampled_from([MTD, place])), None, draw(st.integers(2, 6)))
         case "enrol":
             return Enrol(place)
         case "sized":
@@ -207,8 +238,12 @@ def thens(draw: Draw, setting: Setting) -> tuple[Move, ...]:
     if 2 in asked:
         verdict = draw(st.integers(0, setting.verdicts - 1))
         moves.append(Declare(verdict, draw(st.one_of(st.none(), st.just(THIS), st.just(NEXT_LOWER), places(setting)))))
+    if setting.counters and draw(st.integers(0, 2)) == 0:
+        moves.append(Count(draw(st.integers(0, setting.counters - 1)), draw(st.sampled_from([False, False, True]))))
     if 3 in asked:
         moves.append(draw(nexts(setting)))
+        if setting.rich and draw(st.integers(0, 3)) == 0:
+            moves.append(Backfill(draw(places(setting)), draw(st.integers(1, 2))))
     return tuple(moves)
 
 
@@ -216,10 +251,17 @@ def thens(draw: Draw, setting: Setting) -> tuple[Move, ...]:
 def gated(draw: Draw, setting: Setting, case: Case) -> Case:
     """The case, with what comes next left to people."""
     kept = tuple(move for move in case.moves if isinstance(move, Close | Declare))
-    kind = draw(st.sampled_from(["ask", "may"]))
-    size = 2 if kind == "may" else draw(st.integers(2, 3))
+    kind = draw(st.sampled_from(["ask", "may", "draw"] if setting.rich else ["ask", "may"]))
+    size = draw(st.integers(2, 3)) if kind == "ask" else 2
     options = draw(st.lists(st.one_of(st.tuples(nexts(setting)), thens(setting)), min_size=size, max_size=size))
-    return Case(case.guard, kept if draw(st.booleans()) else (), Gate(kind, 0, tuple(options)))
+    gate = Gate(kind, -1 if kind == "draw" else 0, tuple(options))
+    if kind == "draw":
+        chance = Fraction(draw(st.integers(1, 3)), 4)
+        gate = evolve(gate, chances=(chance, 1 - chance))
+    elif kind == "ask" and setting.rich and draw(st.booleans()):
+        default = draw(st.integers(0, size - 1))
+        gate = evolve(gate, chances=tuple(Fraction(option == default) for option in range(size)))
+    return Case(case.guard, kept if draw(st.booleans()) else (), gate)
 
 
 # ---- the skeleton ----
@@ -360,7 +402,15 @@ def mutated(draw: Draw, setting: Setting, rules: list[Rule]) -> list[Rule]:
     which = draw(st.integers(0, len(rule.cases) - 1))
     case = rule.cases[which]
     changes = ["drop", "time", "narrow", "widen", "moves", "gate", "add", "case", "guard", "also", "sequel"]
+    changes += ["beside", "beside", "count", "count", "gate", "narrow"] if setting.rich else []
     match draw(st.sampled_from([*changes, "add", "sequel"])):
+        case "beside":
+            move = Backfill(draw(st.one_of(st.just(NEXT_LOWER), places(setting))), draw(st.integers(1, 2)))
+            case = evolve(case, moves=(*case.moves, move))
+        case "count":
+            if setting.counters:
+                move = Count(draw(st.integers(0, setting.counters - 1)), draw(st.sampled_from([False, False, True])))
+                case = evolve(case, moves=(*case.moves, move))
         case "drop":
             return others or rules
         case "time":
@@ -441,8 +491,15 @@ def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[R
         rules = draw(mutated(setting, rules))
     rules = draw(with_overrides([*common, *rules]))
     name = ("escalation", "expansion")[position]
+    sentinel = draw(st.sampled_from(["new level", "cohort", None])) if setting.rich else None
+    if sentinel is not None and draw(st.integers(0, 4)):
+        group = draw(st.sampled_from([None, None, Tally(Range(0, 1), 0), HasStatus(NEXT_LOWER, "tried")]))
+        had = SentinelHas(draw(st.integers(0, setting.classes - 1)))
+        rest = plain_rule(unused("the rest", rules), had if group is None else All((had, group)), EnrolRest())
+        rules = [*rules, rest]
     bounded = not wandering or draw(st.sampled_from([False, False, False, True]))
-    return Part(name, n, tuple(rules), draw(limits(setting, cap)) if bounded else (Limit("trial", None, cap),))
+    kept = draw(limits(setting, cap)) if bounded else (Limit("trial", None, cap),)
+    return Part(name, n, tuple(rules), kept, sentinel=sentinel)
 
 
 @st.composite
@@ -451,6 +508,68 @@ def silence(draw: Draw, setting: Setting) -> Silence:
     part = draw(st.sampled_from([None, *range(setting.parts)]))
     when = draw(st.one_of(st.sampled_from([HERE_CLOSED, CohortComplete(), None]), guards(setting), guards(setting)))
     return Silence("the text does not say", when, part)
+
+
+@st.composite
+def ladders(draw: Draw, levels: int) -> tuple[Level, ...]:
+    """One ladder, perhaps with a level off it; two ladders; or a grid."""
+    kind = draw(st.sampled_from(["plain", "off-ladder", "two", "grid"] if levels > 1 else ["plain"]))
+    named = [Level(label) for label in draw(st.sampled_from(LABELS))[:levels]]
+    if kind == "off-ladder":
+        off = draw(st.integers(0, levels - 1))
+        named[off] = evolve(named[off], off_ladder=True)
+    elif kind == "two":
+        split = draw(st.integers(1, levels - 1))
+        named = [evolve(level, ladder=int(n >= split)) for n, level in enumerate(named)]
+    elif kind == "grid":
+        wide = 2 if levels == 4 else draw(st.sampled_from([1, levels]))
+        named = [Level(f"{n % wide + 1}x{n // wide + 1}", position=(n % wide, n // wide)) for n in range(levels)]
+    return tuple(named)
+
+
+@st.composite
+def decision_tables(draw: Draw) -> Table:
+    """A table for some numbers of patients, which says one of three words, or nothing."""
+    numbers = draw(st.lists(st.integers(1, 6), min_size=1, max_size=5, unique=True))
+    cells = [(n, tuple(draw(st.integers(-1, 2)) for _ in range(n + 1))) for n in sorted(numbers)]
+    return Table("boundaries", ("escalate", "stay", "eliminate"), tuple(cells))
+
+
+@st.composite
+def on_grid(draw: Draw, protocol: Protocol) -> Protocol:
+    """The protocol with a component for every step, as a grid needs it; steps down that remain are steps down."""
+    axes = draw(st.lists(st.integers(0, 1), min_size=40, max_size=40))
+    used = iter(range(10**6))
+
+    def axis() -> int:
+        return axes[next(used) % len(axes)]
+
+    def changed(one: Anything) -> Anything:
+        match one:
+            case Place("highest where" | "lowest where" as kind):
+                return Place("highest" if kind == "highest where" else "lowest")
+            case Place("next lower that remains"):
+                return Place("next lower", axis=axis())
+            case Place("next higher" | "next lower"):
+                return evolve(one, axis=axis())
+            case Standing(direction, standing) if standing == "exists" or (direction, standing) == (
+                "higher",
+                "remains",
+            ):
+                return evolve(one, axis=axis())
+            case tuple():
+                return tuple(changed(part) for part in one)
+            case Case() | Gate() | Rule() | Part() | Silence() | Protocol() | Enrol() | Begin() | Backfill() | Close():
+                return attrs_changed(one)
+            case Declare() | Share() | Tally() | Rate() | Says() | HasStatus() | Compare() | Not() | All() | Any():
+                return attrs_changed(one)
+        return one
+
+    def attrs_changed(one: Anything) -> Anything:
+        return evolve(one, **{a.name: changed(getattr(one, a.name)) for a in fields(type(one)) if a.init})
+
+    grid: Protocol = changed(protocol)
+    return grid
 
 
 @st.composite
@@ -465,15 +584,19 @@ def protocols(draw: Draw) -> Protocol:
     cohorts = [draw(st.sampled_from([2, 3, 1, 1, 2, 3, 4])) for _ in range(count)]
     cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
     verdicts = draw(st.sampled_from([(Verdict("MTD"),), (Verdict("MTD"),), (Verdict("MTD"), Verdict("tentative"))]))
-    settings = [Setting(levels, classes, count, len(verdicts), cohort) for cohort in cohorts]
+    rich = draw(st.booleans())
+    counters, tables = (draw(st.integers(0, 2)), draw(st.integers(0, 1))) if rich else (0, 0)
+    settings = [Setting(levels, classes, count, len(verdicts), cohort, counters, tables, rich) for cohort in cohorts]
     common: tuple[Rule, ...] = ()
     if draw(st.integers(0, 5)) == 0:
         common = (plain_rule("in every part", draw(guards(settings[0])), *draw(thens(settings[0]))),)
     silences = tuple(draw(silence(settings[0])) for _ in range(draw(st.sampled_from([0, 0, 1, 2]))))
-    return Protocol(
+    protocol = Protocol(
         title="a random protocol",
-        levels=tuple(Level(label) for label in draw(st.sampled_from(LABELS))[:levels]),
+        levels=draw(ladders(levels)) if rich else tuple(Level(one) for one in draw(st.sampled_from(LABELS))[:levels]),
         start=draw(st.integers(0, levels - 1)),
+        counters=(Counter("pause"), Counter("late"))[:counters],
+        advisers=(draw(decision_tables()),) * tables,
         toxicities=(Toxicity("DLT", "T"), Toxicity("moderate", "M"))[:classes],
         parts=tuple(draw(parts(setting, position, cap, common)) for position, setting in enumerate(settings)),
         verdicts=verdicts,
@@ -481,6 +604,7 @@ def protocols(draw: Draw) -> Protocol:
         bodies=(Body("committee"),),
         silences=tuple(evolve(one, text=f"{one.text} {number}") for number, one in enumerate(silences)),
     )
+    return draw(on_grid(protocol)) if protocol.levels[0].position is not None else protocol
 
 
 @st.composite
@@ -498,7 +622,7 @@ def chances(draw: Draw, protocol: Protocol) -> dict[str, tuple[Fraction, ...]]:
     """Chances of the choices that people make, by rule name; some are left out."""
     found = {}
     for rule in (rule for part in protocol.parts for rule in part.rules):
-        sizes = {len(case.gate.options) for case in rule.cases if case.gate is not None}
+        sizes = {len(case.gate.options) for case in rule.cases if case.gate is not None and case.gate.kind != "draw"}
         if len(sizes) == 1 and draw(st.booleans()):
             weights = draw(st.lists(st.integers(1, 4), min_size=max(sizes), max_size=max(sizes)))
             found[rule.name] = tuple(Fraction(weight, sum(weights)) for weight in weights)

@@ -68,6 +68,7 @@ from tests.test_montecarlo import agrees
 KINDS = {
     "no answer": "gap", "silence": "silence", "conflict": "conflict", "limit": "limit", "no level": "infeasible",
     "closed level": "infeasible", "untried level": "infeasible", "part begun": "infeasible",
+    "nothing to fill": "infeasible", "no sentinel": "infeasible",
 }  # fmt: skip
 CLOSE = 1e-12
 FEW = settings().max_examples // 4
@@ -140,8 +141,13 @@ class Explored:
 
     def share(self, part: int, gate: int, option: int) -> Fraction:
         gated = self.found.machine.parts[part].gates[gate]
+        line = next(line for line in self.found.machine.parts[part].lines if line.gate == (gate, option))
+        assert line.case.gate is not None
         told = self.case.chances.get(self.protocol.parts[part].rules[gated.rule].name)
-        return Fraction(1, gated.options) if told is None else told[option]
+        own = line.case.gate.chances
+        if line.case.gate.kind == "draw" or told is None:
+            return Fraction(1, gated.options) if own is None else own[option]
+        return told[option]
 
     def ending(self, state: int) -> Ending:
         """How an ended state ended."""
@@ -279,11 +285,15 @@ def check_situations(found: Exploration) -> None:
             running = np.flatnonzero(~bucket.ended & (found.frames.part[bucket.frames] == part.number))
             if not len(running):
                 continue
+            running = running[found.frames.silent[bucket.frames[running]] == 0]
+            if not len(running):
+                continue
             numbers, codes = bucket.frames[running], bucket.codes[running]
-            rows, sizes = found.situations.of(part.number, numbers, codes), found.frames.size[numbers]
-            for size in np.unique(sizes).tolist():
-                some = np.flatnonzero(sizes == size)
-                shapes = found.situations._shapes(part, size, False, numbers[some], codes[some])
+            rows = found.situations.of(part.number, numbers, codes)
+            kinds = np.column_stack([found.frames.size[numbers], found.frames.sentinel[numbers]])
+            for size, sentinel in np.unique(kinds, axis=0).tolist():
+                some = np.flatnonzero((kinds == (size, sentinel)).all(axis=1))
+                shapes = found.situations._shapes(part, size, bool(sentinel), numbers[some], codes[some])
                 again = [found.situations._shape_rows[shape].exits for shape in shapes]
                 for row, exits in zip(rows[some].tolist(), again, strict=True):
                     assert found.situations.rows[row].exits == exits

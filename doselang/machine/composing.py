@@ -137,8 +137,6 @@ def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | GoesOn
             case Stop(reason):
                 answers.append((i, m, Ended(reason)))
             case EnrolRest():
-                if not asked.view.sentinel[row]:
-                    return None, Undecided("no sentinel", (i,), m)
                 answers.append((i, m, GoesOn()))
             case Enrol() | Begin():
                 answers.append((i, m, _opened(asked, row, move)))
@@ -148,18 +146,21 @@ def _next(asked: Asked, row: int, given: Given) -> tuple[Opened | Ended | GoesOn
         if one != other and not (isinstance(one, Ended) and isinstance(other, Ended)):
             return None, Undecided("conflict", tuple(sorted({i, j})), question=3)
     line, move_number, answer = answers[0]
+    if isinstance(answer, GoesOn) and not asked.view.sentinel[row]:
+        return None, Undecided("no sentinel", (line,), move_number)
     if isinstance(answer, Opened):
-        if here + answer.offset == ABSENT:
-            return None, Undecided("no level", (line,), move_number)
-        if trouble := _usable(asked, row, line, move_number, here + answer.offset):
-            return None, trouble
+        answer, troubles = _with_beside(asked, row, answer, line, given)
+        level = here + answer.offset
+        if level == ABSENT:
+            troubles.insert(0, Undecided("no level", (line,), move_number))
+        elif trouble := _usable(asked, row, line, move_number, level):
+            troubles.insert(0, trouble)
         if answer.part is not None and asked.begun[row] >> answer.part & 1:
-            return None, Undecided("part begun", (line,), move_number)
+            troubles.append(Undecided("part begun", (line,), move_number))
         if answer.size <= 0:
-            return None, Undecided("nothing to fill", (line,), move_number)
-        answer, trouble = _with_beside(asked, row, answer, given)
-        if trouble is not None:
-            return None, trouble
+            troubles.append(Undecided("nothing to fill", (line,), move_number))
+        if troubles:
+            return None, next((trouble for trouble in troubles if trouble.why == "conflict"), troubles[0])
     limit = _limit_broken(asked, row, answer)
     return answer, None if limit is None else Undecided("limit", (line,), move_number, limit=limit)
 
@@ -174,24 +175,37 @@ def _opened(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
         return Opened(ABSENT - here, size, part)
     code = asked.view.codes[row, level]
     if move.total is not None:
-        size = move.total - int(asked.view.records.tally(-3)[code])
+        # a level that was closed before is not filled up, however many are there
+        size = 0 if asked.closed_before[row, level] else move.total - int(asked.view.records.tally(-3)[code])
     new = not asked.view.records.table[code, FIRST_SIZE]
     alone = of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new))
     return Opened(level - here, size, part, (), alone and not of.rolling)
 
 
-def _with_beside(asked: Asked, row: int, answer: Opened, given: Given) -> tuple[Opened, Undecided | None]:
-    """The cohort with the patients who enter beside it."""
-    here, beside = int(asked.view.here[row]), set[tuple[int, int]]()
-    for i, m, move in given:
-        if isinstance(move, Backfill):
-            level = asked.where(3, move.place, row)
-            if level is None:
-                return answer, Undecided("no level", (i,), m)
-            if trouble := _usable(asked, row, i, m, level):
-                return answer, trouble
-            beside.add((level - here, move.size))
-    return (evolve(answer, beside=tuple(sorted(beside))) if beside else answer), None
+def _with_beside(
+    asked: Asked, row: int, answer: Opened, opener: int, given: Given
+) -> tuple[Opened, list[Undecided]]:  # fmt: skip
+    """The cohort with the patients who enter beside it, at other levels; two numbers at one level are a conflict.
+
+    And all that stands against it.
+    """
+    troubles: list[Undecided] = []
+    here, found = int(asked.view.here[row]), dict[int, tuple[int, int]]()
+    backfills = [(i, m, move, asked.where(3, move.place, row)) for i, m, move in given if isinstance(move, Backfill)]
+    for i, _, move, level in backfills:
+        if level is None:
+            continue
+        other, size = found.setdefault(level - here, (i, move.size))
+        if level == here + answer.offset or size != move.size:
+            lines = (opener, i) if level == here + answer.offset else (other, i)
+            troubles.append(Undecided("conflict", tuple(sorted(set(lines))), question=3))
+    for i, m, _, level in backfills:
+        if level is None:
+            troubles.append(Undecided("no level", (i,), m))
+        elif trouble := _usable(asked, row, i, m, level):
+            troubles.append(trouble)
+    beside = tuple(sorted((offset, size) for offset, (_, size) in found.items()))
+    return (evolve(answer, beside=beside) if beside else answer), troubles
 
 
 def _limit_broken(asked: Asked, row: int, answer: Opened | Ended | GoesOn) -> int | None:
@@ -204,18 +218,26 @@ def _limit_broken(asked: Asked, row: int, answer: Opened | Ended | GoesOn) -> in
     if not isinstance(answer, Opened):
         return None
     part = number if answer.part is None else answer.part
+    opened = ((answer.offset, answer.size), *answer.beside)
     for position, limit in asked.machine.parts[part].limits:
         if limit.high is None:
             continue
         if limit.scope == "level":
-            so_far = _accrued(view, row, here + answer.offset, part)
-            if part != number:
-                so_far -= int(view.records.tally(-2)[view.codes[row, here + answer.offset]])
+            after = max(_entered(asked, row, here + offset, part) + size for offset, size in opened)
         else:
-            so_far = int(asked.totals_of(part if limit.scope == "part" else None)[row])
-        if so_far + answer.size > limit.high:
+            so_far = asked.totals_of(part if limit.scope == "part" else None)[row]
+            after = int(so_far) + sum(size for _, size in opened)
+        if after > limit.high:
             return position
     return None
+
+
+def _entered(asked: Asked, row: int, level: int, part: int) -> int:
+    """How many patients of the part that comes next have entered at a level."""
+    accrued = _accrued(asked.view, row, level, part)
+    if part == asked.part.number:
+        return accrued
+    return accrued - int(asked.view.records.tally(-2)[asked.view.codes[row, level]])
 
 
 def _accrued(view: View, row: int, level: int, part: int) -> int:

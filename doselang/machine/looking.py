@@ -6,7 +6,7 @@ import numpy as np
 
 from doselang.machine.arrays import pack
 from doselang.machine.asking import Asked, ask
-from doselang.machine.columns import Bools, View
+from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import compose
 from doselang.machine.decisions import (
@@ -114,13 +114,9 @@ def _composed(asked: Asked) -> tuple[Ints, list[Branch]]:
     rows = len(asked.view)
     if rows < FEW:
         return np.arange(rows, dtype=np.int32), [Branch((), compose(asked, row)) for row in range(rows)]
-    answered: Bools = np.any(asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]], axis=1)
-    _, first, group = np.unique(pack(_made_of(asked)), return_index=True, return_inverse=True)
-    found = [Branch((), compose(asked, int(row))) for row in first]
-    group = group.astype(np.int32)
-    for row in np.flatnonzero(~answered).tolist():
-        group[row] = len(found)
-        found.append(Branch((), compose(asked, row)))
+    columns = np.column_stack([_made_of(asked), _left_open(asked)])
+    _, first, group = np.unique(pack(columns), return_index=True, return_inverse=True)
+    group, found = group.astype(np.int32), [Branch((), compose(asked, int(row))) for row in first]
     return group, found
 
 
@@ -145,6 +141,20 @@ def _made_of(asked: Asked) -> Ints:
     if "part" in scopes:
         columns += [asked.totals_of(part) for part in range(layout.parts)]
     return np.column_stack(columns).astype(np.int32)
+
+
+def _left_open(asked: Asked) -> Ints:
+    """Columns, from 0, that hold what rows without an answer to the third question are told: see `_no_answer`."""
+    answered: Bools = np.any(asked.active[:, [bool(line.answers(3)) for line in asked.part.lines]], axis=1)
+    rows = np.flatnonzero(~answered)
+    asks = [silence.when for _, silence in asked.part.silences if silence.when is not None]
+    asks += [guard for line in asked.part.lines if line.question == 3 for guard in line.conjuncts]
+    columns = np.zeros((len(answered), 1 + len(asks)), np.int32)
+    columns[:, 0] = answered
+    if len(rows):
+        some = asked.view.take(rows)
+        columns[rows, 1:] = np.column_stack([truth(guard, some) for guard in asks]) + 1 if asks else 0
+    return columns
 
 
 def _is_gate(line: Line, gates: list[int]) -> bool:

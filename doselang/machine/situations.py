@@ -136,8 +136,9 @@ class Situations:
         columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
         kind = np.column_stack([column[frames] for column in columns])
         rows = np.empty(len(frames), np.int32)
-        for size, sentinel, silent, mode in np.unique(kind, axis=0).tolist():
-            some = np.flatnonzero((kind == (size, sentinel, silent, mode)).all(axis=1))
+        _, first, which = np.unique(pack(kind), return_index=True, return_inverse=True)
+        for number_of_kind, (size, sentinel, silent, mode) in enumerate(kind[first].tolist()):
+            some = np.flatnonzero(which == number_of_kind)
             if mode == ENTERING:
                 exits = partial(entering, size, 1 + len(self.machine.protocol.toxicities))
                 rows[some] = self._shape((number, size, "entering"), exits, number, size)

@@ -235,8 +235,8 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
             return f"{known} {'the ' if fact.toxic is not None else ''}{group} cohort{at}"
         case Rate() if fact.toxic is not None and fact.evaluable:
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}, {fact.toxic / fact.evaluable:.1%}"
-        case Chance():
-            return at.removeprefix(" at ")
+        case Chance() if fact.chance is not None:
+            return f"{fact.chance:.1%}{at}"
         case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
@@ -347,6 +347,7 @@ def _clause_record(protocol: Protocol, clause: Clause) -> dict[str, object]:
             "with_toxicity": fact.toxic,
             "evaluable": fact.evaluable,
             **({} if fact.counted is None else {"counted": fact.counted}),
+            **({} if fact.chance is None else {"probability": fact.chance}),
         }
         for fact in clause.facts
     ]

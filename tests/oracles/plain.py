@@ -22,12 +22,29 @@ from doselang.protocol.guards import (
     Place,
     Rate,
     ResultDeclared,
+    Says,
+    SentinelHas,
     Share,
     Standing,
     Tally,
     TrialStopped,
 )
-from doselang.protocol.model import Begin, Case, Close, Declare, Enrol, Gate, Move, Protocol, Rule, Stop
+from doselang.protocol.model import (
+    Backfill,
+    Begin,
+    Case,
+    Close,
+    Count,
+    Declare,
+    Enrol,
+    EnrolRest,
+    Gate,
+    Move,
+    Protocol,
+    Rule,
+    Stop,
+    Table,
+)
 
 Accrual = Literal["one-at-a-time", "whole-cohort"]
 Kind = Literal["verdict", "gap", "conflict", "silence", "infeasible", "limit"]
@@ -39,24 +56,43 @@ MOST_PATIENTS = 60
 
 @frozen
 class Cohort:
-    """A cohort of `size` patients; one letter for each whose outcome is known, and the choices of people after it."""
+    """A cohort of `size` patients; one letter for each whose outcome is known, and the choices of people after it.
+
+    `sentinel`: its first patient is treated alone.
+    """
 
     part: int
     level: int
     size: int
     letters: str = ""
     chosen: tuple[int, ...] = ()
+    sentinel: bool = False
+
+    @property
+    def at_sentinel(self) -> bool:
+        """Whether only the sentinel of several is known, and had a toxicity."""
+        return self.sentinel and self.size > 1 and len(self.letters) == 1 and self.letters != "N"
 
 
 @frozen
 class Trial:
-    """What has happened so far; `named` are the verdicts for which a level was ever declared, `fresh` in this look."""
+    """What has happened so far; `named` are the verdicts for which a level was ever declared, `fresh` in this look.
+
+    The last cohort is the one under way; those beside it stand before it. `counters` are by number. `about` is the
+    level that a condition is asked about where that is not the one of the look.
+    """
 
     cohorts: tuple[Cohort, ...] = ()
     closed: frozenset[int] = frozenset()
     verdicts: dict[int, int | None] = field(factory=dict)
     named: frozenset[int] = frozenset()
     fresh: frozenset[int] = frozenset()
+    counters: dict[int, int] = field(factory=dict)
+    about: int | None = None
+
+    @property
+    def here(self) -> int:
+        return self.cohorts[-1].level if self.about is None else self.about
 
     def letters(self, level: int | None = None, part: int | None = None) -> str:
         """The outcomes known so far, at a level or in a part alone where one is given."""
@@ -92,8 +128,8 @@ def run(protocol: Protocol, rates: Rates, accrual: Accrual, chances: Chances | N
     Where cohorts enter together the letters of a group have no order: they are written N first, then as declared.
     """
     world = World(protocol, rates, accrual, chances or {})
-    first = Cohort(0, protocol.start, protocol.parts[0].cohort)
-    if over_limit(protocol, Trial(), first):
+    first = Cohort(0, protocol.start, protocol.parts[0].cohort, sentinel=protocol.parts[0].sentinel is not None)
+    if over_limit(protocol, Trial(), [first]):
         return [world.end(Trial(), Fraction(1), False, "limit", (), "the first cohort breaks a limit")]
     return list(world.follow(Trial((first,)), Fraction(1), False))
 
@@ -101,20 +137,53 @@ def run(protocol: Protocol, rates: Rates, accrual: Accrual, chances: Chances | N
 # ---- conditions ----
 
 
+def rungs(protocol: Protocol, here: int) -> list[int]:
+    """The levels of the ladder that a level belongs to, the lowest first, without those that are off it."""
+    one = protocol.levels[here].ladder
+    return [n for n, level in enumerate(protocol.levels) if level.ladder == one and not level.off_ladder]
+
+
+def lies_above(protocol: Protocol, level: int, other: int) -> bool:
+    """Whether a level is above another: of one ladder and written later; on a grid no dose lower and one higher."""
+    one, two = protocol.levels[level], protocol.levels[other]
+    if one.position is not None and two.position is not None:
+        return one.position != two.position and all(a >= b for a, b in zip(one.position, two.position, strict=True))
+    return one.ladder == two.ladder and level > other
+
+
+def step(protocol: Protocol, here: int, way: int, axis: int) -> int | None:
+    """The neighbour of a level on one side (1 up, -1 down), of one component where levels form a grid."""
+    position = protocol.levels[here].position
+    if position is not None:
+        wanted = tuple(dose + way * (axis == n) for n, dose in enumerate(position))
+        found = [n for n, level in enumerate(protocol.levels) if level.position == wanted and axis >= 0]
+        return found[0] if found else None
+    side = [level for level in rungs(protocol, here) if (level > here if way > 0 else level < here)]
+    return (min(side) if way > 0 else max(side)) if side else None
+
+
 def find(place: Place, protocol: Protocol, trial: Trial) -> int | None:
     """The level that a place is, None where there is no such level."""
-    here = trial.cohorts[-1].level
+    here: int | None = trial.here
+    assert here is not None
+    ladder = rungs(protocol, here)
     match place.kind:
-        case "next higher":
-            return here + 1 if here + 1 < len(protocol.levels) else None
-        case "next lower":
-            return here - 1 if here > 0 else None
+        case "next higher" | "next lower":
+            for _ in range(place.steps):
+                if here is not None:
+                    here = step(protocol, here, 1 if place.kind == "next higher" else -1, place.axis)
+            return here
         case "next lower that remains":
-            return max((level for level in range(here) if level not in trial.closed), default=None)
+            below = [level for level in ladder if lies_above(protocol, here, level) and level not in trial.closed]
+            return max(below, default=None)
         case "verdict":
             return trial.verdicts.get(place.index)
+        case "highest where" | "lowest where":
+            assert place.where is not None
+            met = [n for n in ladder if holds(place.where, protocol, evolve(trial, about=n)) is True]
+            return (max if place.kind == "highest where" else min)(met) if met else None
     return {
-        "this": here, "lowest": 0, "highest": len(protocol.levels) - 1, "start": protocol.start, "level": place.index,
+        "this": here, "lowest": ladder[0], "highest": ladder[-1], "start": protocol.start, "level": place.index,
     }[place.kind]  # fmt: skip
 
 
@@ -132,6 +201,13 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
             return True if True in values else None if None in values else False
         case Share():
             return share(guard, protocol, trial)
+        case Tally(count, counter, "counter"):
+            return trial.counters.get(counter, 0) in count
+        case Says():
+            return says(guard, protocol, trial)
+        case SentinelHas(toxicity):
+            cohort = trial.cohorts[-1]
+            return cohort.at_sentinel and cohort.letters == protocol.toxicities[toxicity].letter
         case Tally():
             letters = counted(guard, protocol, trial)
             return None if letters is None else number(letters, guard.what, protocol) in guard.count
@@ -144,9 +220,12 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
             left, right = find(place, protocol, trial), find(other, protocol, trial)
             if left is None or right is None:
                 return None
-            return {"above": left > right, "below": left < right, "same": left == right}[relation]
-        case Standing(direction, standing):
-            return stands(direction, standing, protocol, trial)
+            return {
+                "above": lies_above(protocol, left, right), "below": lies_above(protocol, right, left),
+                "same": left == right,
+            }[relation]  # fmt: skip
+        case Standing(direction, standing, axis):
+            return stands(direction, standing, axis, protocol, trial)
         case Declared(verdict, ever):
             return verdict in trial.fresh or (ever and verdict in trial.named)
         case ResultDeclared():
@@ -198,12 +277,23 @@ def share(guard: Share, protocol: Protocol, trial: Trial) -> bool | None:
     return None if len(possible) == 2 else possible.pop()
 
 
+def says(guard: Says, protocol: Protocol, trial: Trial) -> bool | None:
+    """Whether a table says a word about a level: open where it does not know the number of patients."""
+    level, table = find(guard.place, protocol, trial), protocol.advisers[guard.adviser]
+    assert isinstance(table, Table)
+    if level is None:
+        return None
+    letters = trial.letters(level)
+    column = dict(table.cells).get(len(letters))
+    return None if column is None else column[letters.count(protocol.toxicities[0].letter)] == guard.word
+
+
 def rate(guard: Rate, protocol: Protocol, trial: Trial) -> bool | None:
     """A rate lies between two fractions; open while none is evaluable."""
     letters = counted(guard, protocol, trial)
     if not letters:
         return None
-    value = Fraction(number(letters, guard.toxicity, protocol), len(letters))
+    value = Fraction(max(number(letters, guard.toxicity, protocol) - guard.less, 0), len(letters))
     above = value >= guard.low if guard.low_included else value > guard.low
     return above and (value <= guard.high if guard.high_included else value < guard.high)
 
@@ -218,14 +308,22 @@ def has_status(level: int, status: str, trial: Trial) -> bool:
     return any(cohort.level == level for cohort in trial.cohorts) == (status == "tried")
 
 
-def stands(direction: str, standing: str, protocol: Protocol, trial: Trial) -> bool:
+def stands(direction: str, standing: str, axis: int, protocol: Protocol, trial: Trial) -> bool:
     """Whether a level on one side exists, remains or has a status."""
-    here = trial.cohorts[-1].level
-    side = range(here + 1, len(protocol.levels)) if direction == "higher" else range(here)
+    here = trial.here
+    neighbour = step(protocol, here, 1 if direction == "higher" else -1, axis)
+    side = [
+        n for n in rungs(protocol, here)
+        if (lies_above(protocol, n, here) if direction == "higher" else lies_above(protocol, here, n))
+    ]  # fmt: skip
+    if axis >= 0:
+        side = [] if neighbour is None else [neighbour]
     if standing == "exists":
         return len(side) > 0
+    if standing == "remains" and direction == "higher":
+        return neighbour is not None and neighbour not in trial.closed
     if standing == "remains":
-        return any(level not in trial.closed for level in (side[:1] if direction == "higher" else side))
+        return any(level not in trial.closed for level in side)
     return any(has_status(level, standing, trial) for level in side)
 
 
@@ -241,11 +339,11 @@ class Halt(Exception):
 
 
 class Choose(Exception):
-    """A rule waits for people to choose one of so many options."""
+    """A rule waits for people, or chance, to choose one of so many options; `chances` as the protocol gives them."""
 
-    def __init__(self, rule: str, options: int) -> None:
-        super().__init__(rule, options)
-        self.rule, self.options = rule, options
+    def __init__(self, rule: str, gate: Gate) -> None:
+        super().__init__(rule, gate)
+        self.rule, self.kind, self.options, self.chances = rule, gate.kind, len(gate.options), gate.chances
 
 
 def answers(move: Move) -> int:
@@ -259,16 +357,18 @@ def question(case: Case) -> int:
     return min(answers(move) for move in moves)
 
 
-def over_limit(protocol: Protocol, trial: Trial, cohort: Cohort) -> bool:
-    """Whether opening a cohort would break an upper limit: of its part, or of the trial wherever that is written."""
+def over_limit(protocol: Protocol, trial: Trial, opened: Sequence[Cohort]) -> bool:
+    """Whether opening cohorts would break an upper limit: of their part, or of the trial wherever that is written."""
+    here = opened[-1].part
     for position, part in enumerate(protocol.parts):
         for limit in part.limits:
-            if limit.high is None or (limit.scope != "trial" and position != cohort.part):
+            if limit.high is None or (limit.scope != "trial" and position != here):
                 continue
-            level = cohort.level if limit.scope == "level" else None
-            counted_part = None if limit.scope == "trial" else cohort.part
-            if len(trial.letters(level, counted_part)) + cohort.size > limit.high:
-                return True
+            counted_part = None if limit.scope == "trial" else here
+            for level in {cohort.level for cohort in opened} if limit.scope == "level" else {None}:
+                more = sum(cohort.size for cohort in opened if level in (None, cohort.level))
+                if len(trial.letters(level, counted_part)) + more > limit.high:
+                    return True
     return False
 
 
@@ -285,8 +385,8 @@ class Look:
         self._silenced: set[str] = set()
         self._moves: list[Move] = []
 
-    def decide(self) -> Cohort | Move:
-        """What comes next: the cohort that opens, or the end of the trial."""
+    def decide(self) -> tuple[Cohort, ...] | Move:
+        """What comes next: the cohorts that open, the last of which is the next, or that the trial ends, or goes on."""
         self.close(self.ask(1))
         self.declare(self.ask(2))
         return self.proceed(self.ask(3))
@@ -314,7 +414,7 @@ class Look:
         """The moves of the option that people choose."""
         self._gates += 1
         if self._gates > len(self.chosen):
-            raise Choose(rule.name, len(gate.options))
+            raise Choose(rule.name, gate)
         return gate.options[self.chosen[self._gates - 1]]
 
     def level(self, place: Place) -> int:
@@ -330,7 +430,8 @@ class Look:
             level = self.level(move.place)
             if level < 0:
                 raise Halt("infeasible", "no such level to close")
-            closing.update(range(level, len(self.protocol.levels) if move.all_above else level + 1))
+            every = range(len(self.protocol.levels)) if move.all_above else ()
+            closing.update([level, *(other for other in every if lies_above(self.protocol, other, level))])
         self.closing = frozenset(closing) - self.trial.closed
         self.trial = evolve(self.trial, closed=self.trial.closed | self.closing)
 
@@ -348,36 +449,79 @@ class Look:
             raise Halt("conflict", "an MTD at a level that this look closes")
         if -1 in found.values():
             raise Halt("infeasible", "no such level to declare")
-        for level in mtds.values():
-            if level is not None and (level in self.trial.closed or has_status(level, "untried", self.trial)):
+        for verdict, level in mtds.items():
+            untried = level is not None and names[verdict] == "MTD" and has_status(level, "untried", self.trial)
+            if level is not None and (level in self.trial.closed or untried):
                 raise Halt("infeasible", "an MTD at a level that is untried or too toxic")
         fresh = frozenset(verdict for verdict, level in found.items() if level is not None)
         verdicts = {**self.trial.verdicts, **found}
         self.trial = evolve(self.trial, verdicts=verdicts, fresh=fresh, named=self.trial.named | fresh)
 
-    def proceed(self, moves: list[Move]) -> Cohort | Move:
+    def proceed(self, given: list[Move]) -> tuple[Cohort, ...] | Move:
         """Answers to the third question: one and the same, which can be carried out."""
+        counts = [move for move in given if isinstance(move, Count)]
+        moves = [move for move in given if not isinstance(move, Count | Backfill)]
         if not moves:
             self.nothing_said()
         if len({(type(move), self.opens(move)) for move in moves}) > 1:
             raise Halt("conflict", "two answers to what comes next")
-        cohort = self.opens(moves[0])
+        if isinstance(moves[0], EnrolRest):
+            if not self.here.at_sentinel:
+                raise Halt("infeasible", "there is no sentinel whose cohort could go on")
+            if counts or any(answers(move) < 3 for move in self._moves):
+                raise Halt("conflict", "the cohort goes on, and something else is decided")
+            return moves[0]
+        cohort, opened = self.opens(moves[0]), ()
         if cohort is not None:
+            opened = (*self.beside(cohort, [move for move in given if isinstance(move, Backfill)]), cohort)
             self.check_cohort(cohort, begins=isinstance(moves[0], Begin))
         self.check_floor(cohort)
-        return cohort or moves[0]
+        if opened and over_limit(self.protocol, self.trial, opened):
+            raise Halt("limit", "more patients than a limit allows")
+        self.count(counts)
+        return opened or moves[0]
+
+    def count(self, moves: list[Count]) -> None:
+        """What the counters have counted from the next look on; a reset goes before a count."""
+        counters = dict(self.trial.counters)
+        for counter in {move.counter for move in moves}:
+            reset = Count(counter, True) in moves
+            counters[counter] = 0 if reset else counters.get(counter, 0) + 1
+        self.trial = evolve(self.trial, counters=counters)
+
+    def beside(self, cohort: Cohort, moves: list[Backfill]) -> list[Cohort]:
+        """The cohorts of patients who enter at other levels, the highest first."""
+        sizes: dict[int, int] = {}
+        for move in moves:
+            level = self.level(move.place)
+            if level >= 0 and (level == cohort.level or sizes.setdefault(level, move.size) != move.size):
+                raise Halt("conflict", "two answers to how many patients enter at a level")
+        if self.closing & {cohort.level, *sizes}:
+            raise Halt("conflict", "patients enter at a level that this look closes")
+        if any(self.level(move.place) < 0 for move in moves) or self.trial.closed & set(sizes):
+            raise Halt("infeasible", "no such level to backfill, or it is closed as too toxic")
+        return [Cohort(cohort.part, level, size) for level, size in sorted(sizes.items(), reverse=True)]
 
     def opens(self, move: Move) -> Cohort | None:
         """What a move does: the cohort that it opens, None where it ends the trial."""
         match move:
-            case Enrol(place, size):
-                part = self.here.part
-                return Cohort(part, self.level(place), self.protocol.parts[part].cohort if size is None else size)
-            case Begin(part, place):
-                return Cohort(part, self.level(place), self.protocol.parts[part].cohort)
-            case Stop():
+            case Enrol(place, size, total):
+                return self.cohort(self.here.part, self.level(place), size, total)
+            case Begin(part, place, size, total):
+                return self.cohort(part, self.level(place), size, total)
+            case Stop() | EnrolRest():
                 return None
         raise ValueError(f"not a move of a trial: {move}")
+
+    def cohort(self, part: int, level: int, size: int | None, total: int | None) -> Cohort:
+        """A cohort of so many, of as many as are missing to a total, or as large as those of the part."""
+        if size is None:
+            size = self.protocol.parts[part].cohort
+            if total is not None and level >= 0:
+                size = total - len(self.trial.letters(level))
+        of = self.protocol.parts[part].sentinel
+        new = level >= 0 and has_status(level, "untried", self.trial)
+        return Cohort(part, level, size, sentinel=of == "cohort" or (of == "new level" and new))
 
     def nothing_said(self) -> None:
         """No rule says what comes next: a silence if one is declared for this situation, else a gap."""
@@ -390,14 +534,12 @@ class Look:
 
     def check_cohort(self, cohort: Cohort, begins: bool) -> None:
         """Refuse a cohort that cannot be opened."""
-        if cohort.level in self.closing:
-            raise Halt("conflict", "a cohort at a level that this look closes")
         if cohort.level < 0 or cohort.level in self.trial.closed:
             raise Halt("infeasible", "no such level, or it is closed as too toxic")
         if begins and any(past.part == cohort.part for past in self.trial.cohorts):
             raise Halt("infeasible", "the part has begun before")
-        if over_limit(self.protocol, self.trial, cohort):
-            raise Halt("limit", "more patients than a limit allows")
+        if cohort.size <= 0:
+            raise Halt("infeasible", "the level has as many patients")
 
     def check_floor(self, cohort: Cohort | None) -> None:
         """Refuse to leave a level with fewer patients than the part asks for."""
@@ -429,16 +571,37 @@ class World:
         for letters, chance in self.outcomes(cohort):
             grown = evolve(cohort, letters=cohort.letters + letters)
             after = evolve(trial, cohorts=(*trial.cohorts[:-1], grown))
-            if len(grown.letters) == grown.size or self.acts_at_once(after):
+            if len(grown.letters) == grown.size or grown.at_sentinel or self.acts_at_once(after):
                 yield from self.decided(after, probability * chance, untold, ())
             else:
                 yield from self.follow(after, probability * chance, untold)
 
+    def rates_at(self, level: int) -> dict[str, Fraction]:
+        """The chance of each letter at a level."""
+        rates = {t.letter: self.rates[i][level] for i, t in enumerate(self.protocol.toxicities)}
+        return {"N": 1 - sum(rates.values(), Fraction(0)), **rates}
+
+    def opened(self, trial: Trial, cohorts: tuple[Cohort, ...]) -> Iterator[tuple[Trial, Fraction]]:
+        """The trial with cohorts opened: those beside the last become known first, without a look."""
+        first, *others = cohorts
+        if not others:
+            yield evolve(trial, cohorts=(*trial.cohorts, first)), Fraction(1)
+            return
+        for letters, chance in self.combinations(self.rates_at(first.level), first.size):
+            grown = evolve(trial, cohorts=(*trial.cohorts, evolve(first, letters=letters)))
+            for after, more in self.opened(grown, tuple(others)):
+                yield after, chance * more
+
     def outcomes(self, cohort: Cohort) -> Iterator[tuple[str, Fraction]]:
         """What the next patient, or the whole cohort, may bring."""
-        rates = {t.letter: self.rates[i][cohort.level] for i, t in enumerate(self.protocol.toxicities)}
-        rates = {"N": 1 - sum(rates.values(), Fraction(0)), **rates}
-        size = 1 if self.accrual == "one-at-a-time" else cohort.size
+        rates = self.rates_at(cohort.level)
+        size = 1 if self.accrual == "one-at-a-time" else cohort.size - len(cohort.letters)
+        if cohort.sentinel and not cohort.letters:
+            size = 1
+        yield from self.combinations(rates, size)
+
+    def combinations(self, rates: Mapping[str, Fraction], size: int) -> Iterator[tuple[str, Fraction]]:
+        """What so many patients may bring, whose order does not matter."""
         for letters in combinations_with_replacement(rates, size):
             orders = factorial(size) // prod(factorial(letters.count(letter)) for letter in rates)
             yield "".join(letters), orders * prod((rates[letter] for letter in letters), start=Fraction(1))
@@ -451,11 +614,11 @@ class World:
     def decided(self, trial: Trial, probability: Fraction, untold: bool, chosen: tuple[int, ...]) -> Iterator[End]:
         """The ends after a look, with every choice that people may make in it."""
         look = Look(self.protocol, trial, chosen)
-        decision: Cohort | Move | Halt
+        decision: tuple[Cohort, ...] | Move | Halt
         try:
             decision = look.decide()
         except Choose as choose:
-            told = self.chances.get(choose.rule)
+            told = choose.chances if choose.kind == "draw" else self.chances.get(choose.rule) or choose.chances
             shares = told or [Fraction(1, choose.options)] * choose.options
             for option, chance in enumerate(shares):
                 yield from self.decided(trial, probability * chance, untold or told is None, (*chosen, option))
@@ -464,9 +627,11 @@ class World:
             decision = halt
         last = evolve(look.here, chosen=chosen)
         after = evolve(look.trial, cohorts=(*trial.cohorts[:-1], last))
-        if isinstance(decision, Cohort):
-            opened = evolve(after, cohorts=(*after.cohorts, decision), fresh=frozenset())
-            yield from self.follow(opened, probability, untold)
+        if isinstance(decision, tuple):
+            for opened, chance in self.opened(evolve(after, fresh=frozenset()), decision):
+                yield from self.follow(opened, probability * chance, untold)
+        elif isinstance(decision, EnrolRest):
+            yield from self.follow(after, probability, untold)
         else:
             assert isinstance(decision, Halt | Stop)
             kind: Kind = decision.kind if isinstance(decision, Halt) else "verdict"
