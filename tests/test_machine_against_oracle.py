@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from doselang.check.causes import find_causes
-from doselang.machine import compiling, looking, reading, situations
+from doselang.machine import compiling, composing, reading, situations
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Outcome
@@ -437,8 +437,8 @@ row_of = situations._row
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "every outcome of a cohort can come in one order": (situations, "_row", no_orders),
     "overrides silence nobody": (compiling, "_overrides", lambda rules: ()),
-    "limits are not kept": (looking, "_limit_broken", lambda asked, row, answer: None),
-    "closed levels are used": (looking, "_usable", lambda asked, row, line, move, level: None),
+    "limits are not kept": (composing, "_limit_broken", lambda asked, row, answer: None),
+    "closed levels are used": (composing, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
     "patients at other levels are not told apart": (reading, "parts_after", lambda protocol: [set()] * 2),
     "all is forgotten when a part begins": (compiling, "Fading", lambda ceilings=(): Fading((0,) * len(ceilings))),

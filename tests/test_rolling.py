@@ -26,6 +26,7 @@ from doselang.simulate.montecarlo import monte_carlo
 from doselang.source import Source
 from tests.oracles import classical
 from tests.oracles.rolling import Decision, Found, rolling_six, table
+from tests.test_protocols import invoke
 
 DESIGN = Path(__file__).parent.parent / "protocols" / "designs" / "rolling-six.dose"
 ACCRUALS: tuple[Accrual, ...] = ("one-at-a-time", "whole-cohort")
@@ -379,7 +380,6 @@ def test_a_history_that_waits_is_explained_with_what_is_pending() -> None:
     assert "wait       4 of 6 outcomes known at level 1, 2 pending" in out
     status, out = invoke("explain", str(DESIGN), "1NNNNN.")
     assert "1 outcome still pending, the rules are asked as it stands" in out
-    assert "1 pending" not in out or "6 enrolled" in out
 
 
 def test_a_table_is_of_every_order_and_divided_by_who_is_pending() -> None:
