@@ -239,7 +239,8 @@ def _nearby(file: Path) -> str | None:
     from difflib import get_close_matches
 
     try:
-        names = sorted(entry.name for entry in file.parent.iterdir() if entry.suffix == ".dose")[:500]
+        kind = file.suffix or ".dose"
+        names = sorted(entry.name for entry in file.parent.iterdir() if entry.suffix == kind)[:500]
     except OSError:
         return f"There is no folder {file.parent} either." if not file.parent.exists() else None
     near = get_close_matches(file.name, names, 1, 0.6)

@@ -15,6 +15,7 @@ import pytest
 
 from doselang.cli import run
 from doselang.machine import course
+from tests import faulty_constructs
 
 FAULTY = Path(__file__).parent / "faulty"
 PYTHON_WORDS = re.compile(r"Traceback|Exception|\w*Error\b|DL999|<class|NoneType|attrs|lark|Errno|\bNone\b")
@@ -194,6 +195,8 @@ FINDINGS = (
     ("replaces-without-use", 1, "DL211:21", "uses no design"),
 )
 
+ALL_FINDINGS = (*FINDINGS, *faulty_constructs.FINDINGS)
+
 # Files whose text has no error, and whose example fails: what `test` says.
 FAILING_EXAMPLES = (
     ("example-fails", "expected  stop"),
@@ -226,7 +229,7 @@ def polite(status: int, printed: str, allowed: Iterable[int] = (0, 1, 2)) -> Non
 # ---- small files ----
 
 
-@pytest.mark.parametrize(("name", "status", "errors", "words"), FINDINGS, ids=[row[0] for row in FINDINGS])
+@pytest.mark.parametrize(("name", "status", "errors", "words"), ALL_FINDINGS, ids=[row[0] for row in ALL_FINDINGS])
 def test_the_answer_to_a_fault(
     name: str, status: int, errors: str, words: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,7 +250,7 @@ def test_an_example_that_fails(name: str, words: str, capsys: Capture) -> None:
 
 
 def test_every_faulty_file_is_in_a_table() -> None:
-    names = [row[0] for row in (*FINDINGS, *FAILING_EXAMPLES)]
+    names = [row[0] for row in (*ALL_FINDINGS, *FAILING_EXAMPLES)]
     files = {path.stem for path in FAULTY.glob("*.dose")} - {"inevaluable"}
     assert files == set(names) and len(names) == len(files) >= 70
 

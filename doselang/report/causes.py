@@ -184,6 +184,8 @@ def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str
         answers.append(f"`{moves_words(protocol, moves)}`")
     if question == 1:
         return f"{names} close a level and use it: {listed(answers)}."
+    if len(answers) == 1 or (question == 3 and len(set(cause.undecided.lines)) == 1):
+        return f"{names} says two things about {asked}: {listed(list(dict.fromkeys(answers)))}."
     return f"{names} disagree on {asked}: {listed(list(dict.fromkeys(answers)))}."
 
 

@@ -230,7 +230,9 @@ def _engine(
             build(name, told, max(levels, 1))
         except MethodError as error:
             at = next((a.span for a in engine.arguments if fold(a.name.text) == error.argument), engine.method.span)
-            message = f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
+            said = error.message.rstrip(".")
+            said = f"`{name}`{said[len(name) :]}" if said.startswith(f"{name} ") else f"{said[:1].upper()}{said[1:]}"
+            message = f"{said}."
             glossary.report.add("DL221", message, at, help=_told_help(method.arguments))
     return model.Engine(engine.name.text, name, tuple(sorted(told.items())), words, cites, span=engine.span)
 

@@ -110,7 +110,9 @@ def rates(
             _wrong(glossary, node, f"`{node.name.text}` is not a percentage, and here one must stand.", value, help)
             found.append(None)
         elif wrong is not None:
-            _wrong(glossary, node, f"A rate lies between 0% and 100%; {shown(wrong * 100)}% does not.", value, None)
+            _wrong(
+                glossary, node, f"A percentage lies between 0% and 100%; {shown(wrong * 100)}% does not.", value, None
+            )
             found.append(None)
         else:
             found += value.numbers
@@ -134,8 +136,8 @@ def percentage(
     number = value.number if value else amount.value if isinstance(amount, syntax.Number) else Fraction(0)
     if not 0 <= number <= 100:
         glossary.report.add(
-            code, f"A rate lies between 0% and 100%; {shown(number)}% does not.", percent.span,
-            help="Write the rate as a percentage from 0% to 100%.",
+            code, f"A percentage lies between 0% and 100%; {shown(number)}% does not.", percent.span,
+            help="Write a percentage from 0% to 100%.",
         )  # fmt: skip
         return None
     return number / 100

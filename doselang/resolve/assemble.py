@@ -11,6 +11,7 @@ from doselang.resolve import treatment
 from doselang.resolve.advisers import bind_advisers, declare_advisers
 from doselang.resolve.composing import Composed
 from doselang.resolve.conditions import bind_guard
+from doselang.resolve.entering import report_entering
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.histories import Spelling
@@ -70,7 +71,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     """Everything the file says, in the order in which one thing needs another. What is wrong is left out."""
     components = treatment.bind_components(glossary, outline.components)
     levels = treatment.bind_ladder(glossary, outline.ladder, components)
-    treatment.bind_start(glossary, outline.starts)
+    treatment.bind_start(glossary, outline.starts, levels)
     cycle = treatment.bind_cycle(glossary, outline.cycles)
     toxicities = treatment.bind_toxicities(glossary, outline)
     events = treatment.bind_events(glossary, outline.events)
@@ -86,6 +87,8 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     accruals = [bind_accrual(glossary, section, caps) for section in outline.parts]
     trial = bind_overrides(glossary, bind_rules(glossary, sources, [outline.trial, *outline.parts], accruals))
     course = bind_overrides(glossary, bind_rules(glossary, sources, [outline.course, *outline.states], ()))
+    parts = _parts(glossary, outline, accruals, trial)
+    report_entering(glossary.report, outline.parts, parts)
     books = Books(trial, course)
     spelling = Spelling(
         glossary.levels, glossary.parts, frozenset(t.letter for t in toxicities), frozenset(e.letter for e in events),
@@ -96,7 +99,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         levels=levels,
         start=glossary.start or 0,
         toxicities=toxicities,
-        parts=_parts(glossary, outline, accruals, trial),
+        parts=parts,
         components=components,
         verdicts=verdicts,
         result=result,

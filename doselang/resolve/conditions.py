@@ -274,6 +274,10 @@ def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: synta
     if where.course:
         not_here(glossary, where, guard.span, "A sentinel", IN_COURSE)
         return None
+    if where.role in ("claim", "definition"):
+        help = "Only a rule, or a silence, asks about the sentinel: at the look after it."
+        not_here(glossary, where, guard.span, "A sentinel", help)
+        return None
     return None if toxicity is None else guards.SentinelHas(toxicity, span=guard.span)
 
 

@@ -259,6 +259,10 @@ def bind_rate(glossary: Glossary, where: Where, rate: syntax.Rate) -> guards.Gua
         )  # fmt: skip
         return None
     less = 0 if rate.less is None else whole(glossary, rate.less, "a number of patients", 1, LARGEST_GROUP)
+    if rate.less_of is not None and glossary.toxicity(rate.less_of) != toxicity:
+        message = f"From the rate of `{rate.toxicity.text}` patients with `{rate.less_of.text}` are taken off."
+        glossary.report.add("DL211", message, rate.less_of.span, help=f"Write for example: less 1 {rate.toxicity.text}")
+        return None
     if less is None:
         return None
     low, low_included, high, high_included = _interval(rate.bound.word, number)

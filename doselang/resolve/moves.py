@@ -63,7 +63,9 @@ def bind_moves(glossary: Glossary, where: Where, moves: Sequence[syntax.Move]) -
     if bound is None or (people and gate is None):
         return None
     _report_contradictions(glossary, bound, gate)
-    if any(isinstance(move, model.EnrolRest) for move in bound) and (len(bound) > 1 or gate is not None):
+    options = gate.options if gate is not None else ()
+    every = [*bound, *(move for option in options for move in option)]
+    if any(isinstance(move, model.EnrolRest) for move in every) and len(every) > 1:
         glossary.report.add(
             "DL217", "`enrol the rest` stands together with other moves.", moves[0].span,
             help="Write it alone: the cohort goes on, and nothing else is decided after its sentinel.",
@@ -272,6 +274,24 @@ def _contradiction(glossary: Glossary, first: model.Move, second: model.Move) ->
             return _closed_and_opened("the level is closed here")
         case (model.Enrol() | model.Begin()) as opening, model.Close() as closing if _shuts(glossary, closing, opening):
             return _closed_and_opened("patients are enrolled here")
+        case (model.Backfill() as beside, (model.Enrol() | model.Begin()) as opening) | (
+            (model.Enrol() | model.Begin()) as opening,
+            model.Backfill() as beside,
+        ) if settled(glossary, beside.place) == settled(glossary, opening.place):
+            return (
+                "One `then` backfills the level at which the next cohort is enrolled.", "the level is named here too",
+                "Backfill another level, such as the next lower level, or enrol more patients in the cohort.",
+            )  # fmt: skip
+        case model.Backfill(), model.Stop():
+            return (
+                "One `then` backfills a level and ends the trial.", "patients are enrolled here",
+                "Patients are backfilled beside a cohort that comes next: leave out `stop`, or `backfill`.",
+            )  # fmt: skip
+        case model.Count(one), model.Count(other) if one == other and first != second:
+            return (
+                f"One `then` counts and resets `{glossary.counters.spelled[one]}`.", "the counter is named here too",
+                "Keep one of the two.",
+            )  # fmt: skip
         case model.Stop(), _:
             return (
                 "A move is written after `stop`, which ends the trial.", "the trial ends here",

@@ -65,6 +65,9 @@ def bind_place(glossary: Glossary, where: Where, place: syntax.Place | None) -> 
         case syntax.Place("next higher" | "next lower" as kind, along=along):
             axis = axis_of(glossary, place.span, along)
             return None if axis is None else guards.Place(kind, axis=axis)
+        case syntax.Place("next lower that remains") if glossary.axes is not None:
+            axis_of(glossary, place.span, None)
+            return None
         case syntax.Place("assigned") if not where.course:
             not_here(
                 glossary, where, place.span, "`the assigned level`",
@@ -110,7 +113,9 @@ def axis_of(glossary: Glossary, span: Span, along: syntax.Name | None) -> int | 
     if axes is None or found not in axes:
         message = f"`{along.text}` has no steps of its own: only the two components of a grid have."
         help = "Leave the component out: the levels of a ladder are its steps."
-        glossary.report.add("DL211", message, along.span, help=help if axes is None else None)
+        if axes is not None:
+            help = f"They are {' and '.join(f'`{glossary.components.spelled[axis]}`' for axis in axes)}."
+        glossary.report.add("DL211", message, along.span, help=help)
         return None
     return axes.index(found)
 
@@ -119,6 +124,11 @@ def _where(
     glossary: Glossary, where: Where, kind: Literal["highest", "lowest"], condition: syntax.Guard
 ) -> guards.Place | None:
     """`the highest level where (…)`."""
+    if glossary.axes is not None:
+        message = f"On a grid several levels can be the {kind}: of two levels neither need be above the other."
+        help = "Name the level, or go step by step: the next lower level of one of the two components."
+        glossary.report.add("DL210", message, condition.span, help=help)
+        return None
     from doselang.resolve.conditions import bind_guard  # which binds places itself
 
     bound = bind_guard(glossary, where, condition)

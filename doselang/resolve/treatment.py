@@ -64,7 +64,7 @@ def bind_ladder(
                 if glossary.ladders.declare(name.text, name.span, glossary.report):
                     number = len(glossary.ladders)
             case syntax.Grid():
-                if bound:
+                if bound and glossary.axes is None:
                     _report_mixed(glossary, statement, bound[0])
                 bound += bind_grid(glossary, statement, components)
             case syntax.Level(label, doses, off_ladder):
@@ -85,12 +85,24 @@ def bind_ladder(
         message = f"The ladder has {len(bound)} levels; at most {MOST_LEVELS} are read."
         glossary.report.add("DL704", message, bound[MOST_LEVELS].span)
         glossary.ladder_known = False
+    _report_empty_ladders(glossary, ladder, bound)
     for one in range(number + 1):
         _report_descents(glossary, [level for level in bound if level.ladder == one and level.position is None])
     first = [level.doses[0] for level in bound if level.ladder == 0 and not level.off_ladder and level.doses]
     glossary.doses = tuple(dose for dose in first if isinstance(dose, Fraction)) if components else ()
     glossary.doses = glossary.doses if len(glossary.doses) == len(first) else ()
     return tuple(bound)
+
+
+def _report_empty_ladders(
+    glossary: Glossary, ladder: Sequence[syntax.Level | syntax.Levels | syntax.Ladder | syntax.Grid],
+    bound: Sequence[model.Level],
+) -> None:  # fmt: skip
+    named = {fold(one.name.text): one for one in reversed(ladder) if isinstance(one, syntax.Ladder)}
+    for number, one in enumerate(reversed(named.values()), 1):
+        if glossary.ladder_known and not any(level.ladder == number for level in bound):
+            help = "Write its levels below it, for example: level C1"
+            glossary.report.add("DL201", f"The ladder `{one.name.text}` has no level.", one.span, help=help)
 
 
 def _report_mixed(glossary: Glossary, statement: syntax.Level | syntax.Grid, other: model.Level) -> None:
@@ -195,10 +207,14 @@ def _report_descents(glossary: Glossary, levels: Sequence[model.Level]) -> None:
             )  # fmt: skip
 
 
-def bind_start(glossary: Glossary, starts: Sequence[syntax.Start]) -> None:
+def bind_start(glossary: Glossary, starts: Sequence[syntax.Start], levels: Sequence[model.Level]) -> None:
     """The level at which the trial begins."""
     if starts:
         glossary.start = glossary.level(starts[0].level)
+        if glossary.start is not None and levels and levels[glossary.start].off_ladder:
+            message = f"The trial begins at level `{levels[glossary.start].label}`, which is off the ladder."
+            help = "Begin at a level of the ladder, or leave out `off-ladder`."
+            glossary.report.add("DL211", message, starts[0].level.span, help=help)
 
 
 # ---- time ----

@@ -80,9 +80,8 @@ def tally_is_of(_shape: object, kids: list[Kid]) -> n.Tally:
 def rate_is_of(_shape: object, kids: list[Kid]) -> n.Rate:
     bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
     less = maybe(Less)(kids)
-    return n.Rate(
-        kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, less.amount if less else None, span=over(kids)
-    )
+    taken_off = (less.amount, less.of) if less else (None, None)
+    return n.Rate(kids[0], maybe(n.Place)(kids), maybe(n.Scope)(kids), bound, *taken_off, span=over(kids))
 
 
 def chance_is_of(_shape: object, kids: list[Kid]) -> n.Chance:

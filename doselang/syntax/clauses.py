@@ -191,6 +191,7 @@ class Rate(Node):
     scope: Scope | None
     bound: Bound
     less: Amount | None = None
+    less_of: Name | None = None
 
 
 @frozen(repr=False)

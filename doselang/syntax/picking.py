@@ -87,6 +87,7 @@ class Less(n.Node):
     """How many patients with a toxicity are taken off before a rate is compared."""
 
     amount: n.Amount
+    of: n.Name
 
 
 @frozen

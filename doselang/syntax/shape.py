@@ -298,7 +298,7 @@ class Shape:
 
     rate_is = rate_is_of
 
-    less = node(Less, child(1))
+    less = node(Less, child(1), child(2))
 
     chance_is = chance_is_of
 

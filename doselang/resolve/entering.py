@@ -1,0 +1,46 @@
+"""How patients enter in a part: what sentinels and looks at every arrival need, and what needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from doselang.diagnostics import Report
+from doselang.protocol.guards import SentinelHas, atoms
+from doselang.protocol.model import EnrolRest, Part, Rule
+from doselang.resolve.outline import Section
+from doselang.source import Span
+
+HELP = "Write in the part, for example: sentinel of each new level for 14 days"
+
+
+def report_entering(report: Report, sections: Sequence[Section], parts: Sequence[Part]) -> None:
+    """Report statements that do not fit together, and rules that speak of a sentinel where there is none."""
+    for section in sections:
+        for statements, what in ((section.sentinels, "sentinels"), (section.looks, "looks")):
+            if len(statements) > 1:
+                report.add("DL202", f"The part says twice what its {what} are.", statements[1].span, help="Keep one.")
+    for part in parts:
+        if part.rolling and part.cohort != 1:
+            report.add(
+                "DL206", f"In part `{part.name}` the rules are asked at every arrival, and its cohorts are of "
+                f"{part.cohort} patients.", part.span, help="Write: cohorts of 1",
+            )  # fmt: skip
+    bare = [part for part in parts if part.sentinel is None]
+    with_sentinel = {rule.span for part in parts if part.sentinel is not None for rule in part.rules}
+    told: set[Span] = set()
+    for part in bare:
+        for rule in part.rules:
+            for span in _of_sentinels(rule) if rule.span not in with_sentinel else ():
+                if span not in told:
+                    told.add(span)
+                    message = f"In part `{part.name}` no patient is a sentinel."
+                    report.add("DL211", message, span, help=HELP)
+
+
+def _of_sentinels(rule: Rule) -> Iterable[Span]:
+    """Where a rule speaks of a sentinel."""
+    for case in rule.cases:
+        yield from (atom.span for atom in atoms(case.guard) if isinstance(atom, SentinelHas))
+        options = case.gate.options if case.gate else ()
+        moves = (*case.moves, *(move for option in options for move in option))
+        yield from (move.span for move in moves if isinstance(move, EnrolRest))
