@@ -177,7 +177,8 @@ def _rows_of_file(glossary: Glossary, table: syntax.Table, quiet: bool = False) 
                 f"row {number}: numbers of patients are whole numbers, not `{shorten(patients + ',' + toxic, 30)}`."
             )
         if len(patients) > 4 or not 1 <= int(patients) <= MOST_IN_TABLE or len(toxic) > 4 or int(toxic) > int(patients):
-            return wrong(f"row {number}: {shorten(toxic, 6)} toxicities among {shorten(patients, 6)} patients.")
+            said = f"row {number}: {shorten(toxic, 6)} toxicities among {shorten(patients, 6)} patients."
+            return wrong(f"{said} A row is of 1 to {MOST_IN_TABLE} patients, and of at most as many toxicities.")
         if not decision:
             return wrong(f"row {number} has no decision.")
         if found.setdefault((int(patients), int(toxic)), fold(decision)) != fold(decision):
@@ -230,7 +231,8 @@ def _engine(
             build(name, told, max(levels, 1))
         except MethodError as error:
             at = next((a.span for a in engine.arguments if fold(a.name.text) == error.argument), engine.method.span)
-            message = f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
+            message = f"{error.message[:1].upper()}{error.message[1:]}"
+            message = message if message.endswith((".", "?")) else f"{message}."
             glossary.report.add("DL221", message, at, help=_told_help(method.arguments))
     return model.Engine(engine.name.text, name, tuple(sorted(told.items())), words, cites, span=engine.span)
 
