@@ -48,8 +48,7 @@ def impatient(seconds: float = PATIENCE) -> Iterator[None]:
     def say() -> None:
         click.echo(
             f"doselang: still at work after {seconds:.0f} seconds: the protocol has very many states. Ctrl-C stops.\n"
-            "  `--max-states 100000` explores fewer; fewer levels, or a limit such as `accrue at most 30 in the trial`, "
-            "make fewer.",
+            "  `--max-states 100000` explores fewer; fewer levels, or `accrue at most 30 in the trial`, make fewer.",
             err=True,
         )
 

@@ -229,11 +229,11 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
         return [f"exactly {known} evaluable and {seen}"]
     if cause.sentinel:
-        toxic = {t for _, t in cause.outcomes}
+        seen = {t for _, t in cause.outcomes}
         return [
-            f"the sentinel has {with_article(toxicity.name)}"
-            for n, toxicity in enumerate(protocol.toxicities)
-            if (1 if n == 0 else 0) in toxic
+            f"the sentinel has {with_article(declared.name)}"
+            for n, declared in enumerate(protocol.toxicities)
+            if (1 if n == 0 else 0) in seen
         ]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
