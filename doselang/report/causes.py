@@ -60,9 +60,9 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
     if protocol.parts[cause.part].rolling:
         return _seen_words(*cause.outcomes[0], protocol.toxicities[0].name)
     if cause.sentinel:
-        toxic = {t for _, t in cause.outcomes}
-        other = "another toxicity" if toxic == {0} else "a toxicity"
-        return f"with {with_article(protocol.toxicities[0].name) if toxic == {1} else other}"
+        had = {t for _, t in cause.outcomes}
+        other = "another toxicity" if had == {0} else "a toxicity"
+        return f"with {with_article(protocol.toxicities[0].name) if had == {1} else other}"
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
     name = protocol.toxicities[0].name
@@ -231,11 +231,11 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
         return [f"exactly {known} evaluable and {seen}"]
     if cause.sentinel:
-        seen = {t for _, t in cause.outcomes}
+        had = {t for _, t in cause.outcomes}
         return [
             f"the sentinel has {with_article(declared.name)}"
             for n, declared in enumerate(protocol.toxicities)
-            if (1 if n == 0 else 0) in seen
+            if (1 if n == 0 else 0) in had
         ]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
