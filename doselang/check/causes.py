@@ -46,21 +46,22 @@ def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[Coh
     """The kind of the cohort under way in some states of a bucket."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
     relations = exploration.machine.setting.relations
+    columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
+    kept = exploration.machine.records.ceilings[columns].any()
+    codes, here = bucket.codes[states], exploration.frames.level[bucket.frames[states]]
+    lines, above = np.arange(len(states)), relations.step(1)[here]
+    record, higher = table[codes[lines, here]], table[codes[lines, above]]
+    first = (record[:, FIRST_SIZE] != 0) & (record[:, ADDED_SIZE] == 0)
+    below_closed = ~first & (above != NOWHERE) & (higher[:, CLOSED] != 0)
+    toxic = record[:, columns].sum(axis=1).tolist()
     kinds = []
-    for state in states:
-        here = exploration.frames.level[bucket.frames[state]]
-        codes = bucket.codes[state]
-        record = table[codes[here]]
-        above = int(relations.step(1)[here])
-        higher = None if above == NOWHERE else table[codes[above]]
-        if record[FIRST_SIZE] and not record[ADDED_SIZE]:
+    for n, state in enumerate(np.asarray(states).tolist()):
+        if first[n]:
             kinds.append(CohortKind("first"))
-        elif higher is not None and higher[CLOSED] and _level_before(exploration, bucket, int(state)) != here:
+        elif below_closed[n] and _level_before(exploration, bucket, state) != here[n]:
             kinds.append(CohortKind("reopened"))
         else:
-            columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
-            kept = exploration.machine.records.ceilings[columns].any()
-            kinds.append(CohortKind("added", int(record[columns].sum()) if kept else None))
+            kinds.append(CohortKind("added", toxic[n] if kept else None))
     return kinds
 
 
@@ -130,15 +131,18 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
 
 def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:
     """Part and kind of cohorts of which some outcome is decided."""
-    found: set[tuple[int, CohortKind]] = set()
-    situations = exploration.situations
-    branches = exploration.frames.branches
+    situations, branches = exploration.situations, exploration.frames.branches
     ruled = np.array([branch.decision.undecided is None for branch in branches], np.bool_)
-    for row, first in exploration.first_state.items():
-        exits = range(situations.first[row], situations.first[row] + situations.count[row])
-        if any(ruled[situations.branch[exit]] for exit in exits):
-            bucket, state = exploration.state(first)
-            found.add((situations.rows[row].part, kinds_of(exploration, bucket, np.array([state], np.int32))[0]))
+    before = np.concatenate([[0], np.cumsum(ruled[situations.branch])])
+    decided = before[situations.first + situations.count] > before[situations.first]
+    rows = [row for row in exploration.first_state if decided[row]]
+    states = np.array([exploration.first_state[row] for row in rows], np.int32)
+    parts = np.array([situations.rows[row].part for row in rows], np.int32)
+    found: set[tuple[int, CohortKind]] = set()
+    for bucket in exploration.buckets:
+        some = np.flatnonzero((states >= bucket.start) & (states < bucket.start + len(bucket)))
+        kinds = kinds_of(exploration, bucket, states[some] - bucket.start)
+        found.update(zip(parts[some].tolist(), kinds, strict=True))
     return found
 
 

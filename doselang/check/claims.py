@@ -20,6 +20,7 @@ from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400
 MUTANT_STATES = 20_000
+FEW_STATES = 3_000
 MUTANT_PATIENTS = 80
 
 
@@ -75,24 +76,25 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
 def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
     """For each claim that some mutant breaks, what the first such mutant changes.
 
-    Whole cohorts are tried first, because their machines are smaller.
+    Whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a time. And
+    first only the beginning of each trial: most mutants that break a claim do so early.
     """
     broken: dict[int, str] = {}
     ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
     if any(part.rolling for part in protocol.parts):
-        ways = ("whole-cohort", "any-order")
-    for accrual in ways:
+        ways = ("one-at-a-time", "whole-cohort", "any-order")
+    for states, accrual in ((states, accrual) for states in (FEW_STATES, MUTANT_STATES) for accrual in ways):
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
                 return broken
-            broken.update(_broken_in(mutant, claims - broken.keys(), accrual))
+            broken.update(_broken_in(mutant, claims - broken.keys(), accrual, states))
     return broken
 
 
-def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> dict[int, str]:
+def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual, states: int) -> dict[int, str]:
     watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
     watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
     machine = compile_protocol(mutant.protocol, for_claims=True)
     with suppress(AllFailed, TooManyStates, OverflowError):
-        explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher)
+        explore(machine, accrual, max_states=states, max_patients=MUTANT_PATIENTS, watch=watcher)
     return {n: mutant.change for n, watch in watches.items() if watch.failed is not None}

@@ -68,11 +68,10 @@ def mutants(protocol: Protocol) -> Iterator[Mutant]:
     free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
     swapped = _moves_swapped(free)
     # The last rules of a part tend to lead to other levels and parts: to change their moves breaks most, so these come
-    # first. There are many pairs to swap: some at the beginning, the rest at the end.
+    # first. There are many pairs to swap: some at the beginning, the rest in turn with all other changes.
     yield from islice(swapped, FIRST_SWAPPED)
     yield from reversed(list(_moves_turned(free)))
-    yield from _in_turn(_thresholds(free), _sizes(free), _guards_turned(free), _rules_left_out(free))
-    yield from swapped
+    yield from _in_turn(swapped, _thresholds(free), _rules_left_out(free), _guards_turned(free), _sizes(free))
 
 
 def _in_turn(*kinds: Iterator[Mutant]) -> Iterator[Mutant]:

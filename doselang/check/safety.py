@@ -9,6 +9,7 @@ from attrs import define, field
 
 from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
 from doselang.check.watching import Sighting, view_of_looks
+from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, truth
 from doselang.machine.decisions import Branch, Ended, Opened
 from doselang.machine.exits import Exit
@@ -31,13 +32,13 @@ class SafetyWatch:
     no_verdict: dict[int, Sighting] = field(factory=dict)
 
     def __call__(self, steps: Steps, frames: Frames) -> None:
-        for number in np.unique(steps.branch).tolist():
+        for number in present(steps.branch):
             branch = frames.branches[number]
             if branch.decision.undecided is not None:
                 continue
             rows = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
-            if isinstance(following, Opened) and following.offset > 0:
+            if isinstance(following, Opened) and following.offset > 0 and not _as_written(steps, frames, branch):
                 rows = rows[_skips(steps, frames, rows, following.offset)]
                 _keep(self.skipped, number, steps, rows)
             elif isinstance(following, Ended):
@@ -57,7 +58,7 @@ class SafetyWatch:
             there = view.take(declared)
             there.here = there.verdicts[:, number].astype(np.int32)
             wrong = rows[declared[truth(verdict.requires, there) != 1]]
-            for branch in np.unique(steps.branch[wrong]).tolist():
+            for branch in present(steps.branch[wrong]):
                 _keep(self.against, (number, branch), steps, wrong[steps.branch[wrong] == branch])
 
 
@@ -74,6 +75,14 @@ def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-
     else:
         skipped = (untried & between).any(axis=1)
     return skipped
+
+
+def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
+    """Whether the rule itself says that it goes up several levels."""
+    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    lines = frames.machine.parts[part].lines
+    moves = [move for line in branch.decision.acted[2] for move in lines[line].moves]
+    return any(isinstance(move, Enrol) and move.place.steps > 1 for move in moves)
 
 
 def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def]
@@ -134,7 +143,11 @@ def _incoherent(exploration: Exploration) -> Iterator[Incoherent]:
     """Complete cohorts that differ in one patient, without and with a DLT, where the DLT leads to a bolder move."""
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     result = exploration.machine.protocol.result
+    met: set[int] = set()
     for row, made in enumerate(exploration.situations.rows):
+        if id(made) in met:  # situations share rows
+            continue
+        met.add(id(made))
         exits = {e.counts: e for e in made.exits if e.complete and len(e.outcome) == 1}
         for counts, fewer in exits.items():
             more = exits.get((counts[0] - 1, counts[1] + 1, *counts[2:])) if len(counts) > 1 else None

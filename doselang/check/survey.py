@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.asking import ask
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import GoesOn
 from doselang.machine.exploring import Exploration
-from doselang.machine.looking import ask, decide
+from doselang.machine.looking import decide
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.situations import after_outcomes, outcomes_of
@@ -63,7 +64,8 @@ def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tu
     every = ((r, e) for r in rows for e in range(situations.first[r], situations.first[r] + situations.count[r]))
     pairs = [(row, exit) for row, exit in every if not silent[situations.branch[exit]]]
     exits = [exit for _, exit in pairs]
-    states = [exploration.state(exploration.first_state[row]) for row, _ in pairs]
+    state_of = {row: exploration.state(exploration.first_state[row]) for row in rows}
+    states = [state_of[row] for row, _ in pairs]
     numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
     codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
     view = view_of(exploration.frames, part.number, numbers, codes)

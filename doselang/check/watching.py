@@ -104,7 +104,7 @@ class Watcher:
 
 def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
     """The cohorts that open in the states of some steps, one row a state."""
-    of_steps = np.unique(steps.state)
+    of_steps = np.flatnonzero(np.bincount(steps.state))
     entering = np.array([bool(frame.orders) and frame.settling < 0 for frame in frames.frames], np.bool_)
     states = of_steps[entering[steps.bucket.frames[of_steps]]]
     if not len(states):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -33,12 +34,13 @@ def command(name: str, design: str, uses: bool) -> int:
     available = library_designs()
     if design not in available:
         raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
-    target, text = Path(f"{stem}.dose"), Path(f"{stem}.md")
+    target, text, table = Path(f"{stem}.dose"), Path(f"{stem}.md"), Path(f"{stem}.csv")
     if uses and Path(stem).name == design:
         raise trouble("DL903", "A file cannot use a design of its own name.", help="Choose another name.")
     if not os.path.isdir(target.parent):
         raise trouble("DL901", f"There is no folder {target.parent}.")
-    for path in (target,) if uses else (target, text):
+    has_table = any(entry.name == f"{design}.csv" for entry in resource("protocols", "designs").iterdir())
+    for path in (target,) if uses else (target, text, *([table] if has_table else [])):
         if os.path.lexists(path):
             raise trouble("DL903", f"{path} is there already, and is left as it is.", help="Choose another name.")
     title = Path(stem).name.replace("-", " ")
@@ -49,13 +51,13 @@ def command(name: str, design: str, uses: bool) -> int:
         return 0
     script = re.sub(r'(?m)^protocol ".*"$', f'protocol "{title}"', script, count=1)
     script = re.sub(r'(?m)^text ".*"$', f'text "{text.name}"', script, count=1)
-    replace_file(text, resource("protocols", "designs", f"{design}.md").read_text(encoding="utf-8"))
-    try:
-        replace_file(target, script)
-    except Trouble:
-        text.unlink()
-        raise
-    click.echo(f"Written: {target}, with its text {text}. Next: doselang check {target}")
+    beside = [(text, resource("protocols", "designs", f"{design}.md").read_text(encoding="utf-8"))]
+    if has_table:
+        beside.append((table, resource("protocols", "designs", f"{design}.csv").read_text(encoding="utf-8")))
+        script = re.sub(r'(?m)^  from ".*"$', f'  from "{table.name}"', script, count=1)
+    _write_together([*beside, (target, script)])
+    told = f"its text {text}" if len(beside) == 1 else f"its text {text} and its table {table}"
+    click.echo(f"Written: {target}, with {told}. Next: doselang check {target}")
     return 0
 
 
@@ -66,6 +68,17 @@ def using(title: str, design: str, script: str) -> str:
     settings = tuple(Setting(one.name, one.values) for one in declared)
     use = UseDesign(Text(design), settings, ())
     return layout(File((ProtocolTitle(Text(title)), use)), Source("", ""))
+
+
+def _write_together(files: Sequence[tuple[Path, str]]) -> None:
+    """Write all of some files, or none of them."""
+    for number, (path, content) in enumerate(files):
+        try:
+            replace_file(path, content)
+        except Trouble:
+            for written, _ in files[:number]:
+                written.unlink()
+            raise
 
 
 command.epilog = f"Designs: {', '.join(library_designs())}."

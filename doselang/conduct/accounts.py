@@ -78,6 +78,8 @@ class Fact:
     evaluable: int | None = None
     counted: int | None = None
     """What a counter has counted."""
+    chance: float | None = None
+    """The probability that an adviser gives."""
 
 
 @frozen

@@ -15,10 +15,10 @@ from doselang.conduct.accounts import (
 )
 from doselang.conduct.answers import answer_of
 from doselang.conduct.facts import Moment, clause, cohorts_at_end, counters_at_end, tallies, value_of
+from doselang.machine.asking import Asked
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
-from doselang.machine.looking import Asked
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
@@ -48,7 +48,7 @@ def explain(
         protocol,
         write_history(groups, protocol),
         last.part,
-        followed.frame.orders[0].level if underway is not None else last.level,
+        followed.frame.here if underway is not None else last.level,
         tallies(followed),
         frozenset(cohort.level for cohort in cohorts_at_end(followed)),
         last.pending,

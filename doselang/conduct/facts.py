@@ -5,9 +5,12 @@ The machine's own records stop counting where no condition can tell the differen
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
+from doselang.machine.advising import chance_above
 from doselang.machine.columns import View, truth
 from doselang.machine.records import CLOSED
 from doselang.machine.replay import Cohort, Replay
@@ -89,8 +92,9 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
         case Says(place=place):
             level = moment.level(place)
             return _counted(fact, 0, level, _at(moment.cohorts, level, None))
-        case Chance(place=place):
-            return evolve(fact, level=moment.level(place))
+        case Chance(adviser=adviser, above=above, place=place):
+            level = moment.level(place)
+            return evolve(fact, level=level, chance=_chance(moment.view, adviser, above, level))
         case Recommends(adviser):
             return evolve(fact, level=moment.level(Place("recommended", adviser)))
         case Tally(_, what, scope, place, part):
@@ -105,6 +109,13 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             named = int(moment.view.verdicts[0, verdict])
             return evolve(fact, level=named if named >= 0 else None)
     return fact
+
+
+def _chance(view: View, adviser: int, above: Fraction, level: int | None) -> float | None:
+    """The probability by an adviser that the rate at a level is above another; None where there is no such level."""
+    if level is None:
+        return None
+    return float(chance_above(view.setting.advisers[adviser], view, above)[0, level])
 
 
 def _tally(fact: Fact, what: int, scope: str, moment: Moment, place: Place, part: int | None) -> Fact:

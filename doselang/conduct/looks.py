@@ -11,12 +11,13 @@ from attrs import evolve, frozen
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
-from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
-from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, joined, truth
+from doselang.machine.compiling import Machine, PartMachine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
-from doselang.machine.states import view_of
+from doselang.machine.situations import after_outcomes
+from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     NEXT_LOWER,
@@ -103,6 +104,7 @@ def counted(
     ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
     machine.setting.records = Records(machine.records.layout, ceilings)
     for part in machine.parts:
+        part.folding, part.apart = None, np.zeros(0, np.bool_)
         part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
     return explore(machine, accrual, max_states=max_states)
 
@@ -134,13 +136,18 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     source = np.concatenate([bucket.came_from for bucket in found.buckets])[1:]
     exits = np.concatenate([bucket.came_by for bucket in found.buckets])[1:]
     decisions, of_exit, first = _decided(found)
-    some = first[exits] & ~found.frames.silent[states.frames[source]].astype(np.bool_)
+    kinds = found.machine.records.kinds()
+    is_look = np.array([isinstance(kind, Outcome) for kind in kinds], np.bool_)[found.situations.change]
+    some = first[exits] & is_look[exits] & ~found.frames.silent[states.frames[source]].astype(np.bool_)
+    waiting = np.setdiff1d(source[found.frames.mode[states.frames[source]] == ROLLING], source[some])
     source, exits = source[some], exits[some]
     part_of = found.frames.part[states.frames[source]]
     for part in found.machine.parts:
         of_part = part_of == part.number
         if of_part.any():
             rows = _rows(found, part.number, states, source[of_part], exits[of_part], of_exit)
+            if part.part.rolling:
+                rows = _with_waiting(found, part, states, waiting, *rows)
             yield from _counted_rows(found.machine, part.number, decisions, *rows)
 
 
@@ -219,6 +226,16 @@ def _rows(
     return view, decision
 
 
+def _with_waiting(
+    found: Exploration, part: PartMachine, states: _States, sources: Ints, view: View, decision: Ints
+) -> tuple[View, Ints]:
+    """The looks of a rolling part, with those at which the next patient waits, from states that have no other."""
+    there = sources[found.frames.part[states.frames[sources]] == part.number].astype(np.int32)
+    nobody = [(0,) * (1 + len(found.machine.protocol.toxicities))]
+    waiting = after_outcomes(found.frames, part, states.frames[there], states.codes[there], nobody, 0)
+    return joined(view, waiting), np.concatenate([decision, np.zeros(len(there), np.int32)])
+
+
 def _counts(kinds: Sequence[object], toxicities: int) -> Ints:
     """By number of a change of a record: the patients without toxicity and with each; none but for outcomes."""
     counts = [kind.counts if isinstance(kind, Outcome) else (0,) * (1 + toxicities) for kind in kinds]
@@ -259,6 +276,9 @@ def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
     for toxicity in range(1, len(machine.protocol.toxicities)):
         most = min(int(view.records.tally(toxicity)[code].max(initial=0)), MOST_COUNTED)
         plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
+    if machine.protocol.parts[part].rolling:
+        most = min(int(view.records.tally(-2)[code].max(initial=0)), MOST_COUNTED)
+        plain += [Tally(Range(least, None), -2) for least in range(1, most + 1)]
     asked: dict[Guard, None] = {}
     for line in machine.parts[part].lines:
         for atom in atoms(line.guard):

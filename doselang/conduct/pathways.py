@@ -100,6 +100,12 @@ def pathways(
     where there are more than `max_paths`, DL903 where the scenario lacks a chance; OverflowError where a cohort has too
     many outcomes.
     """
+    for part in protocol.parts:
+        if part.rolling:
+            raise trouble(
+                "DL903", f"Pathways go from cohort to cohort, and in part `{part.name}` patients come one by one.",
+                help="Use `doselang table` for its decisions, or `doselang explain` for one history.",
+            )  # fmt: skip
     followed = replay(machine, after, accrual)
     stepper = _Stepper(machine, followed.frames, accrual)
     running: list[Running] = [((), _start(protocol, followed))]

@@ -60,8 +60,11 @@ def decision_tables(
 ) -> tuple[DecisionTable, ...]:
     """The decision tables of a protocol, part by part, as few as give one decision a cell where that can be.
 
-    Where no condition tells two looks apart the cell has both decisions. Raises as `explore`.
+    With a rolling part they are of every order of arrivals and outcomes. Where no condition tells two looks apart the
+    cell has both decisions. Raises as `explore`.
     """
+    if any(part.rolling for part in protocol.parts):
+        accrual = "any-order"
     by_part: dict[int, list[tuple[DecisionTable, ...]]] = {}
     for looks in looks_of(counted(protocol, accrual, max_states=max_states)):
         by_part.setdefault(looks.part, []).append(_tables_of(looks))

@@ -23,6 +23,9 @@ DEPTH = 18.0
 RIM = 2e-7
 """The density near the rim of the grid, of its greatest value, that is small enough."""
 
+MOST_KNOWN = 200_000
+"""Tallies whose averages are kept."""
+
 TIED = 1e-9
 """Two probabilities that differ by less are equal: the lower level is taken."""
 
@@ -105,9 +108,23 @@ class Blrm:
     def _averages(self, evaluable: Ints, toxic: Ints, rates: tuple[float, ...]) -> Floats:
         """Posterior mean of p_l, then Pr(p_l <= rate) for each rate: [rows, 1 + rates, levels]."""
         first, which = distinct(np.concatenate([evaluable, toxic], 1))
-        counts = np.concatenate([toxic[first], (evaluable - toxic)[first]], 1).astype(float)
+        tallies = np.ascontiguousarray(np.concatenate([toxic[first], (evaluable - toxic)[first]], 1), np.int32)
+        known = _known(self, rates)
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        keys = [tally.tobytes() for tally in tallies]
+        new = [number for number, key in enumerate(keys) if key not in known]
+        if new:
+            known.update(zip((keys[number] for number in new), self._computed(tallies[new], rates), strict=True))
+        averages = np.array([known[key] for key in keys]).reshape(len(keys), 1 + len(rates), len(self.scaled))
+        shaped: Floats = averages[which]
+        return shaped
+
+    def _computed(self, tallies: Ints, rates: tuple[float, ...]) -> Floats:
+        """By tally, patients with and without a DLT at each level: [tallies, (1 + rates) * levels]."""
+        counts = tallies.astype(float)
         averages = np.full((len(counts), (1 + len(rates)) * len(self.scaled)), np.nan)
-        left, patients = np.arange(len(counts)), int(evaluable.sum(1).max(initial=0))
+        left, patients = np.arange(len(counts)), int(tallies.sum(1).max(initial=0))
         # Given log beta, log alpha is log-concave and no patient adds more than 1/4 to its curvature.
         # The rates have no singularity within pi of the real line of log alpha: a step of 0.6 is safe for them.
         step = min(0.6, 1 / sqrt(patients / 4 + 1 / (self.spread[0] ** 2 * (1 - self.correlation**2))) / 1.8)
@@ -122,8 +139,7 @@ class Blrm:
             if not (unfit := again.any(1)).any():
                 if not np.isfinite(averages).all():
                     break
-                shaped: Floats = averages.reshape(len(counts), 1 + len(rates), len(self.scaled))[which]
-                return shaped
+                return averages
             short, coarse_step, coarse_across = (bool(again[:, kind].any()) for kind in range(3))
             left, depth = left[unfit], depth * (2 if short else 1)
             step, across = step / (2 if coarse_step else 1), across / (2 if coarse_across else 1)
@@ -132,6 +148,12 @@ class Blrm:
         raise MethodError(
             "the posterior of the BLRM could not be computed for some tallies: its prior is too far from them"
         )
+
+
+@lru_cache(maxsize=32)
+def _known(model: Blrm, rates: tuple[float, ...]) -> dict[bytes, Floats]:
+    """What has been computed for a model: claims are checked over many protocols that ask of the same tallies."""
+    return {}
 
 
 def _integrated(counts: Floats, grid: Grid) -> tuple[Floats, Bools]:

@@ -100,6 +100,10 @@ class Crm:
                 return weights_below(limits, nodes, step) if step else (nodes < limits[:, None]).astype(float)
 
             return np.clip(self._averages(rate, evaluable, toxic, below, 1e-8), 0.0, 1.0)
+        return self._kept(("normal", rate), evaluable, toxic, lambda n, y: self._normal(n, y, limits))
+
+    def _normal(self, evaluable: Ints, toxic: Ints, limits: Floats) -> Floats:
+        """The probability that b is below each limit, [rows, limits], its posterior taken to be normal."""
         mean, variance = self.moments(evaluable, toxic)
         if not (variance > 0).all():
             raise MethodError(
@@ -136,23 +140,28 @@ class Crm:
 
     def _averages(self, of: object, evaluable: Ints, toxic: Ints, columns: Columns, tolerance: float) -> Floats:
         """Posterior means of the columns, [rows, columns], each different tally integrated once; `of` names them."""
-        rows = np.concatenate([evaluable, toxic], 1)
-        first, which = distinct(rows)
-        keys = _bytes_of(rows[first])
+
+        def integrate(n: Ints, y: Ints) -> Floats:
+            counts = np.concatenate([y, n - y], 1).astype(float)
+            if self.points:
+                return self._over_points(counts, columns)
+            return self._over_grids(counts, int(n.sum(1).max(initial=0)), columns, tolerance)
+
+        return self._kept(of, evaluable, toxic, integrate)
+
+    def _kept(self, of: object, evaluable: Ints, toxic: Ints, work: Callable[[Ints, Ints], Floats]) -> Floats:
+        """What `work` makes of each tally, [rows, columns]: worked out once, and kept under the name `of`."""
+        if not len(evaluable):
+            return work(evaluable, toxic)
+        first, which = distinct(np.concatenate([evaluable, toxic], 1))
+        evaluable, toxic = evaluable[first], toxic[first]
+        keys = _bytes_of(np.concatenate([evaluable, toxic], 1))
         known = self._known.setdefault(of, {})
         if len(known) > MOST_KNOWN:
             known.clear()
         new = np.array([number for number, key in enumerate(keys) if key not in known], np.intp)
         if len(new):
-            some, hits = evaluable[first[new]], toxic[first[new]]
-            counts = np.concatenate([hits, some - hits], 1).astype(float)
-            if self.points:
-                averages = self._over_points(counts, columns)
-            else:
-                averages = self._over_grids(counts, int(some.sum(1).max(initial=0)), columns, tolerance)
-            known.update(zip((keys[number] for number in new), averages, strict=True))
-        if not keys:
-            return np.zeros((0, len(columns(np.zeros(1), 1.0))))
+            known.update(zip((keys[number] for number in new), work(evaluable[new], toxic[new]), strict=True))
         return np.array([known[key] for key in keys])[which]
 
     def _over_points(self, counts: Floats, columns: Columns) -> Floats:

@@ -55,11 +55,11 @@ def _adviser(adviser: Adviser, levels: int) -> object:
         case Table(words=words, cells=cells):
             return TableSpeaker(words, dict(cells))
         case Engine(method=method, arguments=arguments):
-            return _engine(method, arguments, levels)
+            return engine_of(method, arguments, levels)
 
 
 @lru_cache(maxsize=32)
-def _engine(method: str, arguments: tuple[tuple[str, Value], ...], levels: int) -> object:
+def engine_of(method: str, arguments: tuple[tuple[str, Value], ...], levels: int) -> object:
     """A method, the same one for every machine that asks it: what it has worked out serves them all."""
     from doselang.designs.methods import build  # what an engine needs is loaded when there is one
 

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from attrs import define, evolve, field, frozen
 
+from doselang.machine.arrays import pack
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import Gated, compile_lines
 from doselang.machine.decisions import Undecided
@@ -141,7 +142,8 @@ def environments(exploration: Exploration) -> tuple[Environment, ...]:
     table = exploration.machine.records.table
     found: set[Environment] = set()
     for bucket in exploration.buckets:
-        for codes in np.unique(bucket.codes, axis=0):
+        _, first = np.unique(pack(bucket.codes), return_index=True)
+        for codes in bucket.codes[first]:
             rows = table[codes]
             found.add(Environment(tuple((rows[:, FIRST_SIZE] > 0).tolist()), tuple((rows[:, CLOSED] > 0).tolist())))
     return tuple(sorted(found))

@@ -15,9 +15,9 @@ from attrs import define, field, frozen
 
 from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import Bools
-from doselang.machine.compiling import Machine
+from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.exits import Accrual
-from doselang.machine.records import Ints, only_status
+from doselang.machine.records import CLOSED, Ints, only_status
 from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
 
@@ -226,11 +226,22 @@ def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
         change = found.machine.records.change(only_status(found.machine.records.layout))
         codes[ended] = found.machine.records.apply(change, codes[ended])
     for entered in found.machine.parts:
-        if entered.number != part:
-            rows = np.flatnonzero(found.frames.part[frames] == entered.number)
-            if len(rows):
-                change = found.machine.records.change(entered.fading)
-                codes[rows] = found.machine.records.apply(change, codes[rows])
+        rows = np.flatnonzero(found.frames.part[frames] == entered.number)
+        if len(rows) and entered.number != part:
+            _enter(found, entered, codes, rows)
+        if len(rows) and entered.folding is not None:
+            records = found.machine.records
+            level, which = np.nonzero((records.column(CLOSED)[codes[rows]] != 0).T)
+            closed = codes[rows[which], level]
+            codes[rows[which], level] = records.apply(records.change(entered.folding), closed)
+
+
+def _enter(found: Exploration, part: PartMachine, codes: Ints, rows: Ints) -> None:
+    """Drop what nothing can read any more when a part begins."""
+    records = found.machine.records
+    codes[rows] = records.apply(records.change(part.fading), codes[rows])
+    for level in np.flatnonzero(part.apart):
+        codes[rows, level] = records.apply(records.change(only_status(records.layout)), codes[rows, level])
 
 
 def _refuse_endless(found: Exploration) -> None:

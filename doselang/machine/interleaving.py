@@ -7,7 +7,7 @@ say. Outcomes are taken to be known as early as that allows, those of earlier gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from attrs import define, evolve, field, frozen
@@ -15,9 +15,11 @@ from attrs import define, evolve, field, frozen
 from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Branch, Opened, Outcome
-from doselang.machine.looking import decide, waits
+from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
+from doselang.machine.outcomes import added
 from doselang.machine.records import Arrival, Ints, Known
 from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
@@ -156,12 +158,12 @@ class Interleaving:
             yield Point(number, codes, point.entered, point.known, point, asked)
 
     def _astray(self) -> HistoryError:
-        """Why no order leads to the history: what the rules say where most patients have entered."""
+        """Why no order leads to the history: what the rules say where most patients have entered and are known."""
         if not self._refused:
             return self._error("The rules open more places here than the history has patients for.")
-        most = max(point.entered for point, _, _ in self._refused)
-        refused = [one for one in self._refused if one[0].entered == most]
-        groups = self._so_far(most)
+        most = max((point.entered, sum(point.known)) for point, _, _ in self._refused)
+        refused = [one for one in self._refused if (one[0].entered, sum(one[0].known)) == most]
+        groups = self._so_far(most[0])
         opened = {
             (frame.part, level)
             for _, outcome, frame in refused
@@ -211,7 +213,7 @@ def _opens(branch: Branch, frame: Frame) -> int | None:
     return frame.here + following.offset
 
 
-def settled(codes: Ints, machine: Machine, part: int, added: Callable[[int, int], list[tuple[int, ...]]]) -> Ints:
+def settled(codes: Ints, machine: Machine, part: int) -> Ints:
     """A row of codes for every way in which the pending patients of a part can turn out at all levels."""
     records, classes = machine.records, 1 + len(machine.protocol.toxicities)
     rows = [codes[0]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from doselang.machine.asking import Asked, ask
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Answers, Branch, Ended, GoesOn, Opened
-from doselang.machine.looking import Asked, ask
 from doselang.machine.states import Frame
 from doselang.protocol.guards import Place
 from doselang.protocol.model import Backfill, Begin, Close, Count, Declare, Enrol, EnrolRest, Move, Part, Stop

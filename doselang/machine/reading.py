@@ -97,9 +97,16 @@ class Reads:
     """The counters that matter, each with the number from which on it no longer matters how large it is."""
     everything: bool = False
     """Whether what was seen at any level can matter: an adviser or a condition looks at all of them."""
+    of_closed: tuple[tuple[int, tuple[int, ...]], ...] | None = None
+    """By tally: the numbers that it is compared with at a level closed at an earlier look; None: more is read of it."""
+    places: tuple[Place, ...] = ()
+    """Every place of which tallies are read, by claims and definitions too."""
 
 
 UNLIMITED = 1 << 30
+
+STATUS = {CLOSED, FIRST_SIZE}
+"""The columns that tell whether a level is closed, and tried."""
 
 
 def _ceiling(count: Range) -> int:
@@ -140,6 +147,22 @@ class _Collector:
     verdicts: set[int] = field(factory=set)
     counters: dict[int, int] = field(factory=dict)
     everything: bool = False
+    aside: bool = False
+    """Whether `this level` may be one that was closed at an earlier look."""
+    thresholds: dict[int, set[int]] = field(factory=dict)
+    """Of other levels: the numbers that a tally is compared with, of all parts together."""
+    exact: bool = False
+    """Whether more is read of other levels."""
+
+    def elsewhere(self, place: Place, what: int | None, count: Range | None) -> None:
+        """Note what is read of a level other than that of the look; `count` None: the number itself."""
+        if place == THIS and not self.aside:
+            return
+        if what is None or count is None:
+            self.exact = True
+        else:
+            high = () if count.high is None else (count.high + 1,)
+            self.thresholds.setdefault(what, set()).update((count.low, *high))
 
     def _before(self) -> list[int]:
         """The parts whose tallies can be other than 0 when this is read."""
@@ -151,12 +174,16 @@ class _Collector:
         for column in columns:
             self.ceilings[column] = max(self.ceilings[column], ceiling)
 
-    def tally(self, what: int, scope: str, place: Place, part: int | None, ceiling: int) -> None:
+    def tally(
+        self, what: int, scope: str, place: Place, part: int | None, ceiling: int, count: Range | None = None
+    ) -> None:
         match scope:
             case "level":
+                self.elsewhere(place, what, count if part is None else None)
                 parts = self._before() if part is None else [part]
                 self.at(place, *(self.layout.part_n(p) + 1 + what for p in parts), ceiling=ceiling)
             case "trial" | "part":
+                self.exact = True
                 if scope == "trial":
                     self.trial.add(what)
                     parts = self._before()
@@ -173,13 +200,13 @@ class _Collector:
         if place.kind == "recommended":
             self.advice()
         elif place.where is not None:
-            self.everything = True
+            self.everything = self.exact = True
             for atom in atoms(place.where):
                 self.atom(atom)
 
     def advice(self) -> None:
         """All that an adviser of all levels can read."""
-        self.everything = True
+        self.everything = self.exact = True
         for what in (-1, 0):
             for part in self._before():
                 self.ceilings[self.layout.part_n(part) + 1 + what] = UNLIMITED
@@ -205,12 +232,13 @@ class _Collector:
                 self.tally(toxicity, "level", place, None, _ceiling(count))
             case Share(count, group, size, toxicity, place):
                 first = group == "first"
+                self.elsewhere(place, None, None)
                 self.at(place, FIRST_SIZE if first else ADDED_SIZE, ceiling=UNLIMITED)
                 start = FIRST_N if first else self.layout.added_n
                 self.at(place, start, ceiling=size + 1)
                 self.at(place, start + 1 + toxicity, ceiling=_ceiling(count))
             case Tally(count, what, scope, place, part):
-                self.tally(what, scope, place, part, _ceiling(count))
+                self.tally(what, scope, place, part, _ceiling(count), count)
             case Rate():
                 self.tally(-1, atom.scope, atom.place, atom.part, UNLIMITED)
                 self.tally(atom.toxicity, atom.scope, atom.place, atom.part, UNLIMITED)
@@ -236,7 +264,8 @@ class _Collector:
                 if part is not None and self.protocol.parts[part].sentinel == "new level":
                     self.at(place, FIRST_SIZE)
                 if total is not None:
-                    self.tally(-1, "level", place, None, total + 1)
+                    # a level that is closed is not filled up, however many are there
+                    self.tally(-1, "level", place, None, total + 1, Range(0, None))
                     self.at(place, self.layout.pending)
             case Backfill(place):
                 self.at(place, CLOSED)
@@ -295,14 +324,17 @@ def reads_of(
     for limit in limits:
         seen.limit(part, limit)
     seen.follow(moves)
+    # where patients of a closed level may be pending, their outcomes still add to its tallies
+    rolls = any(one.rolling for one in protocol.parts)
     if protocol.parts[part].rolling:
         seen.rolling(limits)
-    aside = _Collector(protocol, layout, None, ceilings)
+    aside = [_Collector(protocol, layout, None, ceilings, aside=old) for old in (False, True)]
     declared = {move.verdict for move in moves if isinstance(move, Declare)}
-    for guard in _asked_aside(protocol, declared) if for_claims else ():
+    for guard, old in _asked_aside(protocol, declared) if for_claims else ():
         for atom in atoms(guard):
-            aside.atom(atom)
+            aside[old].atom(atom)
     by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
+    exact = rolls or any(one.exact for one in (seen, *aside))
     reads = Reads(
         tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))),
         tuple(sorted(seen.trial)),
@@ -312,8 +344,16 @@ def reads_of(
         _closes_others(moves),
         tuple(sorted(seen.counters.items())),
         seen.everything,
+        None if exact else joined(*(one.thresholds for one in (seen, *aside))),
+        tuple({place: None for one in (seen, *aside) for place, columns in one.columns.items() if columns - STATUS}),
     )
     return reads, ceilings
+
+
+def joined(*found: dict[int, set[int]]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Numbers by tally, put together."""
+    whats = sorted(set().union(*found))
+    return tuple((what, tuple(sorted(set().union(*(one.get(what, set()) for one in found))))) for what in whats)
 
 
 def _closes_others(moves: list[Move]) -> bool:
@@ -321,11 +361,14 @@ def _closes_others(moves: list[Move]) -> bool:
     return any(isinstance(move, Close) and move.place != THIS for move in moves)
 
 
-def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[Guard]:
-    """The conditions that are asked beside the rules while a part runs that can declare some verdicts."""
+def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[tuple[Guard, bool]]:
+    """The conditions asked beside the rules while a part runs that can declare some verdicts.
+
+    With each, whether `this level` in it may be one that was closed at an earlier look.
+    """
     for verdict in declared:
         if (requires := protocol.verdicts[verdict].requires) is not None:
-            yield requires
+            yield requires, True
     for claim in protocol.claims:
         if claim.in_course:
             continue
@@ -333,5 +376,5 @@ def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[Guard]:
             at_once = [c.verdict for c in conjuncts(claim.when) if isinstance(c, Declared) and not c.ever]
             if any(verdict not in declared for verdict in at_once):
                 continue
-            yield claim.when
-        yield claim.guard
+            yield claim.when, False
+        yield claim.guard, False

@@ -87,6 +87,21 @@ class Fading:
     ceilings: tuple[int, ...]
 
 
+@frozen
+class Folding:
+    """A closed level keeps what can still be read of it: whether its tallies reach certain numbers.
+
+    `thresholds` are (what, numbers): -1 evaluable patients, or a toxicity, of all parts together.
+    """
+
+    thresholds: tuple[tuple[int, tuple[int, ...]], ...]
+
+    def of(self, what: int, tally: int) -> int:
+        """The largest of the numbers that a tally reaches, 0 if none."""
+        numbers = dict(self.thresholds).get(what, ())
+        return max((number for number in numbers if number <= tally), default=0)
+
+
 def only_status(layout: Layout) -> Fading:
     """Forget all but whether the level is closed, and tried."""
     ceilings = [0] * layout.width
@@ -94,7 +109,7 @@ def only_status(layout: Layout) -> Fading:
     return Fading(tuple(ceilings))
 
 
-Change = Outcome | Opening | Arrival | Known | Closing | Fading
+Change = Outcome | Opening | Arrival | Known | Closing | Fading | Folding
 
 
 @define
@@ -149,6 +164,13 @@ class Records:
                 new[CLOSED] = 1
             case Fading(ceilings):
                 new = np.minimum(new, np.array(ceilings, np.int32))
+            case Folding():
+                new[FIRST_SIZE] = min(record[FIRST_SIZE], 1)
+                new[ADDED_SIZE] = 0
+                new[FIRST_N : layout.pending] = 0
+                for what in range(-1, layout.toxicities):
+                    columns = [layout.part_n(part) + 1 + what for part in range(layout.parts)]
+                    new[columns[0]] = change.of(what, int(record[columns].sum()))
             case Opening(size):
                 new[ADDED_SIZE if new[FIRST_SIZE] else FIRST_SIZE] = size
                 if record[FIRST_SIZE]:

@@ -6,8 +6,6 @@ a decision is taken only if it is the same in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from math import comb
 
 import numpy as np
@@ -16,18 +14,17 @@ from attrs import define, evolve, field, frozen
 from doselang.machine import astray
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.interleaving import Interleaving, follow, look_at, settled
-from doselang.machine.looking import decide, waits
+from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
+from doselang.machine.outcomes import Counts, added, leaves, minus, path_of, plus
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
-
-Counts = tuple[int, ...]
-"""Patients without toxicity, then those of each class."""
 
 MOST_COMPLETIONS = 20_000
 """In so many ways patients who are pending at one time may turn out."""
@@ -51,7 +48,7 @@ class Cohort:
 
     @property
     def all_known(self) -> Counts:
-        return _plus(self.counts, self.later)
+        return plus(self.counts, self.later)
 
 
 @frozen(eq=False)
@@ -214,14 +211,14 @@ class _Player:
             return
         group, size = self.groups[number], self.frame.orders[0].size
         astray.check_size(self.machine.protocol, group, size)
-        path = _path(group, letters_of(self.machine.protocol))
+        path = path_of(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
         if found.known != 1:
             self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
         inevaluable = group.letters.count(INEVALUABLE)
-        later = _minus(path[-1], counts)
+        later = minus(path[-1], counts)
         self.cohorts.append(Cohort(group.part, group.level, size, counts, later, pending, inevaluable))
         after = "" if found.known is None else astray.letters_after(group.letters, found.known)
         if not self.machine.protocol.replaces_inevaluable and inevaluable > after.count(INEVALUABLE):
@@ -243,7 +240,7 @@ class _Player:
         orders = self.frame.orders
         order = next(one for one in reversed(orders[1:]) if one.level == group.level)
         astray.check_size(self.machine.protocol, group, order.size)
-        known = _path(group, letters_of(self.machine.protocol))[-1]
+        known = path_of(group, letters_of(self.machine.protocol))[-1]
         pending, inevaluable = (
             group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR),
             group.letters.count(INEVALUABLE),
@@ -256,7 +253,7 @@ class _Player:
             return
         if len(self.codes) * comb(missing + len(known), missing) > MOST_COMPLETIONS:
             raise _too_many(group)
-        self.turn_out(group.part, order.level, [_plus(known, more) for more in _added(len(known), missing)])
+        self.turn_out(group.part, order.level, [plus(known, more) for more in added(len(known), missing)])
         position = len(orders) - 1 - orders[::-1].index(order)
         self.number = self.frames.frame(evolve(self.frame, orders=(*orders[:position], *orders[position + 1 :])))
         if group.chosen:
@@ -279,7 +276,10 @@ class _Player:
         point = found.find(self.number, self.codes[:1])
         self.number, self.codes = point.number, point.codes
         for group in self.groups[first:end]:
-            counts, inevaluable = _path(group, letters_of(self.machine.protocol))[-1], group.letters.count(INEVALUABLE)
+            counts, inevaluable = (
+                path_of(group, letters_of(self.machine.protocol))[-1],
+                group.letters.count(INEVALUABLE),
+            )
             pending = len(group.letters) - sum(counts) - inevaluable
             nobody = (0,) * len(counts)
             size = len(group.letters)
@@ -307,12 +307,12 @@ class _Player:
 
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
-        early = self.accrual == "one-at-a-time"
+        early = self.accrual != "whole-cohort"
         alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
             raise _too_many(group)
-        nodes = path[1:] + [_plus(path[-1], more) for n in range(1, pending + 1) for more in _added(len(path[0]), n)]
+        nodes = path[1:] + [plus(path[-1], more) for n in range(1, pending + 1) for more in added(len(path[0]), n)]
         nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
@@ -326,11 +326,11 @@ class _Player:
                 return _Found(self.look(number, outcome, view, nodes.index(node)), known)
         if not pending:
             return _Found()
-        leaves = [list(_leaves(row, path[-1], pending)) for row in rows]
-        node, outcome = leaves[0][0]
-        if outcome is not None and all(same(outcome, other) for row in leaves for _, other in row):
+        found = [list(leaves(row, path[-1], pending)) for row in rows]
+        node, outcome = found[0][0]
+        if outcome is not None and all(same(outcome, other) for row in found for _, other in row):
             return _Found(self.look(number, outcome, view, nodes.index(node)))
-        futures = [Future(_minus(node, path[-1]), outcome) for node, outcome in leaves[0]] if len(rows) == 1 else []
+        futures = [Future(minus(node, path[-1]), outcome) for node, outcome in found[0]] if len(rows) == 1 else []
         return _Found(futures=tuple(futures))
 
     def rest_enters(self, number: int, path: list[Counts], size: int) -> None:
@@ -392,7 +392,7 @@ class _Player:
             return
         cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
         known = cohort.all_known
-        self.turn_out(cohort.part, here, [_plus(known, more) for more in _added(len(known), cohort.pending)])
+        self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
         codes = self.codes
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
@@ -408,7 +408,7 @@ class _Player:
         part = self.frame.part
         self.codes, self.number = follow(self.frames, self.number, self.codes, branch)
         if self.frame.part != part or self.frame.end >= 0:
-            self.codes = settled(self.codes, self.machine, part, _added)
+            self.codes = settled(self.codes, self.machine, part)
         if self.frame.part != part:
             self.codes = self.machine.records.apply(
                 self.machine.records.change(self.part.fading), self.codes
@@ -443,41 +443,3 @@ def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
 def _too_many(group: Group) -> HistoryError:
     message = "Too many patients are pending at one time: they can turn out in too many ways."
     return HistoryError(message, group.span.start, group.span.end)
-
-
-# ---- counts ----
-
-
-def _plus(one: Counts, other: Counts) -> Counts:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
-
-
-def _minus(one: Counts, other: Counts) -> Counts:
-    return tuple(a - b for a, b in zip(one, other, strict=True))
-
-
-def _path(group: Group, letters: str) -> list[Counts]:
-    """The counts before the first outcome, and after each."""
-    path = [(0,) * len(letters)]
-    for letter in group.letters:
-        if letter in letters:
-            path.append(tuple(n + (letter == other) for n, other in zip(path[-1], letters, strict=True)))
-    return path
-
-
-def _added(classes: int, patients: int) -> list[Counts]:
-    """All ways in which so many patients can turn out, those without toxicity first."""
-    toxic = product(range(patients + 1), repeat=classes - 1)
-    return [(patients - sum(some), *some) for some in toxic if sum(some) <= patients]
-
-
-def _leaves(row: dict[Counts, Outcome | None], start: Counts, pending: int) -> Iterator[tuple[Counts, Outcome | None]]:
-    """Where the outcomes of pending patients lead, one after the other: to a look, or at last to none."""
-    frontier = [start]
-    for _ in range(pending):
-        reached = dict.fromkeys(
-            (*node[:c], node[c] + 1, *node[c + 1 :]) for node in frontier for c in range(len(start))
-        )
-        yield from ((node, outcome) for node in reached if (outcome := row.get(node)) is not None)
-        frontier = [node for node in reached if row.get(node) is None]
-    yield from ((node, None) for node in frontier)

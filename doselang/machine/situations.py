@@ -18,9 +18,10 @@ from attrs import define, field
 from doselang.machine.arrays import NDArray, pack
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Outcome
 from doselang.machine.exits import Accrual, Exit, Row
-from doselang.machine.looking import decide_all, waits
+from doselang.machine.looking import decide_all
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
@@ -135,8 +136,9 @@ class Situations:
         columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
         kind = np.column_stack([column[frames] for column in columns])
         rows = np.empty(len(frames), np.int32)
-        for size, sentinel, silent, mode in np.unique(kind, axis=0).tolist():
-            some = np.flatnonzero((kind == (size, sentinel, silent, mode)).all(axis=1))
+        _, first, which = np.unique(pack(kind), return_index=True, return_inverse=True)
+        for number_of_kind, (size, sentinel, silent, mode) in enumerate(kind[first].tolist()):
+            some = np.flatnonzero(which == number_of_kind)
             if mode == ENTERING:
                 exits = partial(entering, size, 1 + len(self.machine.protocol.toxicities))
                 rows[some] = self._shape((number, size, "entering"), exits, number, size)

@@ -180,7 +180,7 @@ def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str
     asked = {1: "which levels close", 2: "the verdict", 3: "what comes next"}[question]
     answers = []
     for i in cause.undecided.lines:
-        moves = [m for m in lines[i].moves if question == 1 or m in lines[i].answers(question)]
+        moves = [m for m in lines[i].moves if question == 1 or m in lines[i].answers(question)] or lines[i].moves
         answers.append(f"`{moves_words(protocol, moves)}`")
     if question == 1:
         return f"{names} close a level and use it: {listed(answers)}."

@@ -235,12 +235,14 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
             return f"{known} {'the ' if fact.toxic is not None else ''}{group} cohort{at}"
         case Rate() if fact.toxic is not None and fact.evaluable:
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}, {fact.toxic / fact.evaluable:.1%}"
-        case Chance():
-            return at.removeprefix(" at ")
+        case Chance() if fact.chance is not None:
+            return f"{fact.chance:.1%}{at}"
         case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
-            return f"{fact.evaluable} evaluable{at}" if what < 0 else f"{fact.toxic} in {fact.evaluable} evaluable{at}"
+            if what < 0:
+                return f"{fact.evaluable} {'evaluable' if what == -1 else 'pending' if what == -2 else 'enrolled'}{at}"
+            return f"{fact.toxic} in {fact.evaluable} evaluable{at}"
         case HasStatus(place) | Compare(place) if fact.level is not None and place.kind != "level":
             return level_words(protocol, fact.level)
         case Declared() if fact.level is not None:
@@ -345,6 +347,7 @@ def _clause_record(protocol: Protocol, clause: Clause) -> dict[str, object]:
             "with_toxicity": fact.toxic,
             "evaluable": fact.evaluable,
             **({} if fact.counted is None else {"counted": fact.counted}),
+            **({} if fact.chance is None else {"probability": fact.chance}),
         }
         for fact in clause.facts
     ]

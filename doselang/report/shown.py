@@ -11,11 +11,11 @@ import numpy as np
 
 from doselang.check.causes import kinds_of
 from doselang.machine.decisions import GoesOn
-from doselang.machine.exits import Exit
+from doselang.machine.exits import Exit, Row
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
-from doselang.machine.records import FIRST_SIZE
+from doselang.machine.records import FIRST_SIZE, Arrival
 from doselang.protocol.words import level_words, moves_words
 from doselang.report.table import Column, Table, text_table
 from doselang.source import Span
@@ -49,6 +49,9 @@ def _tree(value: object, indent: int, name: str) -> Iterator[str]:
         yield f"{lead}{value!r}" if isinstance(value, str) else f"{lead}{value}"
 
 
+ROLLING: dict[type, str] = {Arrival: "a patient enters"}
+"""What a step of a rolling part without an outcome is; any other is the look at an arrival."""
+
 # ---- the machine ----
 
 
@@ -70,14 +73,17 @@ def situations_table(found: Exploration) -> str:
         for e in row.exits:
             tried = set(np.flatnonzero(found.machine.records.column(FIRST_SIZE)[bucket.codes[position]]).tolist())
             for words, rules in _decided(found, row.part, level, e, tried):
-                rows.append((str(number + 1), before, part.name, f"{_outcome(found, e)} of {row.size}", words, rules))
+                rows.append((str(number + 1), before, part.name, _outcome(found, e, row), words, rules))
     headings = ("situation", "after", "part", "cohort", "decision", "rules")
     return text_table(Table(tuple(Column(heading) for heading in headings), rows))
 
 
-def _outcome(found: Exploration, leaving: Exit) -> str:
+def _outcome(found: Exploration, leaving: Exit, row: Row) -> str:
     letters = letters_of(found.machine.protocol)
-    return "".join(letters[c] * n for c, n in enumerate(leaving.counts))
+    known = "".join(letters[c] * n for c, n in enumerate(leaving.counts))
+    if not found.machine.protocol.parts[row.part].rolling:
+        return f"{known} of {row.size}"
+    return ROLLING.get(type(leaving.change), "a patient arrives") if not known else f"{known} of those pending"
 
 
 def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: set[int]) -> Iterator[tuple[str, str]]:
@@ -126,7 +132,9 @@ def _collapsed(found: Exploration) -> tuple[dict[str, str], dict[tuple[str, str]
                     continue
                 source = names[_label(found, int(bucket.came_from[step]))]
                 digits = found.situations.letters[bucket.came_by[step]]
+                change = found.machine.records.kinds()[found.situations.change[bucket.came_by[step]]]
                 words = f"{digits.count('1') or 'no'} {toxicity} in {len(digits)}"
+                words = words if digits else ROLLING.get(type(change), "a patient arrives")
                 edges.setdefault((source, leads_to), set()).add(words)
     return names, edges
 
@@ -136,7 +144,7 @@ def _label(found: Exploration, number: int) -> str:
     protocol = found.machine.protocol
     bucket, state = found.state(number)
     frame = found.frames.frames[bucket.frames[state]]
-    if not frame.orders:
+    if frame.end >= 0:
         if found.frames.branches[frame.end].decision.undecided is not None:
             return "undecided"
         verdict, name = frame.verdicts[protocol.result], protocol.verdicts[protocol.result].name
@@ -147,5 +155,5 @@ def _label(found: Exploration, number: int) -> str:
     words = {"first": "first cohort", "reopened": "reopened", "added": "more patients"}[kind.kind]
     after = "" if kind.toxicities is None else f" after {kind.toxicities or 'no'} {protocol.toxicities[0].name}"
     if frame.part:
-        return f"{protocol.parts[frame.part].name}, {level_words(protocol, frame.orders[0].level)}"
-    return f"{level_words(protocol, frame.orders[0].level)}, {words}{after if kind.kind == 'added' else ''}"
+        return f"{protocol.parts[frame.part].name}, {level_words(protocol, frame.here)}"
+    return f"{level_words(protocol, frame.here)}, {words}{after if kind.kind == 'added' else ''}"

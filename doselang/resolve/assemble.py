@@ -20,6 +20,7 @@ from doselang.resolve.missing import report_missing
 from doselang.resolve.outline import MOST_PARTS, MOST_STATES, Home, Outline, outline_of
 from doselang.resolve.parameters import Settings, bind_parameters, declare_parameters
 from doselang.resolve.places import Where
+from doselang.resolve.rolling import report_rolling
 from doselang.resolve.rules import Rules, bind_assumption, bind_overrides, bind_rules
 from doselang.resolve.scenarios import bind_scenarios
 from doselang.resolve.sources import Sources, bind_sources
@@ -86,7 +87,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     accruals = [bind_accrual(glossary, section, caps) for section in outline.parts]
     trial = bind_overrides(glossary, bind_rules(glossary, sources, [outline.trial, *outline.parts], accruals))
     course = bind_overrides(glossary, bind_rules(glossary, sources, [outline.course, *outline.states], ()))
-    parts = _parts(outline, accruals, trial)
+    parts = _parts(glossary, outline, accruals, trial)
     report_entering(glossary.report, outline.parts, parts)
     books = Books(trial, course)
     spelling = Spelling(
@@ -143,7 +144,7 @@ def _fitting(
     return bind(kept)
 
 
-def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:
+def _parts(glossary: Glossary, outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple[model.Part, ...]:
     parts = []
     for section, accrual in zip(outline.parts, accruals, strict=True):
         if isinstance(section.header, syntax.Part):
@@ -152,9 +153,9 @@ def _parts(outline: Outline, accruals: Sequence[Accrual], rules: Rules) -> tuple
             name, span = section.header.name.text, section.header.span
             sentinel = section.sentinels[0].each if section.sentinels else None
             rolling = bool(section.looks)
-            parts.append(
-                model.Part(name, accrual.cohort or 1, held, accrual.limits, title, sentinel, rolling, span=span)
-            )
+            part = model.Part(name, accrual.cohort or 1, held, accrual.limits, title, sentinel, rolling, span=span)
+            report_rolling(glossary, section, part)
+            parts.append(part)
     return tuple(parts)
 
 

@@ -267,3 +267,23 @@ def test_a_prior_far_from_the_tallies_is_refused_or_right() -> None:
     n = np.array([[300, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 300]])
     for y in (n, 0 * n):
         assert np.isfinite(crm.estimates(n, y)).all()
+
+
+# --- what is kept
+
+
+def test_what_was_worked_out_before_changes_nothing() -> None:
+    """A method that is asked again, about some of the tallies and others, in another order, with repeats, or none."""
+    random = np.random.default_rng(5)
+    evaluable = random.integers(0, 5, (40, 7)).astype(np.int32) * 3
+    toxic = (evaluable * random.uniform(0, 0.6, (40, 7))).astype(np.int32)
+    for posterior in ("normal", "exact"):
+        asked = viola(posterior=posterior)
+        asked.chance(evaluable[:25], toxic[:25], Fraction(3, 10))
+        for rate in (Fraction(3, 10), Fraction(1, 4)):
+            rows = random.integers(0, 40, 60)
+            some = asked.chance(evaluable[rows], toxic[rows], rate)
+            assert some == pytest.approx(
+                viola(posterior=posterior).chance(evaluable[rows], toxic[rows], rate), abs=1e-9
+            )
+    assert asked.chance(evaluable[:0], toxic[:0], Fraction(3, 10)).shape == (0, 7)

@@ -18,7 +18,7 @@ Tally = tuple[tuple[int, int], ...]
 Decision = int | tuple[str, int | None]
 """The level of the next cohort, or why the trial stops and the level selected, None for none."""
 
-NODES = np.linspace(-12.0, 12.0, 6001)
+NODES = np.linspace(-10.0, 10.0, 2001)
 """In prior standard deviations; Simpson's rule over them."""
 SIMPSON = np.ones(len(NODES))
 SIMPSON[1:-1:2], SIMPSON[2:-1:2] = 4.0, 2.0
@@ -87,13 +87,17 @@ class Crm:
         """Posterior mean and variance of b."""
         return _moments(self.skeleton, self.variance, tally)
 
+    def chance(self, tally: Tally) -> float:
+        """Pr(p at the lowest level > unsafe): that b is below a limit, its posterior taken to be normal."""
+        mean, variance = self.moments(tally)
+        limit = log(log(self.unsafe) / log(self.skeleton[0]))
+        return erfc((mean - limit) / sqrt(2 * variance)) / 2
+
     def decide(self, tally: Tally, level: int) -> Decision:
         """What follows a cohort at a level."""
-        mean, variance = self.moments(tally)
-        # p at the lowest level is above `unsafe` where b is below this
-        limit = log(log(self.unsafe) / log(self.skeleton[0]))
-        if erfc((mean - limit) / sqrt(2 * variance)) / 2 > self.certainty:
+        if self.chance(tally) > self.certainty:
             return "unsafe", None
+        mean, _ = self.moments(tally)
         hits, of = self.target
         gaps = [abs(s ** exp(mean) - hits / of) for s in self.skeleton]
         choice = gaps.index(min(gaps))

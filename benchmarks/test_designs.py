@@ -1,0 +1,89 @@
+"""How long designs with engines take: exact figures of BOIN and of a CRM, and the check of each shipped protocol.
+
+Both by the processor's time, which other programs lengthen least. Exact figures are timed from a machine
+that is new and methods that have worked nothing out; a check is a whole process, with its imports.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.test_machine import fastest
+from doselang.api import load_source
+from doselang.loading import load
+from doselang.machine.advising import engine_of
+from doselang.protocol.model import Protocol
+from doselang.simulate.exact import exact
+from doselang.source import Source
+
+PROTOCOLS = Path(__file__).parent.parent / "protocols"
+SHIPPED = sorted(PROTOCOLS.glob("*.dose"))
+
+CRM = """
+protocol "CRM, five levels, ten cohorts of three"
+levels 1 to 5
+start at level 1
+toxicity DLT
+use crm as model with target 25%, skeleton 5%, 12%, 25%, 40%, 55%, prior-variance 1.34, no-skipping-up, coherent
+verdict chosen as the result
+part dose-finding
+cohorts of 3
+rule "follow" when the cohort is complete then enrol 3 at the level model recommends
+rule "unsafe"
+  overrides "follow", "full"
+  when the chance by model of a DLT above 25% at level 1 is more than 90%
+  then declare no chosen, stop
+rule "full"
+  overrides "follow"
+  when exactly 30 evaluable in the trial then declare the level model recommends as chosen, stop
+scenario "rising" DLT 5%, 12%, 25%, 40%, 55%
+"""
+
+
+def boin() -> Protocol:
+    """Five levels, ten cohorts of three."""
+    protocol = load(str(PROTOCOLS / "boin-template.dose")).protocol
+    assert protocol is not None
+    return protocol
+
+
+def crm() -> Protocol:
+    protocol = load_source(Source("crm.dose", CRM), None).protocol
+    assert protocol is not None
+    return protocol
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize(("make", "bound"), [(boin, 0.1), (crm, 1.0)], ids=["boin", "crm"])
+def test_exact_figures(benchmark: Any, make: Any, bound: float) -> None:
+    protocol = make()
+    some = protocol.scenarios[:1]
+    (found,) = benchmark.pedantic(exact, (protocol, some), setup=engine_of.cache_clear, rounds=10, warmup_rounds=1)
+    assert sum(found.mtd) + found.no_mtd == pytest.approx(1)
+    assert fastest(benchmark) < bound
+
+
+def of_children() -> float:
+    """The processor's time, in seconds, of the processes that this one has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def check(path: Path) -> None:
+    """Check a file in a process of its own; the exit status tells of findings."""
+    done = subprocess.run([sys.executable, "-m", "doselang", "check", str(path)], capture_output=True)
+    assert done.returncode in (0, 1)
+
+
+@pytest.mark.benchmark(timer=of_children)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_check_a_shipped_protocol_as_a_process(benchmark: Any, path: Path) -> None:
+    benchmark.pedantic(check, (path,), rounds=3, warmup_rounds=1)
+    assert fastest(benchmark) < 2
