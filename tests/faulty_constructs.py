@@ -63,7 +63,7 @@ FINDINGS = (
     ("sentinel-without-time", 1, "DL101:8", "not finished: after `cohort` must come `for`."),
     ("sentinel-in-claim", 1, "DL211:19", "has no meaning in a claim about the trial."),
     ("look-above-part", 1, "DL205:6", "to a part and stands outside every part."),
-    ("look-with-cohorts", 1, "DL206:6", "arrival, and its cohorts are of 3 patients."),
+    ("look-with-cohorts", 1, "DL213:7", "come one by one in this part, and its cohorts are of 3"),
     ("draw-over-all", 1, "DL206:10", "lies between 0% and 100%; 120% does not."),
     ("draw-without-otherwise", 1, "DL101:10", "The `rule` statement is not finished."),
     ("draw-of-number", 1, "DL206:11", "is not a percentage, and here one must stand."),

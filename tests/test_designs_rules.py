@@ -228,7 +228,7 @@ def of_first_part(every, rates: Rates, moderate: Rates):  # type: ignore[no-unty
 
 @pytest.mark.parametrize("rates", [RISING, STEEP, EDGE], ids=["rising", "steep", "edge"])
 def test_best_of_five(rates: Rates) -> None:
-    """A level is left upwards with 0 of 3, 1 of 4 (not known before the fourth), or 2 of 5 (2 of 3 or 2 of 4 before)."""
+    """A level is left upwards with 0 of 3, 1 of 4, or 2 of 5 (with 1 or 2 of the first three)."""
     one = found(protocol_of("best-of-five", levels=len(rates)), rates)
     reached, mtd = Fraction(1), []
     up = [q**3 + 3 * p * q**3 + 6 * p**2 * q**3 for p in rates for q in [1 - p]]

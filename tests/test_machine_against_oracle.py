@@ -16,11 +16,12 @@ from doselang.check.causes import find_causes
 from doselang.machine import compiling, composing, reading, situations
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
-from doselang.machine.decisions import Decision, Outcome
+from doselang.machine.decisions import Decision, Opened, Outcome
 from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.notation import parse_history, write_history
-from doselang.machine.records import Fading
+from doselang.machine.records import Fading, Ints
+from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
 from doselang.machine.weights import Floats, Flow, carry, flow_of
 from doselang.protocol.guards import (
@@ -36,6 +37,7 @@ from doselang.protocol.guards import (
     Not,
     Place,
     Range,
+    Rate,
     Standing,
     Tally,
 )
@@ -434,10 +436,48 @@ def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size
 
 
 row_of = situations._row
+after, step, neighbour, opened = situations.after_outcomes, Relations.step, Relations._neighbour, looking._opened
+rate = columns._rate
+
+
+def no_sentinel(*given: object, **more: object) -> columns.View:
+    view = after(*given, **more)  # type: ignore[arg-type]
+    view.sentinel[:] = False
+    return view
+
+
+def one_step(self: Relations, steps: int, axis: int = -1) -> Ints:
+    return step(self, 1 if steps > 0 else -1, axis)
+
+
+def on_the_ladder(self: Relations, number: int, way: int, axis: int) -> int:
+    if self.levels[number].position is not None or axis >= 0:
+        return neighbour(self, number, way, axis)
+    there = 0 <= number + way < len(self.levels) and self.levels[number + way].ladder == self.levels[number].ladder
+    return number + way if there else -1
+
+
+def rate_without_less(guard: Rate, evaluable: Ints, toxic: Ints) -> columns.Truth:
+    return rate(evolve(guard, less=0), evaluable, toxic)
+
+
+def not_filled(asked: looking.Asked, row: int, move: Enrol | Begin) -> Opened:
+    return opened(asked, row, evolve(move, total=None))
+
+
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "every outcome of a cohort can come in one order": (situations, "_row", no_orders),
     "overrides silence nobody": (compiling, "_overrides", lambda rules: ()),
     "limits are not kept": (composing, "_limit_broken", lambda asked, row, answer: None),
+    "counters stay as they are": (states.Frames, "_counted", lambda self, frame, branch: frame.counters),
+    "nobody enters beside a cohort": (looking, "_with_beside", lambda asked, row, answer, line, given: (answer, [])),
+    "a sentinel with toxicity is no look": (situations, "after_outcomes", no_sentinel),
+    "a step is of one level": (Relations, "step", one_step),
+    "levels off the ladder are on it": (Relations, "_neighbour", on_the_ladder),
+    "the highest level is the lowest": (columns, "_last", columns._first),
+    "one less is none less": (columns, "_rate", rate_without_less),
+    "a table knows all": (advising, "UNKNOWN", -1),
+    "a filled level gets a whole cohort": (looking, "_opened", not_filled),
     "closed levels are used": (composing, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
     "patients at other levels are not told apart": (reading, "parts_after", lambda protocol: [set()] * 2),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from doselang.codes import CODES
 from doselang.diagnostics import Diagnostic, Report
+from doselang.loading import load
 from doselang.protocol import guards as g
 from doselang.protocol import model as m
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, Place, Range
@@ -296,9 +297,8 @@ class TestAWholeFile:
         scripts = sorted((ROOT / "protocols").rglob("*.dose"))
         assert scripts
         for path in scripts:
-            report = Report()
-            file = parse(Source(path.name, path.read_text(encoding="utf-8")), report)
-            assert resolve(file, report, text=None) is not None, (path.name, [d.message for d in report])
+            loaded = load(str(path))
+            assert loaded.protocol is not None, (path.name, [d.message for d in loaded.diagnostics])
 
 
 # ---- what conditions mean ----
@@ -1120,8 +1120,19 @@ SIZES: list[Mistake] = [
     (trial(rest="".join(f"level l{i}\n" for i in range(198))), "DL704", "level l197", "201 levels", ""),
 ]
 
+METHODS: list[Mistake] = [
+    (trial(rest="use boin as b\n"), "DL221", "boin", "must be told the target", "upper-factor"),
+    (
+        trial(rest="use crm as b with target 25%, skeleton 10%, 20%\n"),
+        "DL221",
+        "skeleton 10%, 20%",
+        "2 rates",
+        "target",
+    ),
+]
+
 MISTAKES = [
-    *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS, *WINDOWS,
+    *METHODS, *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS, *WINDOWS,
     *HISTORIES, *RATES, *MOVES, *LADDER, *LETTERS, *BASIS, *SIZES,
 ]  # fmt: skip
 
@@ -1137,7 +1148,8 @@ def test_a_mistake_is_reported_once_and_alone(text: str, code: str, words: str, 
 
 
 def test_every_code_of_this_stage_has_a_mistake() -> None:
-    mine = {code for code in CODES if code.startswith("DL2")} - {"DL220"} | {"DL603"}
+    # DL222 is about the file of a table: see tests/faulty
+    mine = {code for code in CODES if code.startswith("DL2")} - {"DL220", "DL222"} | {"DL603"}
     assert mine <= {code for _, code, *_ in MISTAKES}
 
 

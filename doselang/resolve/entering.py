@@ -19,12 +19,6 @@ def report_entering(report: Report, sections: Sequence[Section], parts: Sequence
         for statements, what in ((section.sentinels, "sentinels"), (section.looks, "looks")):
             if len(statements) > 1:
                 report.add("DL202", f"The part says twice what its {what} are.", statements[1].span, help="Keep one.")
-    for part in parts:
-        if part.rolling and part.cohort != 1:
-            report.add(
-                "DL206", f"In part `{part.name}` the rules are asked at every arrival, and its cohorts are of "
-                f"{part.cohort} patients.", part.span, help="Write: cohorts of 1",
-            )  # fmt: skip
     bare = [part for part in parts if part.sentinel is None]
     with_sentinel = {rule.span for part in parts if part.sentinel is not None for rule in part.rules}
     told: set[Span] = set()

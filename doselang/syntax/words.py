@@ -213,8 +213,8 @@ def _numbers(guard: Share | Tally | Rate | Chance) -> str:
         case Tally(count=count, what=what, place=place, scope=scope):
             number = "no" if isinstance(count, Quantifier) and count.word == "none" else _count(count)
             return f"{number} {what if isinstance(what, str) else what.text}{at_words(place)}{_scope(scope)}"
-        case Rate(toxicity=name, place=place, scope=scope, bound=bound, less=less):
-            fewer = f" less {amount_words(less)} {name.text}" if less else ""
+        case Rate(toxicity=name, place=place, scope=scope, bound=bound, less=less, less_of=of):
+            fewer = f" less {amount_words(less)} {(of or name).text}" if less else ""
             return f"the {name.text} rate{fewer}{at_words(place)}{_scope(scope)} is {_count(bound)}"
         case Chance(adviser=adviser, toxicity=name, above=above, place=place, bound=bound):
             of = f"{with_article(name.text)} above {amount_words(above)}"
