@@ -60,9 +60,9 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
     if protocol.parts[cause.part].rolling:
         return _seen_words(*cause.outcomes[0], protocol.toxicities[0].name)
     if cause.sentinel:
-        toxic = {t for _, t in cause.outcomes}
-        other = "another toxicity" if toxic == {0} else "a toxicity"
-        return f"with {with_article(protocol.toxicities[0].name) if toxic == {1} else other}"
+        met = {t for _, t in cause.outcomes}
+        other = "another toxicity" if met == {0} else "a toxicity"
+        return f"with {with_article(protocol.toxicities[0].name) if met == {1} else other}"
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
     name = protocol.toxicities[0].name
@@ -73,7 +73,7 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
 
 
 def _seen_words(known: int, toxic: int, name: str) -> str:
-    """What is seen at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
+    """What is dlts at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
     if not known:
         return "before anybody at the level is known"
     return f"after {toxic or 'no'} {name}{'s' * (toxic > 1)} in {counted(known, 'patient')} at the level"
@@ -226,14 +226,14 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     if part.rolling:
         known, with_toxicity = cause.outcomes[0]
         name = protocol.toxicities[0].name
-        seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
-        return [f"exactly {known} evaluable and {seen}"]
+        dlts = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
+        return [f"exactly {known} evaluable and {dlts}"]
     if cause.sentinel:
-        seen = {t for _, t in cause.outcomes}
+        met = {t for _, t in cause.outcomes}
         return [
             f"the sentinel has {with_article(declared.name)}"
             for n, declared in enumerate(protocol.toxicities)
-            if (1 if n == 0 else 0) in seen
+            if (1 if n == 0 else 0) in met
         ]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
