@@ -124,7 +124,9 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
         letters = situations.letters[exit]
         acted = _rules(exploration, part, decision.lines)
         alone = bool(exploration.frames.sentinel[bucket.frames[state]]) and len(letters) == 1 < size
-        key = (part, kind, decision.undecided, acted, size, alone)
+        # In a later part what a level had before does not tell cohorts apart for people: one finding, not one a tally.
+        apart = kind if part == 0 or decision.undecided.why == "no answer" else None
+        key = (part, apart, decision.undecided, acted, size, alone)
         if key not in met:
             met[key] = Met(part, kind, decision.undecided, acted, size, alone)
         met[key].add(source, exit, leads_to, patients, (len(letters), letters.count("1")))
