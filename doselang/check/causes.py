@@ -118,7 +118,9 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
         part, size, undecided, acted, outcome = leaving[exit]
         kind, sentinel = kinds[source]
         alone = sentinel and outcome[0] == 1 < size
-        key = (part, kind, undecided, acted, size, alone)
+        # In a later part what a level had before does not tell cohorts apart for people: one finding, not one a tally.
+        apart = kind if part == 0 or undecided.why == "no answer" else None
+        key = (part, apart, undecided, acted, size, alone)
         if key not in met:
             met[key] = Met(part, kind, undecided, acted, size, alone)
         met[key].add(source, exit, leads_to, patients, outcome)
