@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from doselang.check.causes import find_causes
-from doselang.machine import compiling, composing, reading, situations
+from doselang.machine import columns, compiling, composing, reading, situations, states
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Opened, Outcome
@@ -436,7 +436,7 @@ def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size
 
 
 row_of = situations._row
-after, step, neighbour, opened = situations.after_outcomes, Relations.step, Relations._neighbour, looking._opened
+after, step, neighbour, opened = situations.after_outcomes, Relations.step, Relations._neighbour, composing._opened
 rate = columns._rate
 
 
@@ -461,7 +461,7 @@ def rate_without_less(guard: Rate, evaluable: Ints, toxic: Ints) -> columns.Trut
     return rate(evolve(guard, less=0), evaluable, toxic)
 
 
-def not_filled(asked: looking.Asked, row: int, move: Enrol | Begin) -> Opened:
+def not_filled(asked: composing.Asked, row: int, move: Enrol | Begin) -> Opened:
     return opened(asked, row, evolve(move, total=None))
 
 
@@ -470,14 +470,14 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "overrides silence nobody": (compiling, "_overrides", lambda rules: ()),
     "limits are not kept": (composing, "_limit_broken", lambda asked, row, answer: None),
     "counters stay as they are": (states.Frames, "_counted", lambda self, frame, branch: frame.counters),
-    "nobody enters beside a cohort": (looking, "_with_beside", lambda asked, row, answer, line, given: (answer, [])),
+    "nobody enters beside a cohort": (composing, "_with_beside", lambda asked, row, answer, line, given: (answer, [])),
     "a sentinel with toxicity is no look": (situations, "after_outcomes", no_sentinel),
     "a step is of one level": (Relations, "step", one_step),
     "levels off the ladder are on it": (Relations, "_neighbour", on_the_ladder),
     "the highest level is the lowest": (columns, "_last", columns._first),
     "one less is none less": (columns, "_rate", rate_without_less),
-    "a table knows all": (advising, "UNKNOWN", -1),
-    "a filled level gets a whole cohort": (looking, "_opened", not_filled),
+    "a table knows all": (columns, "UNKNOWN", -99),
+    "a filled level gets a whole cohort": (composing, "_opened", not_filled),
     "closed levels are used": (composing, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
     "patients at other levels are not told apart": (reading, "parts_after", lambda protocol: [set()] * 2),
