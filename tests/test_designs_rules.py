@@ -224,3 +224,17 @@ def of_first_part(every, rates: Rates, moderate: Rates):  # type: ignore[no-unty
     """Expected patients and DLTs a level in the accelerated part: each of its ends once."""
     ends = figures(((fast, None) for fast in {fast for fast, _, _ in every}), rates, moderate)
     return ends.patients, ends.dlts
+
+
+@pytest.mark.parametrize("rates", [RISING, STEEP, EDGE], ids=["rising", "steep", "edge"])
+def test_best_of_five(rates: Rates) -> None:
+    """A level is left upwards with 0 of 3, 1 of 4, or 2 of 5 (with 1 or 2 of the first three)."""
+    one = found(protocol_of("best-of-five", levels=len(rates)), rates)
+    reached, mtd = Fraction(1), []
+    up = [q**3 + 3 * p * q**3 + 6 * p**2 * q**3 for p in rates for q in [1 - p]]
+    for level, passed in enumerate(up):
+        if level:
+            mtd.append(reached * (1 - passed))
+        reached *= passed
+    assert one.no_mtd == pytest.approx(float(1 - up[0]), abs=1e-12)
+    assert one.mtd == pytest.approx([float(p) for p in (*mtd, reached)], abs=1e-12)

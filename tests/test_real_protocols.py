@@ -149,7 +149,8 @@ def test_a_second_moderate_toxicity_ends_the_acceleration_by_hand() -> None:
     With both (ab) the phase ends at level 3, whose two more are clear of DLTs; level 4 closes at its second patient,
     level 3 has three of six, is filled and is the MTD: ab. At level 3 two of the two added can have an MT, b^2: then
     sponsor and investigators choose: to escalate (60%), or three more and then to escalate (30%), both lead to level 4
-    and back to level 3; with 10% level 2 is filled, and is the MTD. Otherwise the phase goes on to level 9, and then level 10
+    and back to level 3; with 10% level 2 is filled, and is the MTD. Otherwise the phase goes on to level 9, and
+    then level 10
     is clear: silent.
     """
     a, b = Fraction(1, 2), Fraction(1, 3)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from doselang.codes import CODES
 from doselang.diagnostics import Diagnostic, Report
+from doselang.loading import load
 from doselang.protocol import guards as g
 from doselang.protocol import model as m
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, Place, Range
@@ -296,9 +297,8 @@ class TestAWholeFile:
         scripts = sorted((ROOT / "protocols").rglob("*.dose"))
         assert scripts
         for path in scripts:
-            report = Report()
-            file = parse(Source(path.name, path.read_text(encoding="utf-8")), report)
-            assert resolve(file, report, text=None) is not None, (path.name, [d.message for d in report])
+            loaded = load(str(path))
+            assert loaded.protocol is not None, (path.name, [d.message for d in loaded.diagnostics])
 
 
 # ---- what conditions mean ----
@@ -1132,8 +1132,8 @@ METHODS: list[Mistake] = [
 ]
 
 MISTAKES = [
-    *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS, *WINDOWS,
-    *HISTORIES, *RATES, *MOVES, *LADDER, *LETTERS, *BASIS, *SIZES, *METHODS,
+    *METHODS, *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS,
+    *WINDOWS, *HISTORIES, *RATES, *MOVES, *LADDER, *LETTERS, *BASIS, *SIZES,
 ]  # fmt: skip
 
 

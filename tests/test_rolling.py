@@ -12,6 +12,8 @@ from attrs import evolve
 from doselang.api import load, simulate
 from doselang.check.checking import check
 from doselang.check.facts import Cause
+from doselang.conduct.pathways import pathways
+from doselang.diagnostics import Trouble
 from doselang.loading import Loaded, load_source
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.decisions import Ended, Opened
@@ -390,6 +392,6 @@ def test_a_table_is_of_every_order_and_divided_by_who_is_pending() -> None:
 
 
 def test_pathways_of_a_rolling_part_are_refused() -> None:
-    status, out = invoke("paths", str(DESIGN), "--cohorts", "2")
-    assert status == 2
-    assert "in part `escalation` patients come one by one" in out
+    protocol = six(2)
+    with pytest.raises(Trouble, match="in part `escalation` patients come one by one"):
+        pathways(protocol, compile_protocol(protocol), (), 2)

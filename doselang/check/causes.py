@@ -28,6 +28,7 @@ class Met:
     undecided: Undecided
     acted: tuple[int, ...]
     size: int
+    sentinel: bool = False
     steps: list[tuple[int, int, int]] = field(factory=list)
     outcomes: set[tuple[int, int]] = field(factory=set)
     fewest: int = 1 << 30
@@ -122,9 +123,10 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
         assert decision.undecided is not None
         letters = situations.letters[exit]
         acted = _rules(exploration, part, decision.lines)
-        key = (part, kind, decision.undecided, acted, size)
+        alone = bool(exploration.frames.sentinel[bucket.frames[state]]) and len(letters) == 1 < size
+        key = (part, kind, decision.undecided, acted, size, alone)
         if key not in met:
-            met[key] = Met(part, kind, decision.undecided, acted, size)
+            met[key] = Met(part, kind, decision.undecided, acted, size, alone)
         met[key].add(source, exit, leads_to, patients, (len(letters), letters.count("1")))
     return met
 
@@ -151,8 +153,8 @@ def _joined(met: dict[object, Met], decided: set[tuple[int, CohortKind]]) -> lis
     joined: dict[object, Met] = {}
     for key, one in met.items():
         if one.undecided.why == "no answer" and (one.part, one.kind) not in decided:
-            key = (one.part, one.kind)
-        into = joined.setdefault(key, Met(one.part, one.kind, one.undecided, one.acted, one.size))
+            key = (one.part, one.kind, one.sentinel)
+        into = joined.setdefault(key, Met(one.part, one.kind, one.undecided, one.acted, one.size, one.sentinel))
         into.steps += one.steps
         into.outcomes |= one.outcomes
         if one.acted != into.acted:
@@ -177,9 +179,9 @@ def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
         outcomes = (_shown_at(history, level, protocol),)
     return Cause(
         decision.undecided, met.part, met.kind, outcomes, met.size,
-        every and met.undecided.why == "no answer",
+        every and met.undecided.why == "no answer" and not met.sentinel,
         met.acted, level,
-        history, len(met.steps), _opener(exploration, bucket, position),
+        history, len(met.steps), _opener(exploration, bucket, position), sentinel=met.sentinel,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Cause:
     `outcomes` are the cohorts' numbers of patients known and of dose-limiting toxicities among them; `every` says that
     no such cohort is ever decided; `acted` the rules that acted; `steps` how many reachable situations share the cause;
     `probability` that of meeting it, by scenario. `accrual` is set where only one way of entering patients meets it.
+    `sentinel` says that these are the looks after a sentinel with a toxicity, at which the others wait.
     """
 
     undecided: Undecided
@@ -54,6 +55,7 @@ class Cause:
     opened_by: tuple[int, int] | None = None
     probability: dict[str, float] = field(factory=dict, hash=False)
     accrual: Accrual | None = None
+    sentinel: bool = False
 
 
 @frozen

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from doselang import __version__
-from doselang.cli.output import say_trouble
+from doselang.cli.output import impatient, say_trouble
 from doselang.diagnostics import Diagnostic, Trouble
 
 COMMANDS = {
@@ -74,7 +74,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(program.get_help(program.make_context("doselang", [], resilient_parsing=True)), err=True)
         return 2
     try:
-        status = program.main(given, prog_name="doselang", standalone_mode=False)
+        with impatient():
+            status = program.main(given, prog_name="doselang", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except Trouble as error:
         return say_trouble(error)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +35,30 @@ accrual_option = click.option(
 def format_option(*formats: str) -> Callable[[Command], Command]:
     """`--format`, the first being the default."""
     return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+
+
+PATIENCE = 20.0
+"""After so many seconds a command says that it is still at work, and how to bound it."""
+
+
+@contextmanager
+def impatient(seconds: float = PATIENCE) -> Iterator[None]:
+    """Say on standard error, once, that the work takes longer than `seconds`."""
+
+    def say() -> None:
+        click.echo(
+            f"doselang: still at work after {seconds:.0f} seconds: the protocol has very many states. Ctrl-C stops.\n"
+            "  `--max-states 100000` explores fewer; fewer levels, or `accrue at most 30 in the trial`, make fewer.",
+            err=True,
+        )
+
+    timer = threading.Timer(seconds, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @frozen

@@ -8,6 +8,7 @@ from doselang.cli.output import expanded, files_argument, need_protocol, paramet
 from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import MAX_STATES, explore
+from doselang.report.method_tables import has_steps, method_tables
 from doselang.report.shown import graph, situations_table, tree
 from doselang.simulate.exact import limits_as_trouble
 from doselang.syntax.layout import rules_view
@@ -30,12 +31,21 @@ def command(paths: tuple[str, ...], form: str, graph_form: str, settings: tuple[
     for path in expanded(paths):
         loaded = load(path, values)
         if form in ("rules", "syntax") and not any(item.code.startswith("DL1") for item in loaded.diagnostics):
-            click.echo(rules_view(loaded.whole, loaded.source) if form == "rules" else tree(loaded.file), nl=False)
+            click.echo(_rules(loaded, max_states) if form == "rules" else tree(loaded.file), nl=False)
         elif loaded.protocol is None:
             status = max(status, need_protocol(loaded))
         else:
             click.echo(_machine_form(loaded, form, graph_form, max_states), nl=False)
     return status
+
+
+def _rules(loaded: Loaded, max_states: int) -> str:
+    """The rules, and below them the decision tables that the methods they ask amount to."""
+    rules = rules_view(loaded.whole, loaded.source)
+    if loaded.protocol is None or not has_steps(loaded.protocol):
+        return rules
+    with limits_as_trouble(max_states):
+        return f"{rules}\n{method_tables(loaded.protocol, max_states=max_states)}"
 
 
 def _machine_form(loaded: Loaded, form: str, graph_form: str, max_states: int) -> str:

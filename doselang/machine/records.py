@@ -164,6 +164,8 @@ class Records:
                 new[CLOSED] = 1
             case Fading(ceilings):
                 new = np.minimum(new, np.array(ceilings, np.int32))
+            case Folding() if record[layout.pending]:
+                pass  # those who are pending are still to be counted
             case Folding():
                 new[FIRST_SIZE] = min(record[FIRST_SIZE], 1)
                 new[ADDED_SIZE] = 0

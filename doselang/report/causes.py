@@ -51,13 +51,18 @@ def cohort_words(cause: Cause, protocol: Protocol) -> str:
             tallied = cause.kind.toxicities
             after = "" if tallied is None else f" after {'no' if tallied == 0 else tallied} {name}{'s' * (tallied > 1)}"
             words = f"the cohort added at a level{after}"
-    return words if cause.part == 0 else f"the cohort of part {protocol.parts[cause.part].name}"
+    words = words if cause.part == 0 else f"the cohort of part {protocol.parts[cause.part].name}"
+    return f"the sentinel of {words}" if cause.sentinel else words
 
 
 def outcome_words(cause: Cause, protocol: Protocol) -> str:
     """`whatever they show`, `with 2 or 3 DLTs in 3`."""
     if protocol.parts[cause.part].rolling:
         return _seen_words(*cause.outcomes[0], protocol.toxicities[0].name)
+    if cause.sentinel:
+        had = {t for _, t in cause.outcomes}
+        other = "another toxicity" if had == {0} else "a toxicity"
+        return f"with {with_article(protocol.toxicities[0].name) if had == {1} else other}"
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
     name = protocol.toxicities[0].name
@@ -179,6 +184,9 @@ def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str
     question = cause.undecided.question or 3
     asked = {1: "which levels close", 2: "the verdict", 3: "what comes next"}[question]
     answers = []
+    if question == 3 and not all(lines[i].answers(3) for i in cause.undecided.lines):
+        said = [f"`{moves_words(protocol, lines[i].moves)}`" for i in cause.undecided.lines]
+        return f"{names} close a level and use it: {listed(list(dict.fromkeys(said)))}."
     for i in cause.undecided.lines:
         moves = [m for m in lines[i].moves if question == 1 or m in lines[i].answers(question)] or lines[i].moves
         answers.append(f"`{moves_words(protocol, moves)}`")
@@ -222,6 +230,13 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         name = protocol.toxicities[0].name
         seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
         return [f"exactly {known} evaluable and {seen}"]
+    if cause.sentinel:
+        had = {t for _, t in cause.outcomes}
+        return [
+            f"the sentinel has {with_article(declared.name)}"
+            for n, declared in enumerate(protocol.toxicities)
+            if (1 if n == 0 else 0) in had
+        ]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
     toxicity = with_article(protocol.toxicities[0].name)

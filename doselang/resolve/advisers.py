@@ -177,7 +177,8 @@ def _rows_of_file(glossary: Glossary, table: syntax.Table, quiet: bool = False) 
                 f"row {number}: numbers of patients are whole numbers, not `{shorten(patients + ',' + toxic, 30)}`."
             )
         if len(patients) > 4 or not 1 <= int(patients) <= MOST_IN_TABLE or len(toxic) > 4 or int(toxic) > int(patients):
-            return wrong(f"row {number}: {shorten(toxic, 6)} toxicities among {shorten(patients, 6)} patients.")
+            said = f"row {number}: {shorten(toxic, 6)} toxicities among {shorten(patients, 6)} patients."
+            return wrong(f"{said} A row is of 1 to {MOST_IN_TABLE} patients, and of at most as many toxicities.")
         if not decision:
             return wrong(f"row {number} has no decision.")
         if found.setdefault((int(patients), int(toxic)), fold(decision)) != fold(decision):
@@ -232,7 +233,7 @@ def _engine(
             at = next((a.span for a in engine.arguments if fold(a.name.text) == error.argument), engine.method.span)
             said = error.message.rstrip(".")
             said = f"`{name}`{said[len(name) :]}" if said.startswith(f"{name} ") else f"{said[:1].upper()}{said[1:]}"
-            message = f"{said}."
+            message = said if said.endswith("?") else f"{said}."
             glossary.report.add("DL221", message, at, help=_told_help(method.arguments))
     return model.Engine(engine.name.text, name, tuple(sorted(told.items())), words, cites, span=engine.span)
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from doselang.protocol import guards
 from doselang.resolve.glossary import Glossary
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
+MOST_SEARCHES = 2
+"""So many `the highest level where (…)` may stand inside one another: each looks at all levels for every level."""
+
 
 @frozen
 class Where:
     """What a condition or move belongs to, and whether to the trial or a patient's course.
 
-    `part` is the part that it stands in; None for what holds in every part.
+    `part` is the part that it stands in; None for what holds in every part. `searches` are the `level where (…)` that
+    it stands inside.
     """
 
     role: Literal["rule", "claim", "definition", "silence", "example"]
     course: bool = False
     part: int | None = None
+    searches: int = 0
 
     @property
     def words(self) -> str:
@@ -131,7 +136,13 @@ def _where(
         return None
     from doselang.resolve.conditions import bind_guard  # which binds places itself
 
-    bound = bind_guard(glossary, where, condition)
+    if where.searches >= MOST_SEARCHES:
+        glossary.report.add(
+            "DL704", f"`the {kind} level where (…)` stands inside itself more than {MOST_SEARCHES} deep.",
+            condition.span, help="Say it in two rules, or with a verdict that names the level.",
+        )  # fmt: skip
+        return None
+    bound = bind_guard(glossary, evolve(where, searches=where.searches + 1), condition)
     if bound is None:
         return None
     return guards.Place("highest where" if kind == "highest" else "lowest where", where=bound)

@@ -24,7 +24,7 @@ MOST_SCENARIOS = 1_000_000
 ROUNDING = 1e-9
 """So much may rates or chances that are to add up to 1 miss it by."""
 
-_RATE = re.compile(r"(-?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?)\s*(%?)")
+_RATE = re.compile(r"(-?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?)\s*(%?)")
 """A number as a person or a spreadsheet writes it; bounded, so that no exponent takes for ever."""
 
 

@@ -217,8 +217,8 @@ def _numbers(guard: Share | Tally | Rate | Chance) -> str:
             fewer = f" less {amount_words(less)} {(of or name).text}" if less else ""
             return f"the {name.text} rate{fewer}{at_words(place)}{_scope(scope)} is {_count(bound)}"
         case Chance(adviser=adviser, toxicity=name, above=above, place=place, bound=bound):
-            of = f"{with_article(name.text)} above {amount_words(above)}"
-            return f"the chance by {adviser.text} of {of}{at_words(place)} is {_count(bound)}"
+            rate = f"{with_article(name.text)} above {amount_words(above)}"
+            return f"the chance by {adviser.text} of {rate}{at_words(place)} is {_count(bound)}"
 
 
 def _count(count: Bound | Between | Quantifier | Amount) -> str:

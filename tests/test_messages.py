@@ -1,0 +1,112 @@
+"""What is said to people who write their first protocol: sentinels, closed levels, searches, tables, long work."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from doselang.cli import run
+from doselang.cli.output import impatient
+
+Capture = pytest.CaptureFixture[str]
+
+SENTINEL = """\
+protocol "A drug"
+levels 1 to 3
+start at level 1
+toxicity DLT  within 28 days
+toxicity grade-2  within 28 days  written M
+replace inevaluable patients
+part escalation
+cohorts of 3
+sentinel of each new level for 14 days
+rule "none"
+  assume "a" because "b"
+  when none of 3 patients has a DLT
+  then stop
+"""
+
+TOO_TOXIC = """
+rule "toxic"  at any time
+  assume "a" because "b"
+  when any DLT
+  then close this level as too toxic
+rule "go on"
+  assume "a" because "b"
+  when the sentinel has a DLT
+  then enrol the rest
+"""
+
+
+def said(folder: Path, text: str, capsys: Capture, form: str = "concise") -> str:
+    """All that `check` prints on a protocol."""
+    path = folder / "t.dose"
+    path.write_text(text, encoding="utf-8")
+    run(["check", str(path), "--format", form])
+    printed = capsys.readouterr()
+    return printed.out + printed.err
+
+
+def test_a_gap_after_a_sentinel_names_the_sentinel(tmp_path: Path, capsys: Capture) -> None:
+    found = said(tmp_path, SENTINEL, capsys)
+    assert "The sentinel of the first cohort at a level, with a toxicity: no rule says what comes next." in found
+    assert "in 1 or 3" not in found
+
+
+def test_the_rule_to_paste_asks_for_the_sentinel(tmp_path: Path, capsys: Capture) -> None:
+    found = said(tmp_path, SENTINEL, capsys, "text")
+    assert "when the sentinel has a DLT" in found
+    assert "when the sentinel has a grade-2" in found
+
+
+def test_the_rule_that_is_pasted_is_read(tmp_path: Path, capsys: Capture) -> None:
+    pasted = """
+rule "sentinel"
+  assume "…" because "the text does not say"
+  when the sentinel has a DLT
+  then enrol the rest
+  when the sentinel has a grade-2
+  then enrol the rest
+"""
+    found = said(tmp_path, SENTINEL + pasted, capsys)
+    assert "sentinel" not in found.replace("test", "")
+
+
+def test_a_cohort_that_goes_on_where_its_level_closes_is_said_so(tmp_path: Path, capsys: Capture) -> None:
+    found = said(tmp_path, SENTINEL + TOO_TOXIC, capsys)
+    assert "`close this level as too toxic` and `enrol the rest`" in found
+    assert "``" not in found
+
+
+@pytest.mark.parametrize(("deep", "refused"), [(1, False), (2, False), (3, True), (30, True)])
+def test_searches_for_levels_are_nested_two_deep(tmp_path: Path, capsys: Capture, deep: int, refused: bool) -> None:
+    place = "the highest level where (no DLT at " * deep + "this level" + ")" * deep
+    rule = f'rule "w"\n  assume "a" because "b"\n  when any DLT at {place}\n  then stop\n'
+    found = said(tmp_path, SENTINEL + rule, capsys)
+    assert ("stands inside itself more than 2 deep" in found) == refused
+
+
+@pytest.mark.parametrize("row", ["201,0,stay", "0,0,stay", "3,4,stay", "999999999999999999999,0,stay"])
+def test_a_row_of_a_table_that_cannot_be_is_explained(tmp_path: Path, capsys: Capture, row: str) -> None:
+    (tmp_path / "t.csv").write_text(f"n,toxicities,decision\n{row}\n", encoding="utf-8")
+    found = said(tmp_path, SENTINEL + 'table boundaries from "t.csv"\n', capsys)
+    assert "A row is of 1 to 200 patients, and of at most as many toxicities." in found
+
+
+def test_a_question_ends_with_its_own_sign(tmp_path: Path, capsys: Capture) -> None:
+    found = said(tmp_path, SENTINEL + "use crm as model with target 20%, variance 1, skeleton 10%, 20%, 30%\n", capsys)
+    assert "did you mean prior-variance?" in found
+    assert "?." not in found
+
+
+def test_long_work_is_said_once_and_short_work_never(capsys: Capture) -> None:
+    with impatient(0.05):
+        time.sleep(0.3)
+    with impatient(5):
+        pass
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("still at work") == 1
+    assert "--max-states" in printed.err
