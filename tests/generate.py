@@ -342,8 +342,23 @@ def wander(draw: Draw, setting: Setting, last: bool, prefix: str = "") -> list[R
     if aside.place is not None and draw(st.sampled_from([True, True, False])):
         when = All((when, possible(aside.place), HasStatus(aside.place, "tried")))
     condition = draw(consequences(setting, aside))
+    focus = draw(st.sampled_from(["counter", "backfill", "steps", "less", "table", ""])) if setting.rich else ""
+    further: tuple[Move, ...] = ()
+    match focus:
+        case "counter":
+            further = (Count(0, draw(st.sampled_from([False, False, False, True]))),)
+            condition = Tally(draw(st.sampled_from([Range(1, None), Range(2, None), Range(1, 1)])), 0, "counter")
+        case "backfill":
+            further = (Backfill(draw(st.one_of(st.just(Place("lowest")), places(setting))), draw(st.integers(1, 2))),)
+        case "steps":
+            up = Place("next higher", steps=2)
+        case "less":
+            condition = Rate(0, Fraction(draw(st.integers(1, 3)), 6), True, Fraction(1), True, less=1)
+        case "table":
+            condition = Says(0, draw(st.integers(0, 2)))
+            condition = draw(st.sampled_from([condition, Not(condition)]))
     rules = [
-        plain_rule("clear", All((CohortComplete(), clear, few, possible(up))), Enrol(up)),
+        plain_rule("clear", All((CohortComplete(), clear, few, possible(up))), Enrol(up), *further),
         plain_rule("toxic", All((toxic, few, possible(down))), Enrol(down), any_time=draw(st.booleans())),
         plain_rule("enough", All((CohortComplete(), enough)), follows),
     ]
@@ -585,7 +600,7 @@ def protocols(draw: Draw) -> Protocol:
     cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
     verdicts = draw(st.sampled_from([(Verdict("MTD"),), (Verdict("MTD"),), (Verdict("MTD"), Verdict("tentative"))]))
     rich = draw(st.booleans())
-    counters, tables = (draw(st.integers(0, 2)), draw(st.integers(0, 1))) if rich else (0, 0)
+    counters, tables = (draw(st.integers(1, 2)), 1) if rich else (0, 0)
     settings = [Setting(levels, classes, count, len(verdicts), cohort, counters, tables, rich) for cohort in cohorts]
     common: tuple[Rule, ...] = ()
     if draw(st.integers(0, 5)) == 0:
