@@ -1,4 +1,4 @@
-"""The tables of docs/designs/comparison.md: all designs of the library side by side; run as a program it writes them."""
+"""The tables of docs/designs/comparison.md, all designs side by side; run as a program it writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision tables that methods of steps amount to, in the language's own words, so that they can stand in a file."""
+"""The decision tables that methods of steps amount to, in the words of the language, so that a file can hold them."""
 
 from __future__ import annotations
 
