@@ -73,7 +73,10 @@ WRONG = (
     ("simulate DESIGN --dlt nan,0,0,0,0", "not a number"),
     ("simulate DESIGN --dlt inf,0,0,0,0", "not a number"),
     ("simulate DESIGN --dlt 1e999999999,0,0,0,0", "not a number"),
-    ("simulate CLASSES --dlt 10%,20%,30%", "`--dlt` gives the rates of"),
+    ("simulate CLASSES --dlt 10%,20%,30%", "--toxicity moderate-toxicity=10%,10%,10%"),
+    ("simulate CLASSES --dlt 10%,20%,30% --toxicity mild=1%,1%,1%", "names no further toxicity"),
+    ("simulate CLASSES --dlt 10%,20%,30% --toxicity moderate-toxicity=1%", "`--toxicity` gives 1 rate"),
+    ("simulate DESIGN --toxicity moderate=1%,1%,1%", "`--toxicity` goes with `--dlt`"),
     # scenarios
     ("simulate DESIGN --scenario stepe", 'Did you mean "steep"?'),
     ("simulate|DESIGN|--scenario|", "There is no scenario"),

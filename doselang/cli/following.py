@@ -12,6 +12,7 @@ from doselang.cli.output import (
     need_protocol,
     parameters,
     set_option,
+    toxicity_option,
 )
 from doselang.conduct.pathways import MAX_PATHS, Pathways, pathways
 from doselang.diagnostics import trouble
@@ -35,12 +36,13 @@ MOST_COHORTS = 1_000
 @format_option("table", "tree", "csv", "json", "markdown")
 @click.option("--scenario", "name", default=None, metavar="NAME", help="Probabilities under a scenario of the file.")
 @click.option("--dlt", "rates", default=None, metavar="RATES", help="Probabilities under true rates: 10%,20%,30%.")
+@toxicity_option
 @accrual_option
 @set_option
 @click.option("--max-paths", default=MAX_PATHS, show_default=True, type=click.IntRange(1), help="The most pathways.")
 def command(
     paths: tuple[str, ...], cohorts: int, history: str | None, form: str, name: str | None, rates: str | None,
-    accrual: Accrual, settings: tuple[str, ...], max_paths: int,
+    others: tuple[str, ...], accrual: Accrual, settings: tuple[str, ...], max_paths: int,
 ) -> int:  # fmt: skip
     """Print every way in which the next cohorts of a trial can go, and what is decided then."""
     if not 1 <= cohorts <= MOST_COHORTS:
@@ -53,7 +55,7 @@ def command(
         if loaded.protocol is None:
             status = max(status, need_protocol(loaded))
             continue
-        scenario = _scenario(loaded.protocol, name, rates)
+        scenario = _scenario(loaded.protocol, name, rates, others)
         found = _found(loaded.protocol, history, cohorts, accrual, scenario, max_paths)
         if form == "json":
             records.append(paths_record(found, path))
@@ -64,10 +66,14 @@ def command(
     return status
 
 
-def _scenario(protocol: Protocol, name: str | None, rates: str | None) -> Scenario | None:
+def _scenario(
+    protocol: Protocol, name: str | None, rates: str | None, others: tuple[str, ...]
+) -> Scenario | None:  # fmt: skip
+    if others and rates is None:
+        raise trouble("DL903", "`--toxicity` goes with `--dlt`.")
     if name is not None:
         return checked(protocol, named(protocol, name))
-    return None if rates is None else from_rates(protocol, rates)
+    return None if rates is None else from_rates(protocol, rates, others)
 
 
 def _found(

@@ -26,6 +26,10 @@ files_argument = click.argument("paths", nargs=-1, metavar="FILE…")
 quiet_option = click.option("--quiet", is_flag=True, help="Print only what is wrong.")
 color_option = click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
 set_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter.")
+toxicity_option = click.option(
+    "--toxicity", "others", multiple=True, metavar="NAME=RATES",
+    help="With --dlt: the true rates of a further toxicity, one a level (may be repeated).",
+)  # fmt: skip
 accrual_option = click.option(
     "--accrual", type=click.Choice(["one-at-a-time", "whole-cohort"]), default="one-at-a-time", show_default=True,
     help="How patients enter: each when the last one's outcome is known, or a cohort together.",

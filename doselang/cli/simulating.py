@@ -17,6 +17,7 @@ from doselang.cli.output import (
     parameters,
     quiet_option,
     set_option,
+    toxicity_option,
 )
 from doselang.diagnostics import trouble
 from doselang.loading import read_text
@@ -42,6 +43,7 @@ MOST_TRIALS = 100_000_000
 @click.option(
     "--dlt", "rates", default=None, metavar="RATES", help="One true rate a level: 10%,20%,30% or 0.1,0.2,0.3."
 )
+@toxicity_option
 @click.option("--scenario", "names", multiple=True, metavar="NAME", help="A scenario of the file (may be repeated).")
 @click.option("--scenarios", "table", default=None, metavar="FILE.csv", help="Scenarios from a table.")
 @accrual_option
@@ -53,8 +55,8 @@ MOST_TRIALS = 100_000_000
 @color_option
 def command(
     paths: tuple[str, ...], form: str, method: str, trials: int | None, seed: int | None, rates: str | None,
-    names: tuple[str, ...], table: str | None, accrual: Accrual, settings: tuple[str, ...], max_states: int,
-    quiet: bool, no_color: bool,
+    others: tuple[str, ...], names: tuple[str, ...], table: str | None, accrual: Accrual, settings: tuple[str, ...],
+    max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Give the operating characteristics of a protocol: exactly, or by simulated trials."""
     if method == "exact" and (trials is not None or seed is not None):
@@ -69,7 +71,7 @@ def command(
         if loaded.protocol is None:
             status = max(status, need_protocol(loaded))
             continue
-        scenarios = _scenarios(loaded.protocol, rates, names, table)
+        scenarios = _scenarios(loaded.protocol, rates, others, names, table)
         if method == "exact":
             found = simulate(loaded.protocol, scenarios, accrual, max_states=max_states)
         else:
@@ -86,12 +88,14 @@ def command(
 
 
 def _scenarios(
-    protocol: Protocol, rates: str | None, names: tuple[str, ...], table: str | None
+    protocol: Protocol, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None
 ) -> tuple[Scenario, ...]:
     """What to simulate under: what was asked for, else every scenario of the file."""
     chosen = [named(protocol, name) for name in names]
+    if others and rates is None:
+        raise trouble("DL903", "`--toxicity` goes with `--dlt`.")
     if rates is not None:
-        chosen.append(from_rates(protocol, rates))
+        chosen.append(from_rates(protocol, rates, others))
     if table is not None:
         chosen += from_csv(protocol, read_text(table), table)
     found = tuple(chosen) or protocol.scenarios

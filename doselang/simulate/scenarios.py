@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
 
@@ -47,33 +47,54 @@ def named(protocol: Protocol, name: str) -> Scenario:
     raise trouble("DL903", f'There is no scenario "{shorten(name)}".', help=help)
 
 
-def from_rates(protocol: Protocol, text: str) -> Scenario:
+def from_rates(protocol: Protocol, text: str, others: Sequence[str] = ()) -> Scenario:
     """The scenario that `--dlt` gives: one rate a level, in ladder order, `10%,20%,30%` or `0.1,0.2,0.3`.
 
-    Raises Trouble DL903: a rate that is none, or not in [0, 1]; a wrong number of rates; a protocol with several
-    toxicities, of which the option could give only the first.
+    `others` are the rates of the other toxicities that the protocol counts, each as `moderate=10%,20%,30%`. Raises
+    Trouble DL903: a rate that is none, or not in [0, 1]; a wrong number of rates; a toxicity without rates, given
+    twice, or unknown.
     """
-    first, *others = protocol.toxicities
-    if others:
-        counted = listing([toxicity.name for toxicity in protocol.toxicities])
+    first, *further = protocol.toxicities
+    given: dict[int, str] = {}
+    for other in others:
+        name, equals, rates = other.partition("=")
+        number = next((n for n, one in enumerate(further) if fold(one.name) == fold(name.strip())), None)
+        if number is None or not equals:
+            names = listing([one.name for one in further])
+            there = f"Besides `{first.name}` it counts {names}." if further else f"It counts `{first.name}` alone."
+            raise trouble("DL903", f"`--toxicity {shorten(other, 40)}` names no further toxicity.", help=there)
+        if number in given:
+            raise trouble("DL903", f"`--toxicity {further[number].name}=…` is given twice.")
+        given[number] = rates
+    missing = next((one for n, one in enumerate(further) if n not in given), None)
+    if missing is not None:
+        example = ",".join(["10%"] * min(len(protocol.levels), 9))
         raise trouble(
-            "DL903", f"`--dlt` gives the rates of `{first.name}` alone, and the protocol counts {counted}.",
-            help="Write a `scenario` in the protocol, or a table for `--scenarios` with columns such as "
-            f"`{first.name}:{protocol.levels[0].label}`.",
+            "DL903", f"`--dlt` gives the rates of `{first.name}`, and the protocol counts `{missing.name}` too.",
+            help=f"Add for example: --toxicity {missing.name}={example}",
         )  # fmt: skip
+    rows = [_row(protocol, text, "--dlt"), *(_row(protocol, given[n], "--toxicity") for n in range(len(further)))]
+    told = [
+        f"{one.name} {', '.join(f'{100 * rate:g}%' for rate in row)}"
+        for one, row in zip(protocol.toxicities, rows, strict=True)
+    ]
+    return Scenario("; ".join(told), tuple(rows))
+
+
+def _row(protocol: Protocol, text: str, option: str) -> tuple[float, ...]:
+    """One rate a level, as an option of the command line gives them."""
     cells = [cell.strip() for cell in text.split(";" if ";" in text else ",")]
     labels = [level.label for level in protocol.levels]
     if len(cells) != len(labels):
         given, needed = _count(len(cells), "rate"), _count(len(labels), "level")
         raise trouble(
-            "DL903", f"`--dlt` gives {given}, and the protocol has {needed}.",
+            "DL903", f"`{option}` gives {given}, and the protocol has {needed}.",
             help=f"Give one rate for each level, in this order: {listing(labels)}.",
         )  # fmt: skip
-    rates = tuple(
-        _rate(cell, f"the rate at level `{label}` in `--dlt`", decimal_comma=";" in text)
+    return tuple(
+        _rate(cell, f"the rate at level `{label}` in `{option}`", decimal_comma=";" in text)
         for cell, label in zip(cells, labels, strict=True)
     )
-    return Scenario(f"{first.name} {', '.join(f'{100 * rate:g}%' for rate in rates)}", (rates,))
 
 
 def checked(protocol: Protocol, scenario: Scenario) -> Scenario:
