@@ -607,6 +607,20 @@ def test_too_many_states_are_told(tmp_path: Path, capsys: Capture) -> None:
         polite(2, printed.out + printed.err)
 
 
+def test_a_full_memory_is_told_before_it_is_full(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("doselang.machine.exploring.MOST_MEMORY", 100_000)
+    path = tmp_path / "trial.dose"
+    path.write_text(GOES_ON, encoding="utf-8")
+    assert run(["check", str(path)]) == 2
+    printed = capsys.readouterr().out
+    assert "DL702" in printed and "memory is full" in printed and "Checked the shorter trials only" in printed
+    assert run(["simulate", "--dlt", ",".join(["10%"] * 10), str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert "DL702" in printed and "of memory" in printed and "--method montecarlo" in printed
+
+
 def test_a_verdict_that_waits_for_another_is_explained(capsys: Capture) -> None:
     run(["check", str(FAULTY / "verdict-of-a-verdict.dose")])
     assert "A verdict is known to the rules that say what comes next" in capsys.readouterr().out

@@ -35,6 +35,8 @@ class Checked:
     max_patients: int
     complete: bool = True
     too_many: int | None = None
+    full: bool = False
+    """Whether it was the memory, and not the number of states, that was too much."""
     claims: tuple[ClaimChecked, ...] = field(default=())
 
 
@@ -54,7 +56,7 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
         return _endless(endless, protocol)
     except TooManyStates as many:
         assert many.found is not None
-        return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states)
+        return Checked(protocol, _met(many.found), many.states, many.patients, False, many.states, many.full)
     causes = list(_causes(one.exploration, whole.exploration, found.exploration))
     unfinished = {cause.part for cause in causes if cause.undecided.why != "silence"}
     facts: list[Fact] = [*causes, *coverage(found.exploration, whole.exploration, unfinished), *_safety(found, whole)]

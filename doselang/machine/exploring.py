@@ -28,12 +28,19 @@ MAX_PATIENTS = 1_000
 """Beyond it the number of orders of outcomes would leave the range of floating point."""
 
 
-class TooManyStates(Exception):
-    """The machine has more states, or longer trials, than allowed; `found` is what was explored till then."""
+MOST_MEMORY = 3 << 30
+"""So many bytes an exploration takes at most, roughly."""
 
-    def __init__(self, states: int, patients: int, found: Exploration | None = None) -> None:
+
+class TooManyStates(Exception):
+    """The machine has more states, or longer trials, than allowed; `found` is what was explored till then.
+
+    `full` where it was not the number of states, but the memory that they take.
+    """
+
+    def __init__(self, states: int, patients: int, found: Exploration | None = None, *, full: bool = False) -> None:
         super().__init__(f"more than {states} states, {patients} patients")
-        self.states, self.patients, self.found = states, patients, found
+        self.states, self.patients, self.found, self.full = states, patients, found, full
 
 
 class Endless(TooManyStates):
@@ -147,12 +154,22 @@ def explore(
         if patients >= suspicious:
             suspicious *= 2
             _refuse_endless(found)
+        if _memory(found, waiting) > MOST_MEMORY:
+            raise TooManyStates(found.states, patients, found, full=True)
         for part in range(len(machine.parts)):
             running = np.flatnonzero(~bucket.ended & (frames.part[bucket.frames] == part))
             if len(running):
                 after = steps + 1 if machine.protocol.parts[part].rolling else 0
                 _step(found, bucket, part, running, strings, after, waiting, watch)
     return found
+
+
+def _memory(found: Exploration, waiting: dict[tuple[int, int], list[_Chunk]]) -> int:
+    """How many bytes the states take, roughly: those that are kept, and the steps that lead to others."""
+    width = 4 * found.machine.levels + 16
+    there = sum(len(chunk.frames) for chunks in waiting.values() for chunk in chunks)
+    letters = sum(chunk.letters.nbytes for chunks in waiting.values() for chunk in chunks if chunk.letters is not None)
+    return (found.states + there) * width + letters
 
 
 def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> tuple[Bucket, NDArray[np.bytes_] | None]:

@@ -54,6 +54,9 @@ def findings(checked: Checked, *, max_states: int) -> tuple[Diagnostic, ...]:
 
 
 def _too_many(checked: Checked, max_states: int) -> Diagnostic:
+    if checked.full:
+        message = f"After {checked.states:,} states the memory is full; what follows is only of the shorter trials."
+        return Diagnostic("DL702", message, help="Bound the trial more tightly, for example with fewer levels.")
     if checked.states <= max_states:
         message = f"A trial can go on beyond {MAX_PATIENTS:,} patients; what follows is only of the shorter ones."
         return Diagnostic("DL701", message, help="Bound the trial, for example: accrue at most 60 in the trial")

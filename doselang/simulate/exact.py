@@ -11,7 +11,7 @@ from attrs import define, field
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exits import Accrual
-from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, TooManyStates, explore
+from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, TooManyStates, explore
 from doselang.machine.notation import Group, history_from
 from doselang.machine.records import Ints
 from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
@@ -77,6 +77,9 @@ def limits_as_trouble(max_states: int = MAX_STATES) -> Iterator[None]:
         yield
     except TooManyStates as error:
         simulate = "Simulate it with `--method montecarlo`"
+        if error.full:
+            message = f"After {error.states:,} states the machine takes more than {MOST_MEMORY >> 30} GiB of memory."
+            raise trouble("DL702", message, help=f"{simulate}, or bound the trial more tightly.") from None
         if error.states <= max_states:
             raise trouble(
                 "DL701", f"A trial can go on beyond {MAX_PATIENTS:,} patients: exact figures cannot be given.",
@@ -84,7 +87,7 @@ def limits_as_trouble(max_states: int = MAX_STATES) -> Iterator[None]:
             ) from None  # fmt: skip
         raise trouble(
             "DL702", f"The machine has more than {max_states:,} states.",
-            help=f"{simulate}, or allow more with `--max-states {10 * max_states}`; each takes about 100 bytes.",
+            help=f"{simulate}, or allow more with `--max-states {10 * max_states}`.",
         ) from None  # fmt: skip
     except OverflowError as error:
         raise trouble("DL704", f"{str(error)[:1].upper()}{str(error)[1:]}.", help="Write smaller cohorts.") from None
