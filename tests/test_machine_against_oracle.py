@@ -13,12 +13,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from doselang.check.causes import find_causes
-<<<<<<< HEAD
 from doselang.machine import columns, compiling, composing, reading, situations, states
-=======
-from doselang.machine import advising, columns, compiling, composing, reading, situations, states
 from doselang.machine.asking import Asked
->>>>>>> main
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Opened, Outcome
@@ -466,11 +462,7 @@ def rate_without_less(guard: Rate, evaluable: Ints, toxic: Ints) -> columns.Trut
     return rate(evolve(guard, less=0), evaluable, toxic)
 
 
-<<<<<<< HEAD
-def not_filled(asked: composing.Asked, row: int, move: Enrol | Begin) -> Opened:
-=======
 def not_filled(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
->>>>>>> main
     return opened(asked, row, evolve(move, total=None))
 
 
@@ -485,11 +477,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "levels off the ladder are on it": (Relations, "_neighbour", on_the_ladder),
     "the highest level is the lowest": (columns, "_last", columns._first),
     "one less is none less": (columns, "_rate", rate_without_less),
-<<<<<<< HEAD
     "a table knows all": (columns, "UNKNOWN", -99),
-=======
-    "a table knows all": (advising, "UNKNOWN", -1),
->>>>>>> main
     "a filled level gets a whole cohort": (composing, "_opened", not_filled),
     "closed levels are used": (composing, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (reading, "_ceiling", lambda count: count.low),
