@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from attrs import define, field, frozen
@@ -77,7 +78,12 @@ class Report:
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """By place in the file, then code; the same finding twice counts once."""
-        return tuple(sorted(dict.fromkeys(self._items), key=lambda d: (d.span, d.code, d.message)))
+        return tuple(sorted(dict.fromkeys(self._items), key=in_file))
+
+
+def in_file(item: Diagnostic) -> tuple[Span, str, str]:
+    """A key to sort by: place in the file, code, message; numbers in a message count as numbers (line 2, line 10)."""
+    return item.span, item.code, re.sub(r"\d+", lambda digits: digits[0].zfill(12), item.message)
 
 
 class Trouble(Exception):

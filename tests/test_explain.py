@@ -298,8 +298,8 @@ def test_every_way_that_people_can_choose() -> None:
     found = explained(committee(), "1NNN 1NTN")
     assert [way.answer.choices[0].option for way in found.ways] == [0, 1]
     text = render_explanation(found)
-    assert "If the safety-committee chooses [1]: enrol 3 at level 2\n" in text
-    assert 'If the safety-committee chooses [2]: declare level 1 as MTD, stop "the committee is content"\n' in text
+    assert "If [1] is chosen by the safety-committee: enrol 3 at level 2\n" in text
+    assert 'If [2] is chosen by the safety-committee: declare level 1 as MTD, stop "the committee is content"\n' in text
 
 
 def test_the_way_that_was_chosen() -> None:

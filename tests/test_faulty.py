@@ -47,6 +47,9 @@ FINDINGS = (
     ("bare-count", 1, "DL209:18", "`exactly 1 DLT`"),
     ("and-or", 1, "DL208:12", "which can be read in two ways"),
     ("number-word", 1, "DL101:9", "Write `3`"),
+    ("dose-of-cells", 1, "DL101:5", "Write `1500000`"),
+    ("dose-with-commas", 1, "DL101:5", "Write `1500000`"),
+    ("silent-cites", 1, "DL101:21", "background"),
     ("full-stop", 1, "DL103:3", "full stop"),
     ("colon", 1, "DL103:4", "colon"),
     ("reserved-name", 1, "DL104:8", "`stop` is a word of the language"),
@@ -193,6 +196,8 @@ FINDINGS = (
     ("use-faulty", 1, "DL101:17", "misspelt-rule.dose:17"),
     ("use-limit", 1, "DL401:38 DL401:43 DL401:99 DL503:121", "at most 3 patients at a level"),
     ("replaces-without-use", 1, "DL211:21", "uses no design"),
+    ("closed-below", 1, "DL407:11 DL407:20", "Write `the next lower level that remains`"),
+    ("verdict-of-a-verdict", 1, "DL301:12", "no rule says what comes next"),
 )
 
 ALL_FINDINGS = (*FINDINGS, *faulty_constructs.FINDINGS)
@@ -600,6 +605,22 @@ def test_too_many_states_are_told(tmp_path: Path, capsys: Capture) -> None:
         printed = capsys.readouterr()
         assert "DL702" in printed.out + printed.err and "3,000" in printed.out + printed.err
         polite(2, printed.out + printed.err)
+
+
+def test_a_verdict_that_waits_for_another_is_explained(capsys: Capture) -> None:
+    run(["check", str(FAULTY / "verdict-of-a-verdict.dose")])
+    assert "A verdict is known to the rules that say what comes next" in capsys.readouterr().out
+
+
+def test_sentences_that_nothing_cites_stand_in_the_order_of_the_text(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "text.md").write_text("\n".join(f"Sentence {n} says something." for n in range(1, 13)))
+    script = (
+        (FAULTY / "silent-cites.dose").read_text().split("silent")[0].replace("levels", 'text "text.md"\nlevels', 1)
+    )
+    (tmp_path / "trial.dose").write_text(script)
+    run(["check", "--format", "concise", str(tmp_path / "trial.dose")])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "DL602" in line]
+    assert [int(line.split("Nothing cites line ")[1].split()[0]) for line in lines] == list(range(1, 13))
 
 
 def test_a_trial_without_end_proves_no_claim(tmp_path: Path, capsys: Capture) -> None:

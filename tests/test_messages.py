@@ -110,3 +110,48 @@ def test_long_work_is_said_once_and_short_work_never(capsys: Capture) -> None:
     assert printed.out == ""
     assert printed.err.count("still at work") == 1
     assert "--max-states" in printed.err
+
+
+TWO_PARTS = """\
+protocol "A drug"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 28 days
+replace inevaluable patients
+verdict RP2D as the result
+part escalation
+cohorts of 3
+rule "on"
+  assume "a" because "b"
+  when the cohort is complete
+  then begin expansion at this level
+part expansion
+cohorts of 3
+rule "done"
+  assume "a" because "b"
+  when the cohort is complete
+  then declare the next lower level as RP2D, stop
+"""
+
+
+def test_one_cause_in_a_later_part_is_one_finding(tmp_path: Path, capsys: Capture) -> None:
+    """However many DLTs the level had before, the sentence that is missing is the same."""
+    found = said(tmp_path, TWO_PARTS, capsys)
+    assert found.count("`declare the next lower level as RP2D`, and there is no such level") == 1
+
+
+def test_the_level_below_a_verdict_can_be_named(tmp_path: Path, capsys: Capture) -> None:
+    place = "the highest level where (this level is below the MTD)"
+    text = TWO_PARTS.replace("then begin expansion at this level", "then declare this level as MTD").replace(
+        "part expansion",
+        f'rule "off"\n  assume "a" because "b"\n  when the MTD is declared and the MTD is not the lowest level\n'
+        f"  then begin expansion at {place}\npart expansion",
+    )
+    text = text.replace("start at level 1", "start at level 2").replace(
+        "declare the next lower level as RP2D", "declare this level as RP2D"
+    )
+    assert "error" not in said(tmp_path, text, capsys)
+    (tmp_path / "e.dose").write_text(
+        text + 'example "2NNN" then declare level 2 as MTD, begin expansion at level 1\n', encoding="utf-8"
+    )
+    assert run(["test", str(tmp_path / "e.dose")]) == 0

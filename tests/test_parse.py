@@ -642,7 +642,6 @@ FAULTS = [
     (RULE.format("thsi level is open"), "DL101", "thsi", "not a word", "Did you mean `this`?"),
     (RULE.format("at lest 2 of 3 have a DLT"), "DL101", "lest", "not a word", "Did you mean `least`?"),
     (RULE.format("1 of 3 pateints has a DLT"), "DL101", "pateints", "not a word", "Did you mean `patients`?"),
-    (RULE.format("1 of 3 patient has a DLT"), "DL101", "patient", "cannot stand here", "Did you mean `patients`?"),
     (RULE.format("more then 2 DLTs"), "DL101", "then", "cannot stand here", "Did you mean `than`?"),
     ('rle "x" when no event then stay', "DL101", "rle", "No statement begins with `rle`", "Did you mean `rule`?"),
     ("cohort of 3", "DL101", "cohort", "No statement begins", "Did you mean `cohorts`?"),
@@ -727,6 +726,16 @@ FAULTS = [
     (RULE.format("(" * 41 + "no event" + ")" * 41), "DL704", "(", "more than 40 deep", "shorter conditions"),
     (RULE.format("not " * 41 + "no event"), "DL704", "not", "more than 40 deep", "shorter conditions"),
 ]
+
+
+def test_one_patient_is_no_fault() -> None:
+    for condition in (
+        "1 of 1 patient has a DLT",
+        "none of the first 1 patient has a DLT",
+        "any of the added 1 has a DLT",
+    ):
+        _, found = read(RULE.format(condition))
+        assert not found
 
 
 @pytest.mark.parametrize(("text", "code", "words", "message", "help"), FAULTS, ids=[f[0][:60] for f in FAULTS])

@@ -501,7 +501,11 @@ def test_every_design_can_be_used(name: str, tmp_path: Path) -> None:
             (rule.name, rule.cases, rule.overrides) for rule in theirs.rules
         ]
     nothing = {"title": "", "text": None, "examples": (), "scenarios": (), "parts": (), "citations": ()}
-    assert evolve(used, **nothing, claims=()) == evolve(alone, **nothing, claims=())  # type: ignore[arg-type]
+    # a citation knows the place in its text, which is another where the text is that of a design
+    advisers = [tuple(evolve(one, cites=()) for one in of.advisers) for of in (used, alone)]
+    assert advisers[0] == advisers[1]
+    bare = {**nothing, "claims": (), "advisers": ()}
+    assert evolve(used, **bare) == evolve(alone, **bare)  # type: ignore[arg-type]
     assert [claim.guard for claim in used.claims] == [claim.guard for claim in alone.claims]
 
 
@@ -586,3 +590,18 @@ def test_no_file_and_no_design_make_composing_fail(
 def one_header(statement: n.Statement) -> bool:
     """Whether a statement may be left out, since the design has the same header."""
     return isinstance(statement, n.Part | n.State | n.Course)
+
+
+def test_a_parameter_that_follows_another_can_be_given(tmp_path: Path) -> None:
+    (tmp_path / "base.dose").write_text(
+        BASE.replace("parameter total is", "parameter most is total\nparameter total is"), encoding="utf-8"
+    )
+    text = (
+        'protocol "x"\nuse "base"\n  with {}\ncomponent drug in mg\nlevels 1 to 2\nstart at level 1\n'
+        "part more\ncohorts of most\n"
+    )
+    path = tmp_path / "t.dose"
+    path.write_text(text.format("most 4"), encoding="utf-8")
+    assert not [item for item in load(path).diagnostics if "computes" in item.message]
+    path.write_text(text.format("total 4"), encoding="utf-8")
+    assert [item for item in load(path).diagnostics if "The design computes `total`" in item.message]

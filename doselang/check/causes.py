@@ -110,25 +110,45 @@ def _rules(exploration: Exploration, part: int, lines: tuple[int, ...]) -> tuple
 
 
 def _gathered(exploration: Exploration) -> dict[object, Met]:
-    situations = exploration.situations
+    steps = list(undecided_steps(exploration))
+    kinds = _kinds_of_sources(exploration, np.unique(np.array([source for _, source, _, _ in steps], np.int32)))
+    leaving = {exit: _leaving(exploration, exit) for exit in dict.fromkeys(exit for _, _, exit, _ in steps)}
     met: dict[object, Met] = {}
-    kinds: dict[int, CohortKind] = {}
-    for patients, source, exit, leads_to in undecided_steps(exploration):
-        bucket, state = exploration.state(source)
-        kind = kinds.get(source)
-        if kind is None:
-            kind = kinds[source] = kinds_of(exploration, bucket, np.array([state], np.int32))[0]
-        part, size = int(situations.part_of_exit[exit]), int(situations.size_of_exit[exit])
-        decision = exploration.frames.branches[situations.branch[exit]].decision
-        assert decision.undecided is not None
-        letters = situations.letters[exit]
-        acted = _rules(exploration, part, decision.lines)
-        alone = bool(exploration.frames.sentinel[bucket.frames[state]]) and len(letters) == 1 < size
-        key = (part, kind, decision.undecided, acted, size, alone)
+    for patients, source, exit, leads_to in steps:
+        part, size, undecided, acted, outcome = leaving[exit]
+        kind, sentinel = kinds[source]
+        alone = sentinel and outcome[0] == 1 < size
+        # In a later part what a level had before does not tell cohorts apart for people: one finding, not one a tally.
+        apart = kind if part == 0 or undecided.why == "no answer" else None
+        key = (part, apart, undecided, acted, size, alone)
         if key not in met:
-            met[key] = Met(part, kind, decision.undecided, acted, size, alone)
-        met[key].add(source, exit, leads_to, patients, (len(letters), letters.count("1")))
+            met[key] = Met(part, kind, undecided, acted, size, alone)
+        met[key].add(source, exit, leads_to, patients, outcome)
     return met
+
+
+def _kinds_of_sources(exploration: Exploration, sources: Ints) -> dict[int, tuple[CohortKind, bool]]:
+    """By number of a state: the kind of the cohort under way, and whether its first patient is treated alone."""
+    found: dict[int, tuple[CohortKind, bool]] = {}
+    for bucket in exploration.buckets:
+        some = sources[(sources >= bucket.start) & (sources < bucket.start + len(bucket))]
+        if len(some):
+            states = some - bucket.start
+            alone = exploration.frames.sentinel[bucket.frames[states]].astype(np.bool_).tolist()
+            kinds = kinds_of(exploration, bucket, states)
+            found.update(zip(some.tolist(), zip(kinds, alone, strict=True), strict=True))
+    return found
+
+
+def _leaving(exploration: Exploration, exit: int) -> tuple[int, int, Undecided, tuple[int, ...], tuple[int, int]]:
+    """Of an exit: part and size of the cohort, why it is undecided, the rules that acted, patients and toxicities."""
+    situations = exploration.situations
+    part, letters = int(situations.part_of_exit[exit]), situations.letters[exit]
+    decision = exploration.frames.branches[situations.branch[exit]].decision
+    assert decision.undecided is not None
+    acted = _rules(exploration, part, decision.lines)
+    outcome = (len(letters), letters.count("1"))
+    return part, int(situations.size_of_exit[exit]), decision.undecided, acted, outcome
 
 
 def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:

@@ -207,9 +207,10 @@ def _share(protocol: Protocol, share: Share) -> str:
             number, several = "all" if low == share.size else str(low), low != 1 or share.size == 1
         case _:
             number, several = _bound(count), (count.low if count.high is None else count.high) != 1
+    patients = "patient" if share.size == 1 else "patients"
     group = {
-        "all": f"{share.size} patients",
-        "first": f"the first {share.size} patients",
+        "all": f"{share.size} {patients}",
+        "first": f"the first {share.size} {patients}",
         "added": f"the added {share.size}",
     }
     name = with_article(protocol.toxicities[share.toxicity].name)

@@ -73,7 +73,7 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
 
 
 def _seen_words(known: int, toxic: int, name: str) -> str:
-    """What is seen at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
+    """What is dlts at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
     if not known:
         return "before anybody at the level is known"
     return f"after {toxic or 'no'} {name}{'s' * (toxic > 1)} in {counted(known, 'patient')} at the level"
@@ -132,7 +132,7 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
         move = move_words(protocol, lines[undecided.lines[0]].moves[undecided.move])
     match undecided.why:
         case "no level":
-            side = "higher" if "higher" in move or move == "escalate" else "lower"
+            side = "higher" if "higher" in move or move.startswith("escalate") else "lower"
             message = f"{subject}: {names} says `{move}`, and there is no such level."
             help = (
                 f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
@@ -140,11 +140,7 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
             return "DL303", message, help
         case "closed level":
             message = f"{subject}: {names} says `{move}`, at a level that is closed as too toxic."
-            return (
-                "DL407",
-                message,
-                "Add `and a higher level remains`, or name a level that is not closed; say what happens otherwise.",
-            )
+            return "DL407", message, _where_open(move)
         case "untried level":
             message = f"{subject}: {names} says `{move}`, at a level where nobody was treated."
             return "DL303", message, "Write a rule that treats patients there first, or declare another level."
@@ -166,6 +162,15 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
                     f"{subject}: {names} says `{move}`, which leaves the level with fewer than {limit.low} patients."
                 )
             return "DL401", message, "Correct the limit, or write what happens when it is reached."
+
+
+def _where_open(move: str) -> str:
+    """What to write so that a move does not lead to a closed level."""
+    if "higher" in move or move.startswith("escalate"):
+        return "Add `and a higher level remains`, or name a level that is not closed; say what happens otherwise."
+    if "lower" in move or move.startswith("de-escalate"):
+        return "Write `the next lower level that remains`, add `and a lower level remains`; say what happens otherwise."
+    return "Add to its condition that the level is not closed as too toxic; say what happens otherwise."
 
 
 def _limits(protocol: Protocol) -> list[Limit]:
@@ -228,8 +233,8 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     if part.rolling:
         known, with_toxicity = cause.outcomes[0]
         name = protocol.toxicities[0].name
-        seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
-        return [f"exactly {known} evaluable and {seen}"]
+        dlts = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
+        return [f"exactly {known} evaluable and {dlts}"]
     if cause.sentinel:
         had = {t for _, t in cause.outcomes}
         return [
@@ -240,16 +245,20 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
     toxicity = with_article(protocol.toxicities[0].name)
+    patients = f"{of} {'patient' if cause.size == 1 else 'patients'}"
     if cause.every:
-        return [f"none of {of} patients has {toxicity}", f"any of {of} patients has {toxicity}"]
+        return [f"none of {patients} has {toxicity}", f"any of {patients} has {toxicity}"]
     toxic = sorted({t for _, t in cause.outcomes})
-    if toxic == [0]:
-        return [f"none of {of} patients has {toxicity}"]
-    if toxic[0] == 1 and toxic[-1] == cause.size > 1:
-        return [f"any of {of} patients has {toxicity}"]
-    if len(toxic) == 1 and toxic[0] < cause.size:
-        return [f"{toxic[0]} of {of} patients {'has' if toxic[0] == 1 else 'have'} {toxicity}"]
-    return [f"at least {toxic[0]} of {of} patients have {toxicity}"]
+    some = [one for one in toxic if one > 0]
+    said = [f"none of {patients} has {toxicity}"] if 0 in toxic else []
+    if some == list(range(1, cause.size + 1)) and cause.size > 1:
+        return [*said, f"any of {patients} has {toxicity}"]
+    if len(some) > 1 and some == list(range(some[0], cause.size + 1)):
+        return [*said, f"at least {some[0]} of {patients} have {toxicity}"]
+    for one in some:
+        number = "all" if one == cause.size > 1 else f"{one}"
+        said.append(f"{number} of {patients} {'has' if one == 1 else 'have'} {toxicity}")
+    return said
 
 
 def _missed_condition(cause: Cause, protocol: Protocol) -> str:

@@ -99,9 +99,9 @@ def _turned_out(protocol: Protocol, future: FutureAccount) -> str:
 
 
 def _chosen(explanation: Explanation, answer: Answer) -> str:
-    """`If the committee chooses [2]: enrol 3 more at level 1`."""
+    """`If [2] is chosen by the committee: enrol 3 more at level 1`."""
     protocol = explanation.protocol
-    people = [f"{decider_words(protocol, chosen.gate)} chooses [{chosen.option + 1}]" for chosen in answer.choices]
+    people = [f"[{way.option + 1}] is chosen by {decider_words(protocol, way.gate)}" for way in answer.choices]
     return f"If {' and '.join(people)}: {answer_words(protocol, answer, explanation.tried)}"
 
 

@@ -26,11 +26,12 @@ from doselang.check.facts import (
     RuleRedundant,
     SilenceMute,
 )
-from doselang.diagnostics import Diagnostic
+from doselang.diagnostics import Diagnostic, in_file
 from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import write_history
+from doselang.protocol.guards import Declared
 from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
@@ -38,13 +39,18 @@ from doselang.report.courses import course_cause, course_words
 from doselang.report.phrases import accrual_notes, cited, quoted
 from doselang.source import NOWHERE
 
+SAME_LOOK = (
+    "A verdict is known to the rules that say what comes next, not to another rule, or choice, that declares a verdict "
+    "or closes a level at the same look."
+)
+
 
 def findings(checked: Checked, *, max_states: int) -> tuple[Diagnostic, ...]:
     """All facts as diagnostics, in the order of the file; what could not be explored is said first."""
     items = [one for fact in checked.facts for one in _finding(fact, checked)]
     if checked.too_many is not None:
         items.append(_too_many(checked, max_states))
-    return tuple(sorted(items, key=lambda d: (d.span, d.code, d.message)))
+    return tuple(sorted(items, key=in_file))
 
 
 def _too_many(checked: Checked, max_states: int) -> Diagnostic:
@@ -89,11 +95,13 @@ def _idle(
         case RuleIdle(part, number, why):
             rule = _rule(protocol, part, number)
             where = f" in part {protocol.parts[part].name}" if _in_many_parts(protocol, rule) else ""
-            notes = (
+            notes: tuple[str, ...] = (
                 ()
                 if why is None
                 else (f"Its condition `{guard_words(protocol, why)}` is never true when it is asked.",)
             )
+            if isinstance(why, Declared) and not why.ever:
+                notes += (SAME_LOOK,)
             message = f'The rule "{rule.name}" never acts{where}: no reachable situation meets its conditions.'
             help = "Correct the condition, or take the rule out; a rule that never acts hides what the text means."
             return Diagnostic("DL304", message, rule.span, notes=notes, cites=cited(rule), help=help)

@@ -10,7 +10,7 @@ from attrs import define, evolve, field, frozen
 from doselang.diagnostics import Label, Report
 from doselang.protocol.model import ProtocolText
 from doselang.resolve.names import fold, listing, nearest, shorten
-from doselang.resolve.parameters import is_computed
+from doselang.resolve.parameters import follows, is_computed
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
@@ -191,7 +191,7 @@ def _give(
             message = f"The parameter `{setting.name.text}` is given here, and declared in this file as well."
             label = Label(own[name].span, "declared here")
             report.add("DL202", message, setting.span, labels=[label], help="Leave out one of the two.")
-        elif is_computed(declared[name]):
+        elif is_computed(declared[name]) and not follows(declared[name]):
             message = f"The design computes `{setting.name.text}` from other parameters; it cannot be given."
             report.add("DL206", message, setting.span, labels=[Label(declared[name].span, "computed here")])
         else:

@@ -109,7 +109,7 @@ def is_computed(declaration: syntax.ParameterDecl) -> bool:
     return bool(declaration.operators) or any(isinstance(x, syntax.Parameter) for x in declaration.values)
 
 
-def _follows(declaration: syntax.ParameterDecl) -> bool:
+def follows(declaration: syntax.ParameterDecl) -> bool:
     """Whether a parameter is another one unless it is set itself: `parameter stop-at is sample-size`."""
     return not declaration.operators and len(declaration.values) == 1
 
@@ -323,7 +323,7 @@ class _Evaluation:
         name, report = declaration.name.text, self.glossary.report
         wrong: tuple[str, str | None] | None = None
         numbers = setting.numbers
-        if is_computed(declaration) and not _follows(declaration):
+        if is_computed(declaration) and not follows(declaration):
             needs = [x.name.text for x in declaration.values if isinstance(x, syntax.Parameter)]
             wrong = (f"`{name}` is computed from others, and cannot be set.", f"Set {listing(needs)} instead.")
         elif len(numbers) > 1 and not value.is_list:

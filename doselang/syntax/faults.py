@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from lark import Token
 
-from doselang.syntax.habits import HABIT_HINTS, phrase
+from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
 from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
@@ -264,7 +264,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    *SIGN_HINTS, *HABIT_HINTS, letter, quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt,
-    missing, superfluous, instead,
+    large_dose, *SIGN_HINTS, *HABIT_HINTS, letter, quoted_name, unfinished, beginning, unquoted_sentence, reserved_word,
+    misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

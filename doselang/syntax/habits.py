@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from doselang.source import Span
-from doselang.syntax.lexer import DIGITS, NUMBER_WORD, SIGN
+from doselang.syntax.lexer import DIGITS, NUMBER_WORD, SIGN, offset
 from doselang.syntax.phrases import find_phrase
 from doselang.syntax.quotes import plural
 from doselang.syntax.scene import MOST_BACK, Fault, Scene, shown, where
@@ -19,6 +20,14 @@ LONGEST_WORD = 40
 
 TIMES = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "c": "cycles"}
 UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?:/\S*)?", re.IGNORECASE)
+
+
+LARGE_DOSE = re.compile(
+    r"(?<![\w.,])(?:(\d{1,9}(?:\.\d{1,9})?)"
+    r"(?: ?[x×*·] ?10(?:\^|\*\*)?(\d{1,2}|[⁰¹²³⁴-⁹]{1,2})|[eE]\+?(\d{1,2})| (million))"
+    r"|(\d{1,3}(?:,\d{3})+))(?![\w,])"
+)
+RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def phrase(scene: Scene) -> Fault | None:
@@ -133,6 +142,34 @@ def capital_article(scene: Scene) -> Fault | None:
     return None
 
 
+def large_dose(scene: Scene) -> Fault | None:
+    """`0.5 x 10^6`, `1e6`, `2,000,000`, `2 million`: doses of cells as protocols print them."""
+    if scene.head != "LEVEL":
+        return None
+    for match in LARGE_DOSE.finditer(scene.text, scene.line.start, scene.line.end):
+        if match.start() <= offset(scene.found) < match.end():
+            return scene.fault(
+                "A dose is written in digits alone.", f"Write `{_in_digits(match)}`.", Span(match.start(), match.end())
+            )
+    return None
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    number, power, short, million, _ = match.groups()
+    if number is None:
+        return match[0].replace(",", "")
+    tens = 6 if million else int((power or short).translate(RAISED))
+    return f"{(Decimal(number) * 10**tens).normalize():f}"
+
+
+def silent_sentence(scene: Scene) -> Fault | None:
+    """`silent "…" cites "…"`."""
+    if scene.head != "SILENT" or scene.found.type != "CITES":
+        return None
+    help = 'Write the sentence of the text as a statement of its own: background "…"'
+    return scene.fault("A silence says what the text leaves open, and has no citation.", help)
+
+
 def count_after_noun(scene: Scene) -> Fault | None:
     """`DLT at least 2`, `33% of patients`."""
     if scene.found.type == "PERCENT" and "OF" in scene.expected and scene.last == "NUMBER":
@@ -163,6 +200,7 @@ def choice(scene: Scene) -> Fault | None:
 
 
 HABIT_HINTS = (
-    at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article, count_after_noun, choice,
+    silent_sentence, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article,
+    count_after_noun, choice,
 )  # fmt: skip
 """The first that fits is said."""

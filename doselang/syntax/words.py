@@ -246,11 +246,12 @@ def _single(count: Bound | Quantifier | Amount) -> bool:
 
 def _group(group: Group) -> str:
     size = amount_words(group.size)
+    patients = "patient" if size == "1" else "patients"
     match group.kind:
         case "all":
-            return f"{size} patients"
+            return f"{size} {patients}"
         case "first":
-            return f"the first {size} patients"
+            return f"the first {size} {patients}"
         case "added":
             return f"the added {size}"
 
