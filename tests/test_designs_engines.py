@@ -101,11 +101,20 @@ def test_a_design_has_passing_examples_for_all_its_rules_scenarios_and_a_page(na
 
 CHANGED = (
     ("levels=3", "cohorts=6"),
-    ("levels=7", "cohorts=5"),
+    ("levels=7", "cohorts=8"),
     ("cohort_size=2", "target=25%", "cohorts=8"),
     ("cohort_size=1", "cohorts=10"),
     ("cohort_size=4", "cohorts=5", "target=20%"),
 )
+
+
+IDLE = {
+    ("teqr", "cohort_size=2"): {"DL307"},
+    ("teqr", "cohort_size=1"): {"DL307"},
+    ("mtpi", "cohort_size=4"): {"DL309"},
+}
+"""Where `check` is right that something never comes into play: no level of a TEQR can have all patients of a trial in
+small cohorts, so that `stop-at` changes nothing, and a mTPI with a low target does not end a trial on the way down."""
 
 
 @pytest.mark.parametrize("settings", CHANGED, ids=" ".join)
@@ -118,7 +127,7 @@ def test_a_design_checks_clean_with_other_parameters(name: str, settings: tuple[
     status, out = invoke("check", str(DESIGNS / f"{name}.dose"), "--format", "json", *chosen)
     assert status == 0
     codes = {item["code"] for file in json.loads(out)["files"] for item in file["diagnostics"]}
-    assert codes <= {"DL220"}
+    assert codes <= {"DL220"} | IDLE.get((name, settings[0]), set())
 
 
 @pytest.mark.parametrize("name", ASKED)
