@@ -192,7 +192,7 @@ def _one_history(
             )
             return Diagnostic(
                 "DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help="Write `escalate` to go one level up; if the step is meant, say so in an assumption.",
+                help="Write `escalate` to go one level up; if the step is meant, say how far, as `escalate 2 levels`.",
                 notes=accrual_notes(accrual),
             )  # fmt: skip
         case AgainstDefinition(part, verdict, level, number, history, accrual):
