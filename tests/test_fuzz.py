@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from doselang.api import load_source
@@ -157,7 +157,8 @@ rule "c" when 2 of 2 patients have a DLT then declare no MTD, stop "it is too to
 )
 MADE = {
     "NAME": ("DLT", "moderate", "MTD", "escalation", "drug", "committee", "P", "U", "one", "two", "x"),
-    "NUMBER": ("0", "1", "2", "3", "6"), "LABEL": ("-1", "2A"), "LETTER": ("A", "B", "T"), "UNIT": ("mg", "mg/m2"),
+    "NUMBER": ("0", "1", "2", "3", "6"), "LABEL": ("-1", "2A"), "NEGATIVE": ("-1.5",), "LETTER": ("A", "B", "T"),
+    "UNIT": ("mg", "mg/m2"),
     "STRING": ('"a"', '"b"', '"c"', '"d"', '"p"', '"1NN"', '"1NT 2N"', '"2 . (P)"'),
 }  # fmt: skip
 
@@ -181,6 +182,7 @@ def statement(draw: st.DrawFn, longest: int = 40) -> str:
 
 @settings(max_examples=3 * settings().max_examples)
 @given(st.lists(statement(), min_size=1, max_size=3), st.integers(0, 3))
+@example(["levels 1 to 3 drug from DLT doubling rounded to DLT, DLT % rounded to DLT"], 0)
 def test_statements_of_the_grammar(statements: Sequence[str], place: int) -> None:
     parts = [BEFORE, AFTER, PATIENTS]
     parts.insert(place, "\n".join(statements) + "\n")

@@ -79,7 +79,8 @@ def test_whole_numbers_may_be_meant_as_percentages() -> None:
 
 def test_one_option_cannot_give_the_rates_of_two_toxicities() -> None:
     found = trouble(from_rates, TWO, "10%,20%,30%")
-    assert "`DLT` and `moderate`" in found.message and "`DLT:-1`" in (found.help or "")
+    assert "`DLT`" in found.message and "the protocol counts `moderate` too" in found.message
+    assert "--toxicity moderate=" in (found.help or "")
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3))

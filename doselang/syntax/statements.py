@@ -201,12 +201,13 @@ def _ladder(levels: Levels) -> Line:
 
 
 def _climb(climb: Climb) -> str:
-    """`drug from 100 by 40% rounded to 5 up to 800`."""
+    """`drug from 100 by 40% rounded to 5 up to 800`. What is said twice stays where it can be read again."""
     first, *rest = ("doubling" if isinstance(x, Doubling) else amount_words(x) for x in climb.steps)
-    steps = ", ".join([first if first == "doubling" else f"by {first}", *rest])
-    tails = [f"rounded to {amount_words(amount)}" for amount in climb.rounded]
-    tails += [f"up to {amount_words(amount)}" for amount in climb.caps]
-    return " ".join([climb.component.text, "from", amount_words(climb.start), steps, *tails])
+    steps = [first if first == "doubling" else f"by {first}", *rest]
+    for said, amounts in (("rounded to", climb.rounded), ("up to", climb.caps)):
+        for step, amount in zip([*range(len(amounts) - 1), -1], amounts, strict=False):
+            steps[step] += f" {said} {amount_words(amount)}"
+    return f"{climb.component.text} from {amount_words(climb.start)} {', '.join(steps)}"
 
 
 def _window(window: Within | WithinCycles) -> str:
