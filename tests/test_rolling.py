@@ -22,7 +22,7 @@ from doselang.machine.exploring import explore
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
 from doselang.machine.replay import Replay, replay
 from doselang.protocol.guards import All, Guard, Range, Share
-from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.model import Declare, Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.source import Source
@@ -391,7 +391,31 @@ def test_a_table_is_of_every_order_and_divided_by_who_is_pending() -> None:
     assert "wait" in out
 
 
-def test_pathways_of_a_rolling_part_are_refused() -> None:
+def test_pathways_of_a_rolling_part_give_the_exact_figures_and_are_replayed() -> None:
+    protocol, rates = six(2), (Fraction(1, 10), Fraction(1, 4))
+    machine, scenario = compile_protocol(protocol), Scenario("s", (tuple(map(float, rates)),))
+    paths = pathways(protocol, machine, (), 30, "one-at-a-time", scenario, max_paths=100_000).paths
+    chances = {"": 0.0, "1": 0.0, "2": 0.0}
+    patients = 0.0
+    for path in paths:
+        last, chance = path.cohorts[-1], path.probability
+        assert chance is not None and last.level_next is None
+        (declared,) = (move for move in last.answer.moves if isinstance(move, Declare))
+        chances["" if declared.place is None else protocol.levels[declared.place.index].label] += chance
+        patients += chance * len(path.cohorts)
+    exact = found(protocol, rates, "one-at-a-time")
+    assert [chances[""], chances["1"], chances["2"]] == pytest.approx([exact.no_mtd, *exact.mtd], abs=1e-12)
+    assert patients == pytest.approx(exact.patients.mean, abs=1e-10)
+    histories = [write_history(path.history, protocol) for path in paths]
+    assert len(set(histories)) == len(histories) > 100
+    for history in histories[::17]:
+        assert replay(machine, parse_history(history, protocol), "one-at-a-time").ended
+
+
+def test_pathways_with_patients_pending_are_refused() -> None:
     protocol = six(2)
-    with pytest.raises(Trouble, match="in part `escalation` patients come one by one"):
-        pathways(protocol, compile_protocol(protocol), (), 2)
+    machine = compile_protocol(protocol)
+    with pytest.raises(Trouble, match="In part `escalation` patients come one by one"):
+        pathways(protocol, machine, (), 2, "whole-cohort")
+    with pytest.raises(HistoryError, match="some are pending"):
+        pathways(protocol, machine, parse_history("1N.", protocol), 2)

@@ -1,11 +1,12 @@
 """Pathways: every way in which the next cohorts can go from a history, cohort by cohort, with what is decided.
 
-A cohort's outcome is how many of its patients had which toxicity, not their order.
+A cohort's outcome is how many of its patients had which toxicity, not their order. Where patients come one by one each
+is a cohort of his own, whose outcome is known before the next comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import prod
 
 import numpy as np
@@ -20,11 +21,12 @@ from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, HistoryError, letters_of, write_history
-from doselang.machine.records import FIRST_SIZE, Ints
+from doselang.machine.records import FIRST_SIZE, Arrival, Change, Ints, Known
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import Replay, replay
+from doselang.machine.rolling import GOES_ON
 from doselang.machine.situations import after_outcomes, outcomes_of
-from doselang.machine.states import Frames
+from doselang.machine.states import ENTERING, Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import listing
 
@@ -101,10 +103,10 @@ def pathways(
     many outcomes.
     """
     for part in protocol.parts:
-        if part.rolling:
+        if part.rolling and accrual != "one-at-a-time":
             raise trouble(
-                "DL903", f"Pathways go from cohort to cohort, and in part `{part.name}` patients come one by one.",
-                help="Use `doselang table` for its decisions, or `doselang explain` for one history.",
+                "DL903", f"In part `{part.name}` patients come one by one, and pathways go from outcome to outcome.",
+                help="Leave out `--accrual`: then each patient is known before the next comes.",
             )  # fmt: skip
     followed = replay(machine, after, accrual)
     stepper = _Stepper(machine, followed.frames, accrual)
@@ -196,13 +198,8 @@ class _Stepper:
         order, known = frame.orders[-1], letters_of(self.machine.protocol)
         following = self.frames.frame(evolve(frame, orders=frame.orders[:-1]))
         nothing = (0,) * len(known)
-        ways = ways_of(set(outcomes_of(order.size, len(known) - 1, False)), nothing)
-        for digits, node, orders in sorted(
-            (way[1], node, way[0]) for node, way in ways.items() if sum(node) == order.size
-        ):
-            after = state.codes.copy()
-            change = records.change(Evaluable(frame.part, node))
-            after[order.level] = int(records.apply(change, after[order.level : order.level + 1])[0])
+        for digits, node, (orders, _) in self._reached(set(outcomes_of(order.size, len(known) - 1, False)), nothing):
+            after = self._changed(state.codes, order.level, Evaluable(frame.part, node))
             tried = frozenset(np.flatnonzero(records.column(FIRST_SIZE)[after]).tolist())
             letters = "".join(known[int(digit)] for digit in digits)
             one = CohortSeen(
@@ -212,8 +209,10 @@ class _Stepper:
             yield one, _State(following, after, nothing)
 
     def _asked(self, state: _State) -> list[tuple[CohortSeen, _State | None]]:
+        if self.frames.mode[state.number] == ENTERING:
+            return self._entering(state)
         part = self.machine.parts[int(self.frames.part[state.number])]
-        size = int(self.frames.size[state.number])
+        size, level = int(self.frames.size[state.number]), int(self.frames.level[state.number])
         early = self.accrual == "one-at-a-time" and bool(part.any_time)
         alone = bool(self.frames.sentinel[state.number])
         nodes = [
@@ -224,26 +223,54 @@ class _Stepper:
         view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size, alone)
         looks = decide(self.machine, part, view, np.full(len(nodes), self.frames.begun[state.number]))
         decided = {node: look for node, look in zip(nodes, looks, strict=True) if look is not None}
-        ways = ways_of(decided, state.known)
-        reached = sorted((way[1], node, way[0]) for node, way in ways.items() if node in decided)
-        return [
-            step for digits, node, orders in reached for step in self._ways(state, size, node, orders, digits, decided)
-        ]
+        steps = []
+        for _, node, way in self._reached(decided, state.known):
+            after = self._changed(state.codes, level, Evaluable(part.number, node))
+            steps += self._ways(state.number, after, size, node, state.known, way, decided[node])
+        return steps
+
+    def _entering(self, state: _State) -> list[tuple[CohortSeen, _State | None]]:
+        """The looks at the next arrival, where the patients who are entering are all known by then."""
+        part = self.machine.parts[int(self.frames.part[state.number])]
+        size, level = int(self.frames.size[state.number]), int(self.frames.level[state.number])
+        goes_on = np.array([self.frames.branch(GOES_ON[0])], np.int32)
+        number = self.frames.after(np.array([state.number], np.int32), goes_on)
+        nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
+        nodes = set(outcomes_of(size, len(nobody) - 1, False))
+        steps = []
+        for _, node, way in self._reached(nodes, nobody):
+            after = self._changed(state.codes, level, Arrival(size))
+            for outcome, many in enumerate(node):
+                for _ in range(many):
+                    after = self._changed(after, level, Known(part.number, outcome))
+            view = after_outcomes(self.frames, part, number, after[None, :], [nobody], 0)
+            (look,) = decide(self.machine, part, view, self.frames.begun[number])
+            assert look is not None
+            steps += self._ways(int(number[0]), after, size, node, nobody, way, look)
+        return steps
+
+    def _reached(self, nodes: Collection[Counts], known: Counts) -> list[tuple[str, Counts, tuple[int, str]]]:
+        """Which of some outcomes come first, no toxicity before toxicity: each with its orders, and the first one."""
+        return sorted((way[1], node, way) for node, way in ways_of(nodes, known).items() if node in nodes)
+
+    def _changed(self, codes: Ints, level: int, change: Change) -> Ints:
+        """Codes [levels] after a change of one level's record."""
+        after = codes.copy()
+        after[level] = int(self.machine.records.apply(self.machine.records.change(change), after[level : level + 1])[0])
+        return after
 
     def _ways(
-        self, state: _State, size: int, counts: Counts, orders: int, digits: str, decided: dict[Counts, Outcome]
+        self, number: int, after: Ints, size: int, counts: Counts, before: Counts, way: tuple[int, str], look: Outcome
     ) -> list[tuple[CohortSeen, _State | None]]:
-        """A look in every way in which people can choose."""
-        part, level = int(self.frames.part[state.number]), int(self.frames.level[state.number])
+        """A look, in a frame and with codes, in every way in which people can choose."""
+        part, level = int(self.frames.part[number]), int(self.frames.level[number])
         compiled, records = self.machine.parts[part], self.machine.records
-        after = state.codes.copy()
-        after[level] = int(records.apply(records.change(Evaluable(part, counts)), after[level : level + 1])[0])
         tried = frozenset(np.flatnonzero(records.column(FIRST_SIZE)[after]).tolist())
-        known = letters_of(self.machine.protocol)
-        added = tuple(n - k for n, k in zip(counts, state.known, strict=True))
+        known, (orders, digits) = letters_of(self.machine.protocol), way
+        added = tuple(n - k for n, k in zip(counts, before, strict=True))
         found = []
-        for branch in decided[counts]:
-            leads_to = self._leads_to(state.number, after, branch)
+        for branch in look:
+            leads_to = self._leads_to(number, after, branch)
             rules = sorted({compiled.lines[line].rule for line in branch.decision.lines})
             one = CohortSeen(
                 part, level, size, counts, added, orders, "".join(known[int(digit)] for digit in digits),
@@ -282,9 +309,16 @@ def _pathway(
         letters = one.letters
         if number == 0 and goes_on and groups:
             letters = groups.pop().letters + letters
+        if protocol.parts[one.part].rolling and groups and _alike(groups[-1], one):
+            letters = groups.pop().letters + letters
         groups.append(Group(one.part, one.level, letters, chosen))
     probability = None if scenario is None else prod(_chance(protocol, one, scenario) for one in seen)
     return Pathway(seen, tuple(groups), probability)
+
+
+def _alike(group: Group, one: CohortSeen) -> bool:
+    """Whether a patient who comes by himself joins the group before."""
+    return (group.part, group.level, group.chosen) == (one.part, one.level, ())
 
 
 def _chance(protocol: Protocol, one: CohortSeen, scenario: Scenario) -> float:

@@ -40,7 +40,9 @@ def _heading(found: Pathways) -> str:
     cells = f"each cell the level, and {toxicity}s among the patients known at the look"
     if len(found.protocol.toxicities) > 1:
         cells = "each cell the level, and the toxicities among the patients known at the look"
-    return f"{counted(found.cohorts, 'cohort')} {after}: {cells}"
+    alone = any(part.rolling for part in found.protocol.parts)
+    known = "; each patient a cohort, known before the next comes" if alone else ""
+    return f"{counted(found.cohorts, 'cohort')} {after}: {cells}{known}"
 
 
 def _summary(found: Pathways) -> str:
