@@ -412,6 +412,64 @@ def test_pathways_of_a_rolling_part_give_the_exact_figures_and_are_replayed() ->
         assert replay(machine, parse_history(history, protocol), "one-at-a-time").ended
 
 
+THEN_A_COHORT = """
+protocol "Pairs at the second level, and a cohort at the MTD"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 28 days
+
+part escalation
+cohorts of 1
+look at every arrival
+
+rule "two DLTs"
+  when at least 2 DLTs
+  then close this level as too toxic
+
+rule "few"
+  when fewer than 3 enrolled and at most 1 DLT
+  then stay
+
+rule "three"
+  when exactly 3 enrolled and no pending and at most 1 DLT and a higher level remains
+  then enrol 2 at the next higher level
+
+rule "top"
+  when at least 3 enrolled and no pending and at most 1 DLT and no higher level remains
+  then declare this level as MTD, begin expansion at this level
+
+rule "down"
+  when this level is closed as too toxic and a lower level exists
+  then declare the next lower level as MTD, begin expansion at the next lower level
+
+rule "none"
+  when this level is closed as too toxic and no lower level exists
+  then declare no MTD, stop
+
+part expansion
+cohorts of 3
+
+rule "end"
+  when the cohort is complete
+  then stop
+"""
+
+
+def test_pathways_go_on_from_a_rolling_part_into_cohorts() -> None:
+    protocol = load_text(THEN_A_COHORT).protocol
+    assert protocol is not None
+    machine, scenario = compile_protocol(protocol), Scenario("s", ((0.1, 0.3),))
+    paths = pathways(protocol, machine, (), 20, "one-at-a-time", scenario).paths
+    assert sum(path.probability or 0 for path in paths) == pytest.approx(1, abs=1e-12)
+    assert {one.size for path in paths for one in path.cohorts} == {1, 2, 3}
+    for path in paths:
+        followed = replay(machine, parse_history(write_history(path.history, protocol), protocol), "one-at-a-time")
+        assert followed.ended and followed.frame.level == path.cohorts[-1].level
+    (exact,) = simulate(protocol, [scenario])
+    none = sum(path.probability or 0 for path in paths if path.cohorts[-1].part == 0)
+    assert none == pytest.approx(exact.no_mtd, abs=1e-12)
+
+
 def test_pathways_with_patients_pending_are_refused() -> None:
     protocol = six(2)
     machine = compile_protocol(protocol)
