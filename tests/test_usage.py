@@ -147,6 +147,7 @@ WRONG = (
     ("new trial --design", "--design"),
     ("new trial --design nope", "The designs are a-plus-b, "),
     ("new trial --design ../designs/three-plus-three", "There is no design"),
+    ("new trial --design boim", "Did you mean `boin`?"),
     *(
         (f"new|--design|three-plus-three|--|{name}", "cannot be the name of a file")
         for name in ("", ".", "..", ".hidden", "-x", "my trial", 'q"uote', "Étude", "a\nb", "trial/", "con:x")

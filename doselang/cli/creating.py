@@ -12,6 +12,7 @@ import click
 from doselang.cli.formatting import replace_file
 from doselang.diagnostics import Report, Trouble, trouble
 from doselang.loading import library_designs
+from doselang.resolve.names import nearest
 from doselang.resolve.parameters import is_computed
 from doselang.resources import resource
 from doselang.source import Source
@@ -33,7 +34,9 @@ def command(name: str, design: str, uses: bool) -> int:
         )
     available = library_designs()
     if design not in available:
-        raise trouble("DL903", f"There is no design `{design}`.", help=f"The designs are {', '.join(available)}.")
+        near = nearest(design, available)
+        help = f"Did you mean `{near}`?" if near else f"The designs are {', '.join(available)}."
+        raise trouble("DL903", f"There is no design `{design}`.", help=help)
     target, text, table = Path(f"{stem}.dose"), Path(f"{stem}.md"), Path(f"{stem}.csv")
     if uses and Path(stem).name == design:
         raise trouble("DL903", "A file cannot use a design of its own name.", help="Choose another name.")
