@@ -22,29 +22,10 @@ from doselang.machine.advising import engine_of
 from doselang.protocol.model import Protocol
 from doselang.simulate.exact import exact
 from doselang.source import Source
+from tests.samples import FIVE_LEVEL_CRM
 
 PROTOCOLS = Path(__file__).parent.parent / "protocols"
 SHIPPED = sorted(PROTOCOLS.glob("*.dose"))
-
-CRM = """
-protocol "CRM, five levels, ten cohorts of three"
-levels 1 to 5
-start at level 1
-toxicity DLT
-use crm as model with target 25%, skeleton 5%, 12%, 25%, 40%, 55%, prior-variance 1.34, no-skipping-up, coherent
-verdict chosen as the result
-part dose-finding
-cohorts of 3
-rule "follow" when the cohort is complete then enrol 3 at the level model recommends
-rule "unsafe"
-  overrides "follow", "full"
-  when the chance by model of a DLT above 25% at level 1 is more than 90%
-  then declare no chosen, stop
-rule "full"
-  overrides "follow"
-  when exactly 30 evaluable in the trial then declare the level model recommends as chosen, stop
-scenario "rising" DLT 5%, 12%, 25%, 40%, 55%
-"""
 
 
 def boin() -> Protocol:
@@ -55,7 +36,7 @@ def boin() -> Protocol:
 
 
 def crm() -> Protocol:
-    protocol = load_source(Source("crm.dose", CRM), None).protocol
+    protocol = load_source(Source("crm.dose", FIVE_LEVEL_CRM), None).protocol
     assert protocol is not None
     return protocol
 

@@ -150,3 +150,24 @@ def endless() -> Protocol:
     toxic = Tally(Range(1, None), 0, "cohort")
     rules = (rule("go on", All((CohortComplete(), Not(toxic))), Enrol(THIS)), rule("end", toxic, Stop("a toxicity")))
     return trial(1, Part("escalation", 3, rules))
+
+
+FIVE_LEVEL_CRM = """
+protocol "CRM, five levels, ten cohorts of three"
+levels 1 to 5
+start at level 1
+toxicity DLT
+use crm as model with target 25%, skeleton 5%, 12%, 25%, 40%, 55%, prior-variance 1.34, no-skipping-up, coherent
+verdict chosen as the result
+part dose-finding
+cohorts of 3
+rule "follow" when the cohort is complete then enrol 3 at the level model recommends
+rule "unsafe"
+  overrides "follow", "full"
+  when the chance by model of a DLT above 25% at level 1 is more than 90%
+  then declare no chosen, stop
+rule "full"
+  overrides "follow"
+  when exactly 30 evaluable in the trial then declare the level model recommends as chosen, stop
+scenario "rising" DLT 5%, 12%, 25%, 40%, 55%
+"""

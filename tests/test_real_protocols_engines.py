@@ -23,6 +23,7 @@ from doselang.protocol.model import Declare, Enrol, Protocol, Scenario, Stop
 from doselang.simulate.characteristics import Characteristics
 from doselang.source import Source
 from tests.oracles.engines import DOWN, OUT, UP, VIOLA, Crm, Decision, Figures, Tally, boin, figures, selected
+from tests.samples import FIVE_LEVEL_CRM
 from tests.test_protocols import invoke
 
 PROTOCOLS = Path(__file__).parent.parent / "protocols"
@@ -278,31 +279,13 @@ def test_an_explanation_gives_the_probability() -> None:
 
 # ---- a CRM with five levels and ten cohorts ----
 
-FIVE = """
-protocol "CRM"
-levels 1 to 5
-start at level 1
-toxicity DLT
-use crm as model with target 25%, skeleton 5%, 12%, 25%, 40%, 55%, prior-variance 1.34, no-skipping-up, coherent
-verdict chosen as the result
-part dose-finding
-cohorts of 3
-rule "follow" when the cohort is complete then enrol 3 at the level model recommends
-rule "unsafe"
-  overrides "follow", "full"
-  when the chance by model of a DLT above 25% at level 1 is more than 90%
-  then declare no chosen, stop
-rule "full"
-  overrides "follow"
-  when exactly 30 evaluable in the trial then declare the level model recommends as chosen, stop
-"""
 FIVE_ORACLE = Crm((0.05, 0.12, 0.25, 0.40, 0.55), (1, 4), 1.34, 0.25, 0.90, 31, 30)
 FIVE_RATES = ((0.05, 0.12, 0.25, 0.40, 0.55), (0.30, 0.40, 0.50, 0.60, 0.70))
 
 
 @pytest.mark.parametrize("rates", FIVE_RATES)
 def test_a_longer_crm_agrees_with_an_integral_of_its_own(rates: tuple[float, ...]) -> None:
-    (one,) = under(read(FIVE), rates)
+    (one,) = under(read(FIVE_LEVEL_CRM), rates)
     agree(one, figures(FIVE_ORACLE.decide, 0, rates))
 
 
@@ -316,8 +299,8 @@ def test_a_longer_crm_agrees_with_an_integral_of_its_own(rates: tuple[float, ...
         (lambda: protocol_of(BOIN), BOIN_RATES[1]),
         (lambda: protocol_of(CRM), CRM_RATES[0]),
         (lambda: protocol_of(CRM), CRM_RATES[1]),
-        (lambda: read(FIVE), FIVE_RATES[0]),
-        (lambda: read(FIVE), FIVE_RATES[1]),
+        (lambda: read(FIVE_LEVEL_CRM), FIVE_RATES[0]),
+        (lambda: read(FIVE_LEVEL_CRM), FIVE_RATES[1]),
     ],
     ids=["boin", "boin, flat", "viola", "viola, flat", "crm", "crm, toxic"],
 )

@@ -20,6 +20,7 @@ from doselang.machine.decisions import Ended, Opened
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import explore
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
+from doselang.machine.records import Known
 from doselang.machine.replay import Replay, replay
 from doselang.protocol.guards import All, Guard, Range, Share
 from doselang.protocol.model import Declare, Protocol, Scenario
@@ -468,6 +469,18 @@ def test_pathways_go_on_from_a_rolling_part_into_cohorts() -> None:
     (exact,) = simulate(protocol, [scenario])
     none = sum(path.probability or 0 for path in paths if path.cohorts[-1].part == 0)
     assert none == pytest.approx(exact.no_mtd, abs=1e-12)
+
+
+def test_pathways_that_forget_outcomes_do_not_give_the_exact_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = six(2)
+    monkeypatch.setattr("doselang.conduct.pathways.Known", lambda part, outcome: Known(part, 0))
+    paths = pathways(protocol, compile_protocol(protocol), (), 30).paths
+    assert all(path.cohorts[-1].word != "stop" for path in paths)  # nobody has a DLT, so level 1 is never too toxic
+
+
+def test_a_rolling_part_without_the_size_of_its_cohorts_is_told_which() -> None:
+    found = load_text(THEN_A_COHORT.replace("cohorts of 1\n", ""))
+    assert [item.help for item in found.diagnostics] == ["Write below `part escalation`: cohorts of 1"]
 
 
 def test_pathways_with_patients_pending_are_refused() -> None:

@@ -48,7 +48,7 @@ def _of_the_parts(glossary: Glossary, outline: Outline) -> None:
         if not section.cohorts and not outline.stray_cohorts:
             glossary.report.add(
                 "DL201", f"The part `{name.text}` does not say how large its cohorts are.", name.span,
-                help=f"Write below `part {name.text}`: cohorts of 3",
+                help=f"Write below `part {name.text}`: cohorts of {1 if section.looks else 3}",
             )  # fmt: skip
         if not section.rules and not outline.trial.rules:
             glossary.report.add(
