@@ -236,15 +236,13 @@ def read_text(path: str) -> str:
 
 def _nearby(file: Path) -> str | None:
     """A file whose name is like one that is not there."""
-    from difflib import get_close_matches
-
     try:
         kind = file.suffix or ".dose"
-        names = sorted(entry.name for entry in file.parent.iterdir() if entry.suffix == kind)[:500]
+        names = sorted(entry.stem for entry in file.parent.iterdir() if entry.suffix == kind)[:500]
     except OSError:
         return f"There is no folder {file.parent} either." if not file.parent.exists() else None
-    near = get_close_matches(file.name, names, 1, 0.6)
-    return f"Did you mean {file.parent / near[0]}?" if near else None
+    near = nearest(file.stem, names)
+    return f"Did you mean {file.parent / f'{near}{kind}'}?" if near else None
 
 
 def _decoded(content: bytes, path: str) -> str:

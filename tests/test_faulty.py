@@ -376,6 +376,8 @@ def test_a_misspelt_file_name(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "my-trial.dose").write_text(SMALL, encoding="utf-8")
     assert run(["check", str(tmp_path / "my-tral.dose")]) == 2
     assert f"Did you mean {tmp_path / 'my-trial.dose'}?" in capsys.readouterr().err
+    assert run(["check", str(tmp_path / "quite-another.dose")]) == 2
+    assert "Did you mean" not in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")

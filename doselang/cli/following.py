@@ -13,6 +13,7 @@ from doselang.cli.output import (
     parameters,
     set_option,
     toxicity_option,
+    with_dlt,
 )
 from doselang.conduct.pathways import MAX_PATHS, Pathways, pathways
 from doselang.diagnostics import trouble
@@ -69,8 +70,7 @@ def command(
 def _scenario(
     protocol: Protocol, name: str | None, rates: str | None, others: tuple[str, ...]
 ) -> Scenario | None:  # fmt: skip
-    if others and rates is None:
-        raise trouble("DL903", "`--toxicity` goes with `--dlt`.")
+    with_dlt(rates, others)
     if name is not None:
         return checked(protocol, named(protocol, name))
     return None if rates is None else from_rates(protocol, rates, others)

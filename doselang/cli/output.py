@@ -41,6 +41,15 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
 
 
+def with_dlt(rates: str | None, others: tuple[str, ...]) -> None:
+    """Refuse rates of further toxicities without those of the first."""
+    if others and rates is None:
+        raise trouble(
+            "DL903", "`--toxicity` goes with `--dlt`.",
+            help="Give the rates of the first toxicity too, one a level: --dlt 10%,20%,30%",
+        )  # fmt: skip
+
+
 PATIENCE = 20.0
 """After so many seconds a command says that it is still at work, and how to bound it."""
 

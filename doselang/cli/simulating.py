@@ -18,6 +18,7 @@ from doselang.cli.output import (
     quiet_option,
     set_option,
     toxicity_option,
+    with_dlt,
 )
 from doselang.diagnostics import trouble
 from doselang.loading import read_text
@@ -92,8 +93,7 @@ def _scenarios(
 ) -> tuple[Scenario, ...]:
     """What to simulate under: what was asked for, else every scenario of the file."""
     chosen = [named(protocol, name) for name in names]
-    if others and rates is None:
-        raise trouble("DL903", "`--toxicity` goes with `--dlt`.")
+    with_dlt(rates, others)
     if rates is not None:
         chosen.append(from_rates(protocol, rates, others))
     if table is not None:

@@ -60,7 +60,10 @@ def _tables(protocol: Protocol, accrual: Accrual, max_states: int) -> tuple[Deci
                 "A trial need not end: its looks cannot all be listed.",
                 "Bound it: accrue at most 60 in the trial",
             ),
-            "DL702": (error.diagnostic.message, f"Allow more with `--max-states {10 * max_states}`."),
+            "DL702": (
+                error.diagnostic.message,
+                "Bound the trial more tightly, for example with fewer levels; `--max-states` says how many may be met.",
+            ),
         }
         if error.diagnostic.code not in known:
             raise
