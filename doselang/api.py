@@ -18,6 +18,7 @@ from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.notation import write_history
+from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
@@ -37,7 +38,7 @@ def simulate(
     """
     found = exact(protocol, scenarios, accrual, max_states=max_states)
     machine = compile_protocol(protocol)
-    explored: dict[object, tuple[Exploration, list[tuple[Cause, list[tuple[int, int, int]]]]]] = {}
+    explored: dict[object, tuple[Exploration, list[tuple[Cause, Ints]]]] = {}
     told = []
     for one in found:
         if one.undecided:
@@ -51,7 +52,7 @@ def simulate(
 
 
 def _causes(
-    exploration: Exploration, causes: list[tuple[Cause, list[tuple[int, int, int]]]], scenario: Scenario
+    exploration: Exploration, causes: list[tuple[Cause, Ints]], scenario: Scenario
 ) -> tuple[UndecidedCause, ...]:
     protocol = exploration.machine.protocol
     weights = weighed(exploration, (scenario,))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from doselang.check.checking import Checked, check
-from doselang.loading import load_source
+from doselang.check.otherwise import broken_otherwise
+from doselang.loading import load, load_source
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import explore
 from doselang.machine.notation import write_history
 from doselang.source import Source
 
@@ -58,3 +62,32 @@ def test_the_outcomes_of_claims(claim: str, outcome: str, history: str | None) -
     (one,) = found.claims
     assert one.outcome == outcome
     assert (one.history and write_history(one.history, found.protocol)) == history
+
+
+SHIPPED = sorted((Path(__file__).parent.parent / "protocols").rglob("*.dose"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_another_decision_breaks_every_shipped_claim_but_no_truism(path: Path) -> None:
+    """A decision made of answers that the rules give elsewhere breaks all that the rules could break, and only that."""
+    protocol = load(str(path)).protocol
+    assert protocol is not None
+    truism = load_source(Source("truism.dose", PROTOCOL.format(claim="always at least 0 DLTs")), Path(".")).protocol
+    assert truism is not None
+    protocol = evolve(protocol, claims=(*protocol.claims, *truism.claims))
+    claims = {number for number, claim in enumerate(protocol.claims) if not claim.in_course}
+    found = explore(compile_protocol(protocol, for_claims=True), "whole-cohort")
+    states, situations = found.states, len(found.situations.rows)
+    assert broken_otherwise(found, claims).keys() == claims - {len(protocol.claims) - 1}
+    assert (found.states, len(found.situations.rows)) == (states, situations), "what only it meets is not reachable"
+
+
+def test_a_claim_that_repeats_a_limit_is_broken_by_another_decision() -> None:
+    text = PROTOCOL.format(claim="always at most 6 evaluable patients in the trial")
+    text = text.replace("cohorts of 3", "cohorts of 3\naccrue at most 6 in the trial")
+    text = text.replace("when at most 1 of 3 patients has a DLT", "when at most 1 DLT")
+    text = text.replace('then declare this level as MTD, stop "tolerated"', "then enrol 3 at this level")
+    protocol = load_source(Source("limit.dose", text), Path(".")).protocol
+    assert protocol is not None
+    found = explore(compile_protocol(protocol, for_claims=True))
+    assert broken_otherwise(found, {0})

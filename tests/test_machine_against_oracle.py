@@ -246,16 +246,15 @@ def check_causes(explored: Explored, ends: list[End]) -> None:
         histories[end.history] = sum(end.patients.values())
     found, machine = explored.found, explored.found.machine
     causes = find_causes(found)
-    steps_taken = zip(explored.flow.source.tolist(), explored.flow.exits.tolist(), strict=True)
-    taken = dict(zip(steps_taken, explored.steps().tolist(), strict=True))
-    assert near(sum(taken[step[:2]] for _, steps in causes for step in steps), sum(e.probability for e in undecided))
+    taken, exits, leads_to = explored.steps(), explored.flow.exits, explored.flow.leads_to()
+    assert near(sum(float(taken[steps].sum()) for _, steps in causes), sum(e.probability for e in undecided))
     shortest: dict[tuple[int, str, tuple[str, ...]], int] = {}
     for cause, steps in causes:
         length = sum(len(group.letters) for group in cause.history)
-        for _, exit, leads_to in steps:
-            decision = found.frames.branches[found.situations.branch[exit]].decision
+        for step in steps:
+            decision = found.frames.branches[found.situations.branch[exits[step]]].decision
             group = decided(machine, cause.part, decision)
-            patients = found.state(leads_to)[0].patients
+            patients = found.state(int(leads_to[step]))[0].patients
             assert length <= patients
             shortest[group] = min(shortest.get(group, patients), patients)
         decision = check_replay(machine, write_history(cause.history, explored.protocol), explored.accrual)

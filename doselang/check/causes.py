@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-from attrs import define, field
+from attrs import define, field, frozen
 
 from doselang.check.facts import Cause, CohortKind
+from doselang.machine.arrays import pack
 from doselang.machine.decisions import Decision, Undecided
 from doselang.machine.exploring import Bucket, Exploration
 from doselang.machine.notation import PENDING, Group, history_through, write_history
@@ -21,7 +20,7 @@ MOST_COMPARED = 64
 
 @define
 class Met:
-    """Looks of one cause that were met: (state, exit, state led to) by number, in the order of the buckets."""
+    """Looks of one cause that were met: `steps` by number, as in a flow (`flow_of`), in the order of the buckets."""
 
     part: int
     kind: CohortKind
@@ -29,18 +28,11 @@ class Met:
     acted: tuple[int, ...]
     size: int
     sentinel: bool = False
-    steps: list[tuple[int, int, int]] = field(factory=list)
+    steps: Ints = field(factory=lambda: np.zeros(0, np.int32))
     outcomes: set[tuple[int, int]] = field(factory=set)
     fewest: int = 1 << 30
     shortest: list[tuple[int, int]] = field(factory=list)
-
-    def add(self, source: int, exit: int, leads_to: int, patients: int, outcome: tuple[int, int]) -> None:
-        self.steps.append((source, exit, leads_to))
-        self.outcomes.add(outcome)
-        if patients < self.fewest:
-            self.fewest, self.shortest = patients, []
-        if patients == self.fewest and len(self.shortest) < MOST_COMPARED:
-            self.shortest.append((source, exit))
+    """Of the shortest histories the first: the state, and the exit that is undecided."""
 
 
 def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[CohortKind]:
@@ -75,24 +67,39 @@ def _level_before(exploration: Exploration, bucket: Bucket, state: int) -> int:
     return int(exploration.frames.level[before.frames[position]])
 
 
-def undecided_steps(exploration: Exploration) -> Iterator[tuple[int, int, int, int]]:
-    """(patients, state, exit, state led to) of every step to an undecided end, in the order of the buckets."""
+@frozen
+class UndecidedSteps:
+    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow."""
+
+    number: Ints
+    patients: Ints
+    source: Ints
+    exit: Ints
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
+def undecided_steps(exploration: Exploration) -> UndecidedSteps:
+    """All steps to an undecided end."""
     branches, frames = exploration.frames.branches, exploration.frames.frames
-    ended = np.array([frame.end >= 0 for frame in frames], np.bool_)
+    undecided = [frame.end >= 0 and branches[frame.end].decision.undecided is not None for frame in frames]
+    end = np.where(undecided, [frame.end for frame in frames], -1).astype(np.int32)
+    none = np.zeros((0, 4), np.int32)
+    found, before = [none], -1  # the beginning of the trial is no step of a flow
     for bucket in exploration.buckets:
-        ends = np.append(bucket.steps, len(bucket.came_from))
-        for state in np.flatnonzero(ended[bucket.frames]).tolist():
-            number = frames[bucket.frames[state]].end
-            if branches[number].decision.undecided is not None:
-                for step in range(ends[state], ends[state + 1]):
-                    source, exit = int(bucket.came_from[step]), int(bucket.came_by[step])
-                    # where patients are pending at the end they become known by further steps
-                    if exploration.situations.branch[exit] == number:
-                        yield bucket.patients, source, exit, bucket.start + state
+        many = np.diff(bucket.steps, append=len(bucket.came_from))
+        end_of_step = np.repeat(end[bucket.frames], many)
+        # where patients are pending at the end they become known by further steps
+        step = np.flatnonzero((end_of_step >= 0) & (exploration.situations.branch[bucket.came_by] == end_of_step))
+        patients = np.full(len(step), bucket.patients)
+        found.append(np.column_stack([before + step, patients, bucket.came_from[step], bucket.came_by[step]]))
+        before += len(bucket.came_from)
+    return UndecidedSteps(*np.concatenate(found).astype(np.int32).T)
 
 
-def find_causes(exploration: Exploration) -> list[tuple[Cause, list[tuple[int, int, int]]]]:
-    """The causes, shortest history first, each with its steps (state, exit, state led to)."""
+def find_causes(exploration: Exploration) -> list[tuple[Cause, Ints]]:
+    """The causes, shortest history first, each with its steps by number."""
     met = _gathered(exploration)
     decided = _decided_kinds(exploration)
     joined = _joined({key: one for key, one in met.items()}, decided)
@@ -110,34 +117,43 @@ def _rules(exploration: Exploration, part: int, lines: tuple[int, ...]) -> tuple
 
 
 def _gathered(exploration: Exploration) -> dict[object, Met]:
-    steps = list(undecided_steps(exploration))
-    kinds = _kinds_of_sources(exploration, np.unique(np.array([source for _, source, _, _ in steps], np.int32)))
-    leaving = {exit: _leaving(exploration, exit) for exit in dict.fromkeys(exit for _, _, exit, _ in steps)}
+    """The undecided looks, those that are alike together."""
+    steps = undecided_steps(exploration)
+    kinds, kind = _kinds_of_sources(exploration, steps.source)
+    pairs, first, which = np.unique(pack(np.column_stack([steps.exit, kind])), return_index=True, return_inverse=True)
     met: dict[object, Met] = {}
-    for patients, source, exit, leads_to in steps:
-        part, size, undecided, acted, outcome = leaving[exit]
-        kind, sentinel = kinds[source]
+    by_pair = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which, minlength=len(pairs)))[:-1])
+    for pair in np.argsort(first):
+        some = by_pair[pair]
+        part, size, undecided, acted, outcome = _leaving(exploration, int(steps.exit[some[0]]))
+        of_kind, sentinel = kinds[kind[some[0]]]
         alone = sentinel and outcome[0] == 1 < size
         # In a later part what a level had before does not tell cohorts apart for people: one finding, not one a tally.
-        apart = kind if part == 0 or undecided.why == "no answer" else None
+        apart = of_kind if part == 0 or undecided.why == "no answer" else None
         key = (part, apart, undecided, acted, size, alone)
-        if key not in met:
-            met[key] = Met(part, kind, undecided, acted, size, alone)
-        met[key].add(source, exit, leads_to, patients, outcome)
+        one = met.setdefault(key, Met(part, of_kind, undecided, acted, size, alone))
+        one.outcomes.add(outcome)
+        one.steps = np.concatenate([one.steps, some.astype(np.int32)])
+    for one in met.values():
+        found = np.sort(one.steps)
+        one.steps, one.fewest = steps.number[found], int(steps.patients[found[0]])
+        shortest = found[steps.patients[found] == one.fewest][:MOST_COMPARED]
+        one.shortest = list(zip(steps.source[shortest].tolist(), steps.exit[shortest].tolist(), strict=True))
     return met
 
 
-def _kinds_of_sources(exploration: Exploration, sources: Ints) -> dict[int, tuple[CohortKind, bool]]:
-    """By number of a state: the kind of the cohort under way, and whether its first patient is treated alone."""
-    found: dict[int, tuple[CohortKind, bool]] = {}
+def _kinds_of_sources(exploration: Exploration, sources: Ints) -> tuple[list[tuple[CohortKind, bool]], Ints]:
+    """Kinds of cohorts under way, each with whether its first patient is treated alone; and that of each state."""
+    states, which = np.unique(sources, return_inverse=True)
+    numbers: dict[tuple[CohortKind, bool], int] = {}
+    found: list[int] = []
     for bucket in exploration.buckets:
-        some = sources[(sources >= bucket.start) & (sources < bucket.start + len(bucket))]
+        some = states[np.searchsorted(states, bucket.start) : np.searchsorted(states, bucket.start + len(bucket))]
         if len(some):
-            states = some - bucket.start
-            alone = exploration.frames.sentinel[bucket.frames[states]].astype(np.bool_).tolist()
-            kinds = kinds_of(exploration, bucket, states)
-            found.update(zip(some.tolist(), zip(kinds, alone, strict=True), strict=True))
-    return found
+            alone = exploration.frames.sentinel[bucket.frames[some - bucket.start]].astype(np.bool_).tolist()
+            kinds = kinds_of(exploration, bucket, some - bucket.start)
+            found += [numbers.setdefault(pair, len(numbers)) for pair in zip(kinds, alone, strict=True)]
+    return list(numbers), np.array(found, np.int32)[which]
 
 
 def _leaving(exploration: Exploration, exit: int) -> tuple[int, int, Undecided, tuple[int, ...], tuple[int, int]]:
@@ -175,7 +191,7 @@ def _joined(met: dict[object, Met], decided: set[tuple[int, CohortKind]]) -> lis
         if one.undecided.why == "no answer" and (one.part, one.kind) not in decided:
             key = (one.part, one.kind, one.sentinel)
         into = joined.setdefault(key, Met(one.part, one.kind, one.undecided, one.acted, one.size, one.sentinel))
-        into.steps += one.steps
+        into.steps = np.concatenate([into.steps, one.steps])
         into.outcomes |= one.outcomes
         if one.acted != into.acted:
             into.acted = ()

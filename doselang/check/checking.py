@@ -49,8 +49,9 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     machine = compile_protocol(protocol, for_claims=True)
     try:
         one = _watched(machine, "one-at-a-time", max_states)
-        whole = _watched(machine, "whole-cohort", max_states)
         rolling = any(part.rolling for part in protocol.parts)
+        early = rolling or any(part.any_time for part in machine.parts)
+        whole = _watched(machine, "whole-cohort", max_states) if early else one
         found = _watched(machine, "any-order", max_states) if rolling else one
     except Endless as endless:
         return _endless(endless, protocol)

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from doselang.check.facts import ClaimChecked
 from doselang.check.mutants import Mutant, mutants
+from doselang.check.otherwise import broken_otherwise
 from doselang.check.safety import SafetyWatch
 from doselang.check.watching import AllFailed, ClaimWatch, Sighting, Watcher
 from doselang.machine.compiling import compile_protocol
@@ -20,7 +21,6 @@ from doselang.protocol.model import Protocol
 
 MOST_MUTANTS = 400
 MUTANT_STATES = 20_000
-FEW_STATES = 3_000
 MUTANT_PATIENTS = 80
 
 
@@ -43,10 +43,9 @@ def checked_claims(found: Watched, whole: Watched, *, mutate: bool) -> Iterator[
 
     Without `mutate` a claim that holds is proved whatever breaks it.
     """
-    protocol = found.exploration.machine.protocol
     failed = {n for seen in (found, whole) for n, watch in seen.claims.items() if watch.failed is not None}
     held = {n for n, watch in found.claims.items() if n not in failed and watch.moments}
-    broken = _broken_by(protocol, held) if mutate and held else {}
+    broken = _broken_by(whole.exploration, held) if mutate and held else {}
     for number, watch in found.claims.items():
         if number in failed:
             yield _refuted(number, found if watch.failed is not None else whole, only_whole=watch.failed is None)
@@ -73,28 +72,29 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
     return history_through(exploration, sighting.state, sighting.exit)
 
 
-def _broken_by(protocol: Protocol, claims: set[int]) -> dict[int, str]:
-    """For each claim that some mutant breaks, what the first such mutant changes.
+def _broken_by(found: Exploration, claims: set[int]) -> dict[int, str]:
+    """For each claim that another decision or some mutant breaks, what is changed.
 
-    Whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a time. And
-    first only the beginning of each trial: most mutants that break a claim do so early.
+    Of mutants whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a
+    time.
     """
-    broken: dict[int, str] = {}
+    protocol = found.machine.protocol
+    broken = broken_otherwise(found, claims)
     ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
     if any(part.rolling for part in protocol.parts):
         ways = ("one-at-a-time", "whole-cohort", "any-order")
-    for states, accrual in ((states, accrual) for states in (FEW_STATES, MUTANT_STATES) for accrual in ways):
+    for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
                 return broken
-            broken.update(_broken_in(mutant, claims - broken.keys(), accrual, states))
+            broken.update(_broken_in(mutant, claims - broken.keys(), accrual))
     return broken
 
 
-def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual, states: int) -> dict[int, str]:
+def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> dict[int, str]:
     watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
     watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
     machine = compile_protocol(mutant.protocol, for_claims=True)
     with suppress(AllFailed, TooManyStates, OverflowError):
-        explore(machine, accrual, max_states=states, max_patients=MUTANT_PATIENTS, watch=watcher)
+        explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher)
     return {n: mutant.change for n, watch in watches.items() if watch.failed is not None}

@@ -6,7 +6,7 @@ Limits are taken out of every mutant, so that a claim that repeats a limit can f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, combinations, islice, zip_longest
+from itertools import chain, combinations, zip_longest
 
 from attrs import evolve, frozen
 
@@ -42,8 +42,6 @@ from doselang.protocol.model import (
     Rule,
 )
 
-FIRST_SWAPPED = 4
-
 
 @frozen
 class Mutant:
@@ -66,12 +64,10 @@ _OTHER_WAY: dict[str, PlaceKind] = {
 def mutants(protocol: Protocol) -> Iterator[Mutant]:
     """Mutants of the trial's rules: moves turned round, a cohort or a threshold off by one, rules left out."""
     free = evolve(protocol, parts=tuple(evolve(part, limits=()) for part in protocol.parts))
-    swapped = _moves_swapped(free)
-    # The last rules of a part tend to lead to other levels and parts: to change their moves breaks most, so these come
-    # first. There are many pairs to swap: some at the beginning, the rest in turn with all other changes.
-    yield from islice(swapped, FIRST_SWAPPED)
+    # The last rules of a part tend to lead to other levels and parts: to change their moves breaks most.
     yield from reversed(list(_moves_turned(free)))
-    yield from _in_turn(swapped, _thresholds(free), _rules_left_out(free), _guards_turned(free), _sizes(free))
+    kinds = (_moves_swapped, _thresholds, _rules_left_out, _guards_turned, _sizes)
+    yield from _in_turn(*(kind(free) for kind in kinds))
 
 
 def _in_turn(*kinds: Iterator[Mutant]) -> Iterator[Mutant]:

@@ -6,6 +6,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.exploring import Exploration
+from doselang.machine.records import Ints
 from doselang.machine.weights import Floats, Flow, flow_of, weigh
 from doselang.protocol.model import Scenario
 
@@ -40,14 +41,9 @@ class Weighed:
         self.states = weigh(self.flow, rates, told)
         self.chance = self.flow.kinds.chance(rates, told)
 
-    def of(self, steps: list[tuple[int, int, int]]) -> dict[str, float]:
-        """The probability of making one of some steps (state, exit, state led to), by scenario name."""
-        flow, positions = self.flow, []
-        for source, exit, leads_to in steps:
-            into = slice(flow.first[leads_to], flow.first[leads_to + 1])
-            hit = np.flatnonzero((flow.source[into] == source) & (flow.exits[into] == exit))
-            positions.append(int(flow.first[leads_to]) + int(hit[0]))
-        total = (self.states[flow.source[positions]] * self.chance[flow.kind[positions]]).sum(axis=0)
+    def of(self, steps: Ints) -> dict[str, float]:
+        """The probability of making one of some steps of the flow, by scenario name."""
+        total = (self.states[self.flow.source[steps]] * self.chance[self.flow.kind[steps]]).sum(axis=0)
         return {s.name: min(float(p), 1.0) for s, p in zip(self.scenarios, total, strict=True)}
 
 

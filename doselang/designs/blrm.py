@@ -14,6 +14,7 @@ from doselang.designs.arrays import Bools, Floats, Ints, distinct
 from doselang.designs.crm import below_closed
 from doselang.designs.quadrature import even_nodes, weights_below
 
+ROUNDED = 12
 CELLS = 1 << 21
 """Densities held at once: rows of tallies times nodes."""
 
@@ -124,7 +125,8 @@ class Blrm:
         """By tally, patients with and without a DLT at each level: [tallies, (1 + rates) * levels]."""
         counts = tallies.astype(float)
         averages = np.full((len(counts), (1 + len(rates)) * len(self.scaled)), np.nan)
-        left, patients = np.arange(len(counts)), int(tallies.sum(1).max(initial=0))
+        # Few different grids: the number of patients is rounded up.
+        left, patients = np.arange(len(counts)), -(-int(tallies.sum(1).max(initial=0)) // ROUNDED) * ROUNDED
         # Given log beta, log alpha is log-concave and no patient adds more than 1/4 to its curvature.
         # The rates have no singularity within pi of the real line of log alpha: a step of 0.6 is safe for them.
         step = min(0.6, 1 / sqrt(patients / 4 + 1 / (self.spread[0] ** 2 * (1 - self.correlation**2))) / 1.8)

@@ -139,14 +139,15 @@ def _ceiling(count: Range) -> int:
 
 def environments(exploration: Exploration) -> tuple[Environment, ...]:
     """All environments that the trial can bring about, in order."""
-    table = exploration.machine.records.table
-    found: set[Environment] = set()
+    records = exploration.machine.records
+    status = (records.column(FIRST_SIZE) > 0) + 2 * (records.column(CLOSED) > 0).astype(np.int32)
+    levels = [np.zeros((0, exploration.machine.levels), np.int32)]
     for bucket in exploration.buckets:
-        _, first = np.unique(pack(bucket.codes), return_index=True)
-        for codes in bucket.codes[first]:
-            rows = table[codes]
-            found.add(Environment(tuple((rows[:, FIRST_SIZE] > 0).tolist()), tuple((rows[:, CLOSED] > 0).tolist())))
-    return tuple(sorted(found))
+        found = status[bucket.codes]
+        levels.append(found[np.unique(pack(found), return_index=True)[1]])
+    met = np.unique(np.concatenate(levels), axis=0)
+    tried, closed = (met & 1 != 0).tolist(), (met & 2 != 0).tolist()
+    return tuple(sorted(Environment(tuple(t), tuple(c)) for t, c in zip(tried, closed, strict=True)))
 
 
 # ---- one cycle, for many patients at once ----

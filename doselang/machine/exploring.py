@@ -129,19 +129,25 @@ def explore(
     machine: Machine, accrual: Accrual = "one-at-a-time", *, histories: bool = False,
     max_states: int = MAX_STATES, max_patients: int = MAX_PATIENTS, watch: Watch | None = None,
     known_gates: frozenset[tuple[int, int]] | None = None,
+    met: Exploration | None = None, begin: tuple[Ints, Ints] | None = None,
 ) -> Exploration:  # fmt: skip
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. Raises TooManyStates, Endless where histories without end are found, and OverflowError
-    where a cohort has too many outcomes.
+    `watch` sees every step. `begin` has the frames and codes of the states to begin from, instead of the beginning of
+    the trial, by the numbers of an exploration of the same machine, whose situations `met` keeps. Raises
+    TooManyStates, Endless where histories without end are found, and OverflowError where a cohort has too many
+    outcomes.
     """
-    frames = Frames(machine)
-    found = Exploration(machine, frames, Situations(machine, frames, accrual, known_gates))
-    frame, codes = frames.first()
-    none = np.full(1, -1, np.int32)
-    letters = np.array([b""], "S1") if histories else None
-    waiting = {(0, 0): [_Chunk(np.array([frame], np.int32), codes, none, none, letters)]}
+    frames = Frames(machine) if met is None else met.frames
+    situations = Situations(machine, frames, accrual, known_gates) if met is None else met.situations
+    found = Exploration(machine, frames, situations)
+    if begin is None:
+        frame, codes = frames.first()
+        begin = np.array([frame], np.int32), codes
+    none = np.full(len(begin[0]), -1, np.int32)
+    letters = np.full(len(none), b"", "S1") if histories else None
+    waiting = {(0, 0): [_Chunk(*begin, none, none, letters)]}
     suspicious = SUSPICIOUS_PATIENTS
     while waiting:
         patients, steps = min(waiting)
@@ -211,20 +217,13 @@ def _step(
     first[rows[::-1]] = np.arange(len(rows))[::-1]
     for row in present(rows):
         found.first_state.setdefault(row, bucket.start + int(running[first[row]]))
-    many = situations.count[rows]
-    state = np.repeat(np.arange(len(rows)), many)
-    exits = situations.first[rows][state] + np.arange(len(state)) - np.repeat(np.cumsum(many) - many, many)
-    here, at = frames.level[numbers][state], frames.at[numbers][state] + situations.aside[exits]
-    branch = situations.branch[exits]
-    after = codes[state]
-    line = np.arange(len(state))
-    after[line, at] = found.machine.records.apply(situations.change[exits], after[line, at])
-    frames.leave(after, here, branch)
-    following = frames.after(numbers[state], branch)
-    patients = situations.patients[exits]
+    state, exits = every_exit(situations, rows)
+    made = taken(found, bucket, running[state].astype(np.int32), exits, situations.branch[exits])
     if watch is not None:
-        watch(Steps(bucket, running[state].astype(np.int32), exits, branch, patients, here, after, following), frames)
-    _forget(found, part, after, following)
+        watch(made, frames)
+    after, following = made.codes, made.frames
+    forget(found, part, after, following)
+    patients = made.patients
     texts = None if strings is None else np.array(situations.letters, "S")[exits]
     for more in present(patients):
         some = np.flatnonzero(patients == more)
@@ -236,7 +235,27 @@ def _step(
         waiting.setdefault((bucket.patients + more, steps), []).append(chunk)
 
 
-def _forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
+def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
+    """All exits of some situations, one after another: the position in `rows`, and the exit, of each."""
+    many = situations.count[rows]
+    position = np.repeat(np.arange(len(rows)), many)
+    exits = situations.first[rows][position] + np.arange(len(position)) - np.repeat(np.cumsum(many) - many, many)
+    return position, exits
+
+
+def taken(found: Exploration, bucket: Bucket, state: Ints, exits: Ints, branch: Ints) -> Steps:
+    """The steps out of states of one part (by position in the bucket) by exits, each decided as a branch says."""
+    frames, situations = found.frames, found.situations
+    numbers, after = bucket.frames[state], bucket.codes[state]
+    here, at = frames.level[numbers], frames.at[numbers] + situations.aside[exits]
+    line = np.arange(len(state))
+    after[line, at] = found.machine.records.apply(situations.change[exits], after[line, at])
+    frames.leave(after, here, branch)
+    following = frames.after(numbers, branch)
+    return Steps(bucket, state, exits, branch, situations.patients[exits], here, after, following)
+
+
+def forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
     """Drop what nothing can read any more: all but the levels' status at an end, much of it when a part begins."""
     ended = np.flatnonzero(found.frames.ended[frames] != 0)
     if len(ended):
