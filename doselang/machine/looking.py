@@ -60,6 +60,25 @@ def decide_all(
     return numbers, outcomes
 
 
+def may_ask(machine: Machine, part: PartMachine, view: View, begun: Ints) -> Bools:
+    """Whether a line that asks an adviser of all levels may act at the look in each row; nobody is asked.
+
+    It may where all is true that can be told without. Where no such line may act, the others decide by themselves.
+    """
+    advised = [i for i, line in enumerate(part.lines) if line.advised]
+    found = np.zeros(len(view), np.bool_)
+
+    def observe(question: int, asked: View) -> None:
+        for i in advised:
+            if part.lines[i].question == question:
+                told = [truth(guard, asked) == 1 for guard in part.lines[i].local]
+                found[np.logical_and.reduce(told) if told else slice(None)] = True
+
+    rest = tuple(i for i in range(len(part.lines)) if i not in advised)
+    ask(machine, part, view, begun, np.zeros((len(view), 0), np.int8), rest, observe)
+    return found
+
+
 def _outcomes(
     machine: Machine, part: PartMachine, view: View, begun: Ints, rows: Ints, choice: Ints,
     known: frozenset[int] | None,

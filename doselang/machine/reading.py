@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Layout
 from doselang.protocol.guards import (
@@ -78,6 +78,29 @@ class Line:
     def conjuncts(self) -> tuple[Guard, ...]:
         return conjuncts(self.guard)
 
+    @property
+    def local(self) -> tuple[Guard, ...]:
+        """The conjuncts that no adviser of all levels, and no condition about all of them, is asked for."""
+        return tuple(part for part in self.conjuncts if not _advised(part))
+
+    @property
+    def advised(self) -> bool:
+        """Whether what was seen at any level can matter to it."""
+        return _advised(self.guard) or any(_everywhere(getattr(move, "place", None)) for move in self.moves)
+
+
+def _advised(guard: Guard) -> bool:
+    return any(
+        isinstance(atom, Chance | Recommends)
+        or any(_everywhere(getattr(atom, name, None)) for name in ("place", "other"))
+        for atom in atoms(guard)
+    )
+
+
+def _everywhere(place: Place | None) -> bool:
+    """Whether finding a place takes all levels."""
+    return place is not None and (place.kind == "recommended" or place.where is not None)
+
 
 @frozen
 class Reads:
@@ -97,6 +120,8 @@ class Reads:
     """The counters that matter, each with the number from which on it no longer matters how large it is."""
     everything: bool = False
     """Whether what was seen at any level can matter: an adviser or a condition looks at all of them."""
+    local: Reads | None = None
+    """Then: what is read to tell whether it does; None where it always may."""
     of_closed: tuple[tuple[int, tuple[int, ...]], ...] | None = None
     """By tally: the numbers that it is compared with at a level closed at an earlier look; None: more is read of it."""
     places: tuple[Place, ...] = ()
@@ -293,6 +318,15 @@ class _Collector:
         if any(limit.scope != "level" for limit in limits):
             self.trial.add(-2)
 
+    def reads(self, moves: list[Move]) -> Reads:
+        """What was gathered, of rules with some moves."""
+        by_place = {place: tuple(sorted(columns)) for place, columns in self.columns.items()}
+        order = sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))
+        return Reads(
+            tuple(order), tuple(sorted(self.trial)), tuple(sorted(self.parts)), tuple(sorted(self.standings, key=str)),
+            tuple(sorted(self.verdicts)), _closes_others(moves), tuple(sorted(self.counters.items())),
+        )  # fmt: skip
+
     def limit(self, part: int, limit: Limit) -> None:
         match limit.scope:
             case "level":
@@ -328,26 +362,42 @@ def reads_of(
     rolls = any(one.rolling for one in protocol.parts)
     if protocol.parts[part].rolling:
         seen.rolling(limits)
+    local = _local(protocol, layout, part, lines, silences, limits) if seen.everything else None
     aside = [_Collector(protocol, layout, None, ceilings, aside=old) for old in (False, True)]
     declared = {move.verdict for move in moves if isinstance(move, Declare)}
     for guard, old in _asked_aside(protocol, declared) if for_claims else ():
         for atom in atoms(guard):
             aside[old].atom(atom)
-    by_place = {place: tuple(sorted(columns)) for place, columns in seen.columns.items()}
     exact = rolls or any(one.exact for one in (seen, *aside))
-    reads = Reads(
-        tuple(sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))),
-        tuple(sorted(seen.trial)),
-        tuple(sorted(seen.parts)),
-        tuple(sorted(seen.standings, key=str)),
-        tuple(sorted(seen.verdicts)),
-        _closes_others(moves),
-        tuple(sorted(seen.counters.items())),
-        seen.everything,
-        None if exact else joined(*(one.thresholds for one in (seen, *aside))),
-        tuple({place: None for one in (seen, *aside) for place, columns in one.columns.items() if columns - STATUS}),
+    reads = evolve(
+        seen.reads(moves),
+        everything=seen.everything,
+        local=local,
+        of_closed=None if exact else joined(*(one.thresholds for one in (seen, *aside))),
+        places=tuple({p: None for one in (seen, *aside) for p, columns in one.columns.items() if columns - STATUS}),
     )
     return reads, ceilings
+
+
+def _local(
+    protocol: Protocol, layout: Layout, part: int, lines: tuple[Line, ...],
+    silences: tuple[Silence, ...], limits: tuple[Limit, ...],
+) -> Reads | None:  # fmt: skip
+    """What is read to tell whether a line asks an adviser; None where people decide, or a silence asks one."""
+    asked = [silence.when for silence in silences if silence.when is not None]
+    if protocol.parts[part].rolling or any(line.gate for line in lines) or any(_advised(guard) for guard in asked):
+        return None
+    seen = _Collector(protocol, layout, part, np.zeros(layout.width, np.int32))
+    for guard in [*(guard for line in lines for guard in line.local), *asked]:
+        for atom in atoms(guard):
+            seen.atom(atom)
+    moves = [move for line in lines for move in line.moves if not _everywhere(getattr(move, "place", None))]
+    for move in moves:
+        seen.move(move)
+    for limit in limits:
+        seen.limit(part, limit)
+    seen.follow(moves)
+    return seen.reads(moves)
 
 
 def joined(*found: dict[int, set[int]]) -> tuple[tuple[int, tuple[int, ...]], ...]:

@@ -15,13 +15,14 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, pack
+from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
 from doselang.machine.decisions import Outcome
 from doselang.machine.exits import Accrual, Exit, Row
-from doselang.machine.looking import decide_all
+from doselang.machine.looking import decide_all, may_ask
+from doselang.machine.reading import Reads
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
@@ -33,6 +34,10 @@ BLOCK = 1 << 14
 
 MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
+
+
+ASKED = -1
+"""Stands for the number of a situation of which more must be read, because an adviser may be asked."""
 
 
 @define
@@ -90,23 +95,36 @@ class Situations:
     def of(self, part: int, frames: Ints, codes: Ints) -> Ints:
         """The number of the situation of each state of a part; those that are new are evaluated."""
         compiled = self.machine.parts[part]
-        columns = [frames, *codes.T] if compiled.reads.everything else self._features(compiled, frames, codes)
+        local = compiled.reads.local if compiled.reads.everything else compiled.reads
+        if local is None:
+            return self._numbered(compiled, None, frames, codes)
+        numbers = self._numbered(compiled, local, frames, codes)
+        asked = np.flatnonzero(numbers == ASKED)
+        if len(asked):
+            numbers[asked] = self._numbered(compiled, None, frames[asked], codes[asked])
+        return numbers
+
+    def _numbered(self, part: PartMachine, reads: Reads | None, frames: Ints, codes: Ints) -> Ints:
+        """The number of the situation of each state, told by what is read of it (None: everything).
+
+        ASKED where all that is read does not tell, because an adviser is asked for more.
+        """
+        columns = [frames, *codes.T] if reads is None else self._features(part, reads, frames, codes)
         features = np.ascontiguousarray(np.column_stack(columns), np.int32)
         _, index, inverse = np.unique(pack(features), return_index=True, return_inverse=True)
-        head, known = np.int32(part).tobytes(), self._numbers
+        head, known = np.array([part.number, reads is None], np.int32).tobytes(), self._numbers
         labels = [head + features[row].tobytes() for row in index]
-        before, numbers = len(self.rows), np.empty(len(index), np.int32)
-        for position, label in enumerate(labels):
-            numbers[position] = known.setdefault(label, len(known))
-        if len(known) > before:
-            new = index[numbers >= before]
-            for start in range(0, len(new), BLOCK):
-                self._add(part, frames[new[start : start + BLOCK]], codes[new[start : start + BLOCK]])
-        return numbers[inverse]
+        new = np.array([position for position, label in enumerate(labels) if label not in known], np.int32)
+        for start in range(0, len(new), BLOCK):
+            some = new[start : start + BLOCK]
+            rows = self._evaluated(part, frames[index[some]], codes[index[some]], may_ask=reads is not None)
+            for position, row in zip(some.tolist(), self._add(rows).tolist(), strict=True):
+                known[labels[position]] = row
+        return np.array([known[label] for label in labels], np.int32)[inverse]
 
-    def _features(self, part: PartMachine, frames: Ints, codes: Ints) -> list[Ints]:
-        """Columns of whole numbers, from 0, that hold all that the part's rules read of a state."""
-        reads, records, numbers = part.reads, self.machine.records, self.frames
+    def _features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
+        """Columns of whole numbers, from 0, that hold all that is read of a state."""
+        records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
         columns = [numbers.size[frames], numbers.begun[frames], numbers.sentinel[frames], numbers.silent[frames]]
         columns.append(numbers.mode[frames])
@@ -130,9 +148,9 @@ class Situations:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns
 
-    def _add(self, number: int, frames: Ints, codes: Ints) -> None:
-        """Evaluate new situations: those with the same exits share a row."""
-        part, of_frame = self.machine.parts[number], self.frames
+    def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, *, may_ask: bool) -> Ints:
+        """The row of exits of each of some new situations, ASKED where an adviser may be asked (if `may_ask`)."""
+        of_frame, number = self.frames, part.number
         columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
         kind = np.column_stack([column[frames] for column in columns])
         rows = np.empty(len(frames), np.int32)
@@ -147,15 +165,42 @@ class Situations:
             elif silent:
                 rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
             else:
-                rows[some] = self._shapes(part, size, bool(sentinel), frames[some], codes[some])
-        self.first = _joined(self.first, self._shape_first[rows])
-        self.count = _joined(self.count, self._shape_count[rows])
-        self.rows += [self._shape_rows[shape] for shape in rows.tolist()]
+                told = some
+                if may_ask and part.reads.everything:
+                    asks = self._ask(part, size, bool(sentinel), frames[some], codes[some])
+                    rows[some[asks]], told = ASKED, some[~asks]
+                if len(told):
+                    rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told])
+                if may_ask and part.reads.everything:
+                    open_ones = [row for row in present(rows[told]) if _undecided(self._shape_rows[row])]
+                    rows[told[np.isin(rows[told], open_ones)]] = ASKED
+        return rows
+
+    def _add(self, rows: Ints) -> Ints:
+        """Numbers for new situations with some rows of exits; ASKED for those without."""
+        told = rows != ASKED
+        numbers = np.where(told, len(self.rows) + np.cumsum(told) - 1, ASKED).astype(np.int32)
+        self.first = _joined(self.first, self._shape_first[rows[told]])
+        self.count = _joined(self.count, self._shape_count[rows[told]])
+        self.rows += [self._shape_rows[shape] for shape in rows[told].tolist()]
+        return numbers
+
+    def _ask(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> NDArray[np.bool_]:
+        """Whether after some outcome of the cohort a line that asks an adviser may act."""
+        nodes = self._nodes(part, size, sentinel)
+        view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
+        asks = may_ask(self.machine, part, view, np.repeat(self.frames.begun[frames], len(nodes)))
+        asked: NDArray[np.bool_] = np.any(asks.reshape(len(frames), len(nodes)), axis=1)
+        return asked
+
+    def _nodes(self, part: PartMachine, size: int, sentinel: bool) -> list[tuple[int, ...]]:
+        """The outcomes of a cohort after which there may be a look."""
+        early = self.accrual != "whole-cohort" and bool(part.any_time)
+        return outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
 
     def _shapes(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> Ints:
         """The rows of cohorts of one size, from each of some states."""
-        early = self.accrual != "whole-cohort" and bool(part.any_time)
-        nodes = outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
+        nodes = self._nodes(part, size, sentinel)
         view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
         begun = np.repeat(self.frames.begun[frames], len(nodes))
         numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
@@ -227,6 +272,10 @@ class Situations:
         self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))
         self.size_of_exit = _joined(self.size_of_exit, [size] * len(flat))
         return number
+
+
+def _undecided(row: Row) -> bool:
+    return any(branch.decision.undecided is not None for one in row.exits for branch in one.outcome)
 
 
 def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:
