@@ -13,6 +13,7 @@ from doselang.check.causes import find_causes
 from doselang.check.checking import check
 from doselang.check.facts import Cause
 from doselang.check.probabilities import weighed
+from doselang.diagnostics import trouble
 from doselang.loading import Loaded, load, load_source
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
@@ -22,10 +23,11 @@ from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
-from doselang.simulate.exact import exact, known_gates
+from doselang.simulate.exact import counted, exact, known_gates, limits_as_trouble
 from doselang.simulate.montecarlo import monte_carlo
+from doselang.simulate.polynomials import Polynomial, polynomials
 
-__all__ = ["Loaded", "check", "load", "load_source", "monte_carlo", "simulate"]
+__all__ = ["Loaded", "check", "load", "load_source", "monte_carlo", "polynomials_of", "simulate"]
 
 
 def simulate(
@@ -49,6 +51,23 @@ def simulate(
             one = evolve(one, undecided_causes=_causes(*explored[known], one.scenario))
         told.append(one)
     return tuple(told)
+
+
+def polynomials_of(
+    protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES
+) -> dict[str, Polynomial]:
+    """The probability of each result for any rates, by the result in words.
+
+    Raises Trouble DL903 where people decide, for their chances are not rates, and DL70x as `simulate` does.
+    """
+    asking = [part.part.rules[part.gates[0].rule].name for part in compile_protocol(protocol).parts if part.gates]
+    if asking:
+        raise trouble(
+            "DL903", f'A polynomial in the rates cannot hold what is not a rate: "{asking[0]}" leaves a choice.',
+            help="Simulate with `--dlt`, or with a scenario that has the chances of the choice.",
+        )  # fmt: skip
+    with limits_as_trouble(max_states):
+        return polynomials(counted(protocol, accrual, max_states=max_states))
 
 
 def _causes(

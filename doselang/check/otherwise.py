@@ -67,8 +67,8 @@ def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, S
     state, exits = every_exit(own.situations, own.situations.of(part, numbers, codes))
     branches = np.array([frames.branch(branch) for branch in _decisions(found, part)], np.int32)
     deciding = [not isinstance(branch.decision.answers.next, GoesOn) for branch in frames.branches]
-    each = np.flatnonzero(np.array(deciding, np.bool_)[own.situations.branch[exits]])
-    each = _spread(each, max(1, MOST_STEPS // max(1, len(branches))))
+    open_to = np.flatnonzero(np.array(deciding, np.bool_)[own.situations.branch[exits]])
+    each = _spread(open_to, max(1, MOST_STEPS // max(1, len(branches))))
     which, branch = np.repeat(each, len(branches)), np.tile(branches, len(each))
     pending = (found.machine.records.tally(-2)[codes].sum(axis=1) > 0)[state[which]]
     possible = _possible(own, numbers[state[which]], pending, branch)

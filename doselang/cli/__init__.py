@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ import click
 from doselang import __version__
 from doselang.cli.output import impatient, say_trouble
 from doselang.diagnostics import Diagnostic, Trouble
+
+# One thread for matrix products, which are small here: more threads wait for each other, longer than they save.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {
     "check": ("checking", "Show every gap and conflict, each with the shortest trial that runs into it."),

@@ -28,19 +28,21 @@ def pooled(rates: Floats, weights: Floats) -> Floats:
     Source: Robertson, Wright, Dykstra, Order Restricted Statistical Inference, 1988, section 1.4.
     """
     levels = rates.shape[1]
-    weight = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(weights, 1)], 1)
-    sums = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(weights * rates, 1)], 1)
-    best = np.full(rates.shape, -np.inf)
+    there = np.ascontiguousarray((weights > 0).T)
+    # by level, so that what is worked out for all rows stands together
+    weight, sums = np.zeros((levels + 1, len(rates))), np.zeros((levels + 1, len(rates)))
+    np.cumsum(weights.T, 0, out=weight[1:])
+    np.cumsum((weights * rates).T, 0, out=sums[1:])
+    best = np.full((levels, len(rates)), -np.inf)
     for s in range(levels):
+        # A block that ends, or begins, with a level of no weight has the mean of the block without it.
         least = np.full(len(rates), np.inf)
         for t in range(levels - 1, s - 1, -1):
-            whole = weight[:, t + 1] - weight[:, s]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                mean = (sums[:, t + 1] - sums[:, s]) / whole
-            # Blocks that end, or begin, with a level of no weight are those of their neighbours.
-            least = np.where((weights[:, t] > 0) & (whole > 0), np.minimum(least, mean), least)
-            best[:, t] = np.where(weights[:, s] > 0, np.maximum(best[:, t], least), best[:, t])
-    return np.where(weights > 0, best, np.nan)
+            with np.errstate(invalid="ignore"):
+                mean = (sums[t + 1] - sums[s]) / (weight[t + 1] - weight[s])
+            np.fmin(least, mean, out=least)  # a block without weight has no mean
+            np.maximum(best[t], least, out=best[t])
+    return np.where(there, best, np.nan).T
 
 
 @frozen

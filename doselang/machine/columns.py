@@ -344,6 +344,8 @@ def _open(guard: HasStatus, view: View) -> Truth:
 def _standing(guard: Standing, view: View) -> Bools:
     higher, level = guard.direction == "higher", np.arange(view.levels)
     relations = view.setting.relations
+    if guard.standing == "exists" and guard.axis < 0:
+        return _any((relations.above if higher else relations.above.T) & relations.ordinary)[view.here]
     next_to = relations.step(1 if higher else -1, guard.axis)[view.here]
     if guard.axis >= 0:
         side = level == next_to[:, None]

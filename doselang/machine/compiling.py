@@ -8,7 +8,7 @@ from attrs import define, evolve, field, frozen
 from doselang.machine.advising import advisers_of
 from doselang.machine.arrays import NDArray
 from doselang.machine.forgetting import apart_from, folding_of
-from doselang.machine.reading import Line, Reads, parts_after, question_of, reads_of
+from doselang.machine.reading import UNLIMITED, Line, Reads, parts_after, question_of, reads_of
 from doselang.machine.records import Fading, Folding, Ints, Layout, Records
 from doselang.machine.relations import Relations
 from doselang.machine.setting import Setting
@@ -135,8 +135,11 @@ def _shared(guard: Guard, known: dict[Guard, Guard]) -> Guard:
     return known.setdefault(guard, guard)
 
 
-def compile_protocol(protocol: Protocol, *, for_claims: bool = False) -> Machine:
-    """The machine of a protocol; `for_claims` keeps in its states what the claims and definitions read, too."""
+def compile_protocol(protocol: Protocol, *, for_claims: bool = False, tallies: bool = False) -> Machine:
+    """The machine of a protocol; `for_claims` keeps in its states what the claims and definitions read, too.
+
+    `tallies` keeps the patients and toxicities of every part, whether or not anything reads them.
+    """
     known: dict[Guard, Guard] = {}
     layout = Layout(len(protocol.toxicities), len(protocol.parts))
     everywhere = [(p, limit) for p, part in enumerate(protocol.parts) for limit in part.limits]
@@ -152,6 +155,8 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False) -> Machine
         any_time = tuple(i for i, line in enumerate(lines) if part.rules[line.rule].at_any_time)
         asked = (tuple(s for _, s in silences), tuple(limit for _, limit in limits))
         reads, ceilings = reads_of(protocol, layout, number, lines, *asked, for_claims=for_claims)
+        if tallies:
+            ceilings[layout.part_n(0) : layout.pending] = UNLIMITED
         read.append(ceilings)
         fills = any(isinstance(move, Enrol | Begin) and move.total is not None for x in lines for move in x.moves)
         parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time, fills))

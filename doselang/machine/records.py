@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from doselang.machine.arrays import NDArray
 
-Ints = NDArray[np.signedinteger[Any]]
+Ints = NDArray[np.integer[Any]]
 """Whole numbers of any width."""
 
 CLOSED, FIRST_SIZE, ADDED_SIZE, FIRST_N = 0, 1, 2, 3

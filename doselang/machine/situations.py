@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, pack, present
+from doselang.machine.arrays import NDArray, distinct, pack, present
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
@@ -109,11 +109,11 @@ class Situations:
 
         ASKED where all that is read does not tell, because an adviser is asked for more.
         """
-        columns = [frames, *codes.T] if reads is None else self._features(part, reads, frames, codes)
-        features = np.ascontiguousarray(np.column_stack(columns), np.int32)
-        _, index, inverse = np.unique(pack(features), return_index=True, return_inverse=True)
+        columns = [frames, *codes.T] if reads is None else self.features(part, reads, frames, codes)
+        index, inverse = distinct(columns)
         head, known = np.array([part.number, reads is None], np.int32).tobytes(), self._numbers
-        labels = [head + features[row].tobytes() for row in index]
+        features = np.column_stack([column[index] for column in columns]).astype(np.int32)
+        labels = [head + row.tobytes() for row in features]
         new = np.array([position for position, label in enumerate(labels) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
@@ -122,7 +122,7 @@ class Situations:
                 known[labels[position]] = row
         return np.array([known[label] for label in labels], np.int32)[inverse]
 
-    def _features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
+    def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
         """Columns of whole numbers, from 0, that hold all that is read of a state."""
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
@@ -358,15 +358,20 @@ def _ways(node: tuple[int, ...], before: dict[tuple[int, ...], Ways], more: int)
         return None
     orders, letters = 0.0, ""
     for source in sources:
-        ways, way = _complete(tuple(a - b for a, b in zip(node, source, strict=True)))
+        ways, way = _in_order(tuple(a - b for a, b in zip(node, source, strict=True)))
         orders += before[source][0] * ways
         path = before[source][1] + way
         letters = path if not letters else min(letters, path)
     return orders, letters
 
 
+def orders_of(counts: tuple[int, ...]) -> float:
+    """In how many orders patients can bring some outcomes: the multinomial coefficient."""
+    return _in_order(counts)[0]
+
+
 @cache
-def _complete(counts: tuple[int, ...]) -> tuple[float, str]:
+def _in_order(counts: tuple[int, ...]) -> tuple[float, str]:
     """In how many orders patients can bring some outcomes (the multinomial coefficient), and the first of them."""
     ways, left = 1, sum(counts)
     for count in counts:

@@ -47,12 +47,13 @@ def severity_counts(diagnostics: Iterable[Diagnostic]) -> dict[str, int]:
     return {severity: counts[severity] for severity in SEVERITIES}
 
 
-def write_json(record: object) -> str:
+def write_json(record: object, *, compact: bool = False) -> str:
     """A record as the one JSON text of a command: keys in the record's order, no NaN, a line end at the end.
 
-    Raises ValueError for a number that JSON has no word for, which would be a fault in doselang.
+    `compact` leaves out the line breaks and indents, which make large records slow to write and to read. Raises
+    ValueError for a number that JSON has no word for, which would be a fault in doselang.
     """
-    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=None if compact else 2) + "\n"
 
 
 def render_json(diagnostics: Iterable[Diagnostic], source: Source) -> str:

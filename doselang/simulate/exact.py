@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from attrs import define, field
 
 from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.counting import count_ends
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, TooManyStates, explore
 from doselang.machine.notation import Group, history_from
@@ -18,11 +19,18 @@ from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.courses import courses
+from doselang.simulate.parametric import Parametric
 from doselang.simulate.scenarios import checked
-from doselang.simulate.totals import Results, Totals, characteristics
+from doselang.simulate.totals import Results, Sums, characteristics
 
 BLOCK = 1 << 20
 """So many numbers a block of scenarios may take in one array: with more, the processor waits for memory."""
+
+MANY_SCENARIOS = 64
+"""From so many scenarios on it pays to keep all tallies, if that makes at most FEW_STATES."""
+FEW_STATES = 100_000
+KEPT_STATES = 1_000_000
+"""So many states are kept with their steps; of more only the ends are counted, where that is possible."""
 
 Gates = frozenset[tuple[int, int]]
 """Gates, each a part and its number there."""
@@ -44,9 +52,45 @@ def exact(
         by_gates.setdefault(known_gates(machine, checked(protocol, scenario)), []).append(number)
     found: dict[int, Characteristics] = {}
     for known, numbers in by_gates.items():
-        explored = prepare(machine, accrual, known, max_states=max_states)
-        found.update(zip(numbers, explored.characterise([scenarios[number] for number in numbers]), strict=True))
+        some = [scenarios[number] for number in numbers]
+        with limits_as_trouble(max_states):
+            engine = _engine(machine, some, accrual, known, max_states)
+        found.update(zip(numbers, engine.characterise(some), strict=True))
     return tuple(found[number] for number in range(len(scenarios)))
+
+
+def _engine(
+    machine: Machine, scenarios: Sequence[Scenario], accrual: Accrual, known: Gates, max_states: int
+) -> Explored | Parametric:
+    """The way to the exact figures that suits their number and the machine.
+
+    Few scenarios: probabilities carried over the steps of the explored machine. Many scenarios, or more states than
+    should be kept: counted ends, where nobody is asked and no patient's course is followed.
+    """
+    protocol = machine.protocol
+    if any(part.gates for part in machine.parts) or (
+        protocol.course is not None and any(scenario.hazards is not None for scenario in scenarios)
+    ):
+        return _explored(machine, accrual, known, max_states)
+    if len(scenarios) >= MANY_SCENARIOS:
+        with suppress(TooManyStates, OverflowError):
+            return counted(protocol, accrual, max_states=min(FEW_STATES, max_states))
+    try:
+        return _explored(machine, accrual, known, min(KEPT_STATES, max_states))
+    except TooManyStates:
+        if max_states <= KEPT_STATES:
+            raise
+    return counted(protocol, accrual, max_states=max_states)
+
+
+def counted(protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES) -> Parametric:
+    """The ends of a protocol counted, for any rates. Raises as `count_ends`."""
+    machine = compile_protocol(protocol, tallies=True)
+    return Parametric(count_ends(machine, accrual, max_states=max_states), accrual)
+
+
+def _explored(machine: Machine, accrual: Accrual, known: Gates | None, max_states: int) -> Explored:
+    return Explored(accrual, flow_of(explore(machine, accrual, max_states=max_states, known_gates=known)))
 
 
 def known_gates(machine: Machine, scenario: Scenario) -> Gates:
@@ -98,7 +142,7 @@ def prepare(
 ) -> Explored:
     """The machine explored, for any number of scenarios that give the chances of the same gates."""
     with limits_as_trouble(max_states):
-        return Explored(accrual, flow_of(explore(machine, accrual, max_states=max_states, known_gates=known)))
+        return _explored(machine, accrual, known, max_states)
 
 
 @define
@@ -142,12 +186,14 @@ class Explored:
         for start in range(0, len(scenarios), block):
             some = scenarios[start : start + block]
             chance = kinds.chance(*scenario_arrays(machine, some, kinds.options))
-            for k, (scenario, totals) in enumerate(zip(some, self.totals(chance), strict=True)):
+            weights, sums = self.sums(chance)
+            for k, scenario in enumerate(some):
                 course = courses(machine.protocol, self.flow, chance[:, k : k + 1], scenario)
+                totals = sums.totals(k, _Histories(self, weights[:, k], chance[:, k]))
                 yield characteristics(self.results, scenario, self.accrual, "exact", totals, courses=course)
 
-    def totals(self, chance: Floats) -> Iterator[Totals]:
-        """The sums under each of K scenarios, given the chance of each kind of step, [kinds, K]."""
+    def sums(self, chance: Floats) -> tuple[Floats, Sums]:
+        """The probability of each state, and the sums, under K scenarios, given the chance of each kind of step."""
         flow, kinds = self.flow, self.flow.kinds
         weights = carry(flow, chance)
         taken = np.add.reduceat(weights[flow.source[self.by_kind]], self.kind_starts, axis=0) * chance
@@ -159,11 +205,7 @@ class Explored:
         leaving = weights[flow.source[self.leaving]] * chance[flow.kind[self.leaving]]
         sizes = np.add.reduceat(leaving, self.size_starts, axis=0)
         ends = np.add.reduceat(weights[self.ends], self.end_starts, axis=0)
-        for k in range(chance.shape[1]):
-            yield Totals(
-                _positive(self.end_frames, ends[:, k]), _positive(self.sizes, sizes[:, k]),
-                patients[:, :, k], dlts[:, :, k], _Histories(self, weights[:, k], chance[:, k]),
-            )  # fmt: skip
+        return weights, Sums(self.end_frames, ends, self.sizes, sizes, patients, dlts)
 
 
 def _grouped(labels: Ints) -> tuple[Ints, Ints, list[int]]:
@@ -173,10 +215,6 @@ def _grouped(labels: Ints) -> tuple[Ints, Ints, list[int]]:
     order = np.argsort(labels.astype(np.uint16) if small else labels, kind="stable").astype(np.int32)
     found, starts = np.unique(labels[order], return_index=True)
     return order, starts.astype(np.int32), found.tolist()
-
-
-def _positive(labels: list[int], probabilities: Floats) -> dict[int, float]:
-    return {label: p for label, p in zip(labels, probabilities.tolist(), strict=True) if p > 0}
 
 
 @define

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from attrs import define, evolve, field, frozen
@@ -28,14 +28,20 @@ from doselang.simulate.totals import Results, Totals, characteristics
 
 Counts = NDArray[np.int64]
 
+MOST_TRIALS = 100_000_000
+
 BATCH = 1 << 18
 """So many trials are under way at once, however many are asked for: each may be in a state of its own."""
 
 
 def monte_carlo(
-    protocol: Protocol, scenarios: Sequence[Scenario], accrual: Accrual = "one-at-a-time", *, trials: int, seed: int
-) -> tuple[Characteristics, ...]:
+    protocol: Protocol, scenarios: Sequence[Scenario], accrual: Accrual = "one-at-a-time", *, trials: int, seed: int,
+    error: float | None = None, most_trials: int = MOST_TRIALS,
+) -> tuple[Characteristics, ...]:  # fmt: skip
     """The operating characteristics under each scenario, from `trials` simulated trials each, with standard errors.
+
+    With `error` trials are added until no probability of a result has a larger standard error, or there are
+    `most_trials`.
 
     The machine is followed only where trials go, so that it may be of any size, or without end: a trial with
     MAX_PATIENTS patients is given up, and counted as undecided. The same seed, scenarios and version of numpy give
@@ -53,10 +59,18 @@ def monte_carlo(
         known = known_gates(machine, checked(protocol, scenario))
         simulator = by_gates.setdefault(known, Simulator(Situations(machine, Frames(machine), accrual, known)))
         with limits_as_trouble():
-            sums = simulator.run(scenario, trials, default_rng(stream))
-        totals = simulator.totals(sums, trials)
-        made = characteristics(simulator.results, scenario, accrual, "montecarlo", totals, trials=trials, seed=seed)
-        found.append(_with_errors(made, sums.spread(trials), trials))
+            sums, number = simulator.sums(), 0
+            generator, wanted = default_rng(stream), trials
+            while number < wanted:
+                simulator.run(scenario, wanted - number, generator, sums)
+                number = wanted
+                made = characteristics(
+                    simulator.results, scenario, accrual, "montecarlo", simulator.totals(sums, number),
+                    trials=number, seed=seed,
+                )  # fmt: skip
+                if error is not None:
+                    wanted = min(most_trials, max(number, _needed(made, error)))
+        found.append(_with_errors(made, sums.spread(number), number))
     return tuple(found)
 
 
@@ -152,14 +166,20 @@ class Simulator:
     def machine(self) -> Machine:
         return self.situations.machine
 
-    def run(self, scenario: Scenario, trials: int, generator: Generator) -> Sums:
-        """Simulate a number of trials."""
-        columns = Columns(self.machine.levels, len(self.machine.parts))
-        counts = np.zeros((columns.parts, columns.levels), np.int64)
-        sums = Sums(counts, counts.copy(), np.zeros(columns.width), np.zeros(columns.width))
+    @property
+    def columns(self) -> Columns:
+        return Columns(self.machine.levels, len(self.machine.parts))
+
+    def sums(self) -> Sums:
+        """Sums over no trials yet."""
+        counts, nothing = np.zeros((self.columns.parts, self.columns.levels), np.int64), np.zeros(self.columns.width)
+        return Sums(counts, counts.copy(), nothing, nothing.copy())
+
+    def run(self, scenario: Scenario, trials: int, generator: Generator, sums: Sums) -> None:
+        """Simulate a number of trials, and add them to the sums."""
         for begun in range(0, trials, BATCH):
-            _Batch(self.situations, self.results, scenario, generator, columns, sums).run(min(BATCH, trials - begun))
-        return sums
+            batch = _Batch(self.situations, self.results, scenario, generator, self.columns, sums)
+            batch.run(min(BATCH, trials - begun))
 
     def totals(self, sums: Sums, trials: int) -> Totals:
         """The sums as shares of all trials."""
@@ -314,6 +334,12 @@ def _merged(chunks: list[Lanes]) -> Lanes:
             sums = np.add.reduceat(getattr(lanes, name)[order] * weight[:, None], starts, axis=0)
             setattr(merged, name, sums / merged.trials[:, None])
     return merged
+
+
+def _needed(made: Characteristics, error: float) -> int:
+    """How many trials a standard error takes, by what was found so far: one in a thousand more."""
+    found = (*made.mtd, made.no_mtd, made.undecided, *made.other_verdicts.values())
+    return ceil(1.001 * max(p * (1 - p) for p in found) / error**2)
 
 
 def _with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:

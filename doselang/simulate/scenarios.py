@@ -155,8 +155,8 @@ def _rate(cell: str, where: str, *, decimal_comma: bool = False) -> float:
     if found is None:
         what = f"is `{shorten(cell, 40)}`, which is not a number" if cell.strip() else "is missing"
         raise trouble("DL903", f"{_begin(where)} {what}.", help="Write a rate such as `10%` or `0.1`.")
-    number, percent = Fraction(found[1]), bool(found[2])
-    value = number / 100 if percent else number
+    percent = bool(found[2])
+    value = Fraction(found[1]) / 100 if percent else float(found[1])  # each as near as floating point can be
     if not 0 <= value <= 1:
         bounds = "from 0% to 100%" if percent else "from 0 to 1"
         help = f"If you mean a percentage, write `{found[1]}%`." if not percent and 1 < value <= 100 else None

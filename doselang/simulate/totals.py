@@ -94,6 +94,33 @@ class Totals:
     unbounded: float = 0.0
 
 
+@frozen(eq=False)
+class Sums:
+    """The sums under K scenarios: as `Totals`, with one column a scenario, and what the rows are in lists beside.
+
+    `ends` [frames, K] and `sizes` [sizes, K] are probabilities, `patients` and `dlts` [parts, levels, K] expected
+    numbers.
+    """
+
+    end_frames: list[int]
+    ends: Floats
+    size_labels: list[int]
+    sizes: Floats
+    patients: Floats
+    dlts: Floats
+
+    def totals(self, k: int, history: History) -> Totals:
+        """The sums under one of the scenarios."""
+        return Totals(
+            _positive(self.end_frames, self.ends[:, k]), _positive(self.size_labels, self.sizes[:, k]),
+            self.patients[:, :, k], self.dlts[:, :, k], history,
+        )  # fmt: skip
+
+
+def _positive(labels: list[int], probabilities: Floats) -> dict[int, float]:
+    return {label: p for label, p in zip(labels, probabilities.tolist(), strict=True) if p > 0}
+
+
 def characteristics(
     results: Results, scenario: Scenario, accrual: Accrual, method: Method, totals: Totals, **more: Any
 ) -> Characteristics:

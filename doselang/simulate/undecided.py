@@ -13,8 +13,8 @@ from doselang.protocol.model import Limit
 from doselang.resolve.names import listing
 from doselang.simulate.characteristics import UndecidedCause
 
-History = Callable[[Sequence[int]], tuple[Group, ...]]
-"""The shortest history of positive probability that ends in one of some frames."""
+History = Callable[[Sequence[int]], tuple[Group, ...] | None]
+"""The shortest history of positive probability that ends in one of some frames; None where histories are not kept."""
 
 UNBOUNDED = f"the trial goes on beyond {MAX_PATIENTS:,} patients: it cannot be bounded"
 
@@ -27,12 +27,11 @@ def undecided_causes(frames: Frames, ends: Mapping[int, float], history: History
     causes: dict[str, list[int]] = {}
     for number in ends:
         causes.setdefault(cause_of(frames, frames.frames[number]), []).append(number)
-    found = [
-        UndecidedCause(
-            cause, write_history(history(numbers), frames.machine.protocol), min(sum(ends[n] for n in numbers), 1.0)
-        )
-        for cause, numbers in causes.items()
-    ]
+    found = []
+    for cause, numbers in causes.items():
+        shortest = history(numbers)
+        written = None if shortest is None else write_history(shortest, frames.machine.protocol)
+        found.append(UndecidedCause(cause, written, min(sum(ends[n] for n in numbers), 1.0)))
     return tuple(sorted(found, key=lambda one: (-one.probability, one.cause)))
 
 

@@ -1,0 +1,97 @@
+"""What is decided at looks whose cohorts are complete, for many states at once: each kind of look is decided once."""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import define, field
+
+from doselang.machine.arrays import distinct
+from doselang.machine.columns import View
+from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.looking import decide_all, may_ask
+from doselang.machine.records import Ints
+from doselang.machine.situations import ASKED, Situations
+from doselang.machine.states import view_of
+from doselang.protocol.guards import Rate, SentinelHas, Tally, atoms
+
+BLOCK = 1 << 15
+"""So many looks are decided by advisers at once."""
+
+
+def decided_when_complete(part: PartMachine) -> bool:
+    """Whether the looks of a part depend on nothing but the levels and the frame, once a cohort is complete.
+
+    Not where the part is rolling, has rules that act before, asks people, or reads the tallies of the cohort alone.
+    """
+    guards = [line.guard for line in part.lines] + [s.when for _, s in part.silences if s.when is not None]
+    return not (
+        part.part.rolling or part.any_time or part.gates or part.part.sentinel
+        or any(_of_cohort(atom) for guard in guards for atom in atoms(guard))
+    )  # fmt: skip
+
+
+def _of_cohort(atom: object) -> bool:
+    return isinstance(atom, SentinelHas) or (isinstance(atom, Tally | Rate) and atom.scope == "cohort")
+
+
+@define
+class Rulings:
+    """The looks decided so far."""
+
+    situations: Situations
+    _known: dict[bytes, int] = field(factory=dict)
+
+    @property
+    def machine(self) -> Machine:
+        return self.situations.machine
+
+    def of(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
+        """The number of the branch that each look of a part takes; `codes` are those after the outcomes."""
+        reads = part.reads.local if part.reads.everything else part.reads
+        if reads is None:
+            return self._asked(part, frames, codes)
+        columns = self.situations.features(part, reads, frames, codes)
+        index, inverse = distinct(columns)
+        head = part.number.to_bytes(4)
+        features = np.column_stack([column[index] for column in columns]).astype(np.int32)
+        labels = [head + row.tobytes() for row in features]
+        new = [position for position, label in enumerate(labels) if label not in self._known]
+        if new:
+            rows = index[new]
+            found = self._decided(part, frames[rows], codes[rows])
+            self._known.update(zip([labels[n] for n in new], found.tolist(), strict=True))
+        branches = np.array([self._known[label] for label in labels], np.int32)[inverse]
+        asked = np.flatnonzero(branches == ASKED)
+        if len(asked):
+            branches[asked] = self._asked(part, frames[asked], codes[asked])
+        return branches
+
+    def _decided(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
+        """What is decided at looks of which all is known that local conditions read; ASKED where an adviser may be."""
+        told = np.ones(len(frames), np.bool_)
+        if part.reads.everything:
+            told = ~may_ask(self.machine, part, self._view(part, frames, codes), self._begun(frames))
+        branches = np.full(len(frames), ASKED, np.int32)
+        rows = np.flatnonzero(told)
+        if len(rows):
+            branches[rows] = self._asked(part, frames[rows], codes[rows])
+        return branches
+
+    def _asked(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
+        """What is decided at each look, advisers asked."""
+        branches = np.empty(len(frames), np.int32)
+        for start in range(0, len(frames), BLOCK):
+            some = slice(start, start + BLOCK)
+            view = self._view(part, frames[some], codes[some])
+            numbers, outcomes = decide_all(self.machine, part, view, self._begun(frames[some]))
+            own = np.array([self.situations.frames.branch(outcome[0]) for outcome in outcomes], np.int32)
+            branches[some] = own[numbers]
+        return branches
+
+    def _view(self, part: PartMachine, frames: Ints, codes: Ints) -> View:
+        view = view_of(self.situations.frames, part.number, frames, codes.astype(np.int32))
+        view.complete = np.ones(len(frames), np.bool_)
+        return view
+
+    def _begun(self, frames: Ints) -> Ints:
+        return self.situations.frames.begun[frames]
