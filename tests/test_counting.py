@@ -181,14 +181,14 @@ EVERY = [[*codes, 0] for codes in product(range(3), repeat=4)]
 
 
 def test_states_whose_hashes_agree_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
     twice = states([0, 1] * len(EVERY), [codes for codes in EVERY for _ in (0, 1)], [1.0] * (2 * len(EVERY)))
     found = merged([twice, twice])
     assert len(found) == len(twice) and set(found.orders.tolist()) == {2.0}
 
 
 def test_a_hash_that_is_trusted_would_put_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
     monkeypatch.setattr(merging, "_differs", lambda states: np.arange(len(states)) == 0)
     assert len(merged([states([0] * len(EVERY), EVERY, [1.0] * len(EVERY))])) == 1
 

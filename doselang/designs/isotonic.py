@@ -27,22 +27,30 @@ def pooled(rates: Floats, weights: Floats) -> Floats:
 
     Source: Robertson, Wright, Dykstra, Order Restricted Statistical Inference, 1988, section 1.4.
     """
-    levels = rates.shape[1]
-    there = np.ascontiguousarray((weights > 0).T)
-    # by level, so that what is worked out for all rows stands together
-    weight, sums = np.zeros((levels + 1, len(rates))), np.zeros((levels + 1, len(rates)))
-    np.cumsum(weights.T, 0, out=weight[1:])
-    np.cumsum((weights * rates).T, 0, out=sums[1:])
-    best = np.full((levels, len(rates)), -np.inf)
-    for s in range(levels):
-        # A block that ends, or begins, with a level of no weight has the mean of the block without it.
-        least = np.full(len(rates), np.inf)
-        for t in range(levels - 1, s - 1, -1):
-            with np.errstate(invalid="ignore"):
-                mean = (sums[t + 1] - sums[s]) / (weight[t + 1] - weight[s])
-            np.fmin(least, mean, out=least)  # a block without weight has no mean
-            np.maximum(best[t], least, out=best[t])
-    return np.where(there, best, np.nan).T
+    return pooled_by_level(np.ascontiguousarray(rates.T), np.ascontiguousarray(weights.T)).T
+
+
+def pooled_by_level(rates: Floats, weights: Floats) -> Floats:
+    """As `pooled`, of arrays [levels, rows]: what is worked out for all rows stands together."""
+    levels, rows = rates.shape
+    weight, sums = np.zeros((levels + 1, rows)), np.zeros((levels + 1, rows))
+    for level in range(levels):
+        np.add(weight[level], weights[level], out=weight[level + 1])
+        np.add(sums[level], weights[level] * rates[level], out=sums[level + 1])
+    best = np.full((levels, rows), -np.inf)
+    mean, whole = np.empty(rows), np.empty(rows)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for s in range(levels):
+            # A block that ends, or begins, with a level of no weight has the mean of the block without it.
+            least = np.full(rows, np.inf)
+            for t in range(levels - 1, s - 1, -1):
+                np.subtract(weight[t + 1], weight[s], out=whole)
+                np.subtract(sums[t + 1], sums[s], out=mean)
+                np.divide(mean, whole, out=mean)
+                np.fmin(least, mean, out=least)  # a block without weight has no mean
+                np.maximum(best[t], least, out=best[t])
+    best[weights == 0] = np.nan
+    return best
 
 
 @frozen
@@ -59,15 +67,17 @@ class Isotonic:
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """A level for each row, -1 where no level was tried and is open."""
-        admitted = tried & ~closed & (evaluable > 0)
+        admitted = np.ascontiguousarray((tried & ~closed & (evaluable > 0)).T)
         estimate = self._estimate(evaluable, toxic, admitted)
-        target = float(self.target)
+        target, levels = float(self.target), len(admitted)
         gap = np.where(admitted, np.abs(estimate - target), np.inf)
-        nearest = admitted & (gap <= gap.min(1, keepdims=True) + TIED)
-        below = nearest & (estimate < target - TIED)
-        highest = evaluable.shape[1] - 1 - np.argmax(below[:, ::-1], 1)
-        chosen: Ints = np.where(below.any(1), highest, np.where(nearest.any(1), np.argmax(nearest, 1), -1))
-        return chosen.astype(np.int32)
+        least = gap.min(0) + TIED
+        lowest, highest = np.full(len(here), -1, np.int32), np.full(len(here), -1, np.int32)
+        for level in range(levels):
+            nearest = admitted[level] & (gap[level] <= least)
+            np.copyto(lowest, level, where=nearest & (lowest < 0))
+            np.copyto(highest, level, where=nearest & (estimate[level] < target - TIED))
+        return np.where(highest >= 0, highest, lowest).astype(np.int32)
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
         """Isotonic regression has no posterior: always a MethodError."""
@@ -77,9 +87,12 @@ class Isotonic:
 
     def estimates(self, evaluable: Ints, toxic: Ints) -> Floats:
         """The isotonic estimates over all levels with an evaluable patient; not a number at the others."""
-        return self._estimate(evaluable, toxic, evaluable > 0)
+        return self._estimate(evaluable, toxic, (evaluable > 0).T).T
 
     def _estimate(self, evaluable: Ints, toxic: Ints, admitted: Bools) -> Floats:
-        a, b = toxic + SHRINK, evaluable - toxic + SHRINK
-        weights = (a + b) ** 2 * (a + b + 1) / (a * b)
-        return pooled(a / (a + b), np.where(admitted, weights, 0.0))
+        """The estimates [levels, rows] at the admitted levels [levels, rows], of tallies [rows, levels]."""
+        a = np.ascontiguousarray(toxic.T, np.float64) + SHRINK
+        b = np.ascontiguousarray(evaluable.T, np.float64) + 2 * SHRINK - a
+        both = a + b
+        weights = both * both * (both + 1) / (a * b)
+        return pooled_by_level(a / both, np.where(admitted, weights, 0.0))

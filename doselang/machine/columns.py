@@ -89,10 +89,13 @@ class View:
 
     def take(self, rows: AnyType) -> View:
         """A copy of some of the rows."""
-        columns: dict[str, AnyType] = {
-            name: None if (column := getattr(self, name)) is None else column[rows].copy() for name in _ROW_COLUMNS
-        }
-        return View(self.setting, part=self.part, **columns)
+        found: dict[str, AnyType] = {}
+        for name in _ROW_COLUMNS:
+            column = getattr(self, name)
+            if column is not None:
+                column = column[rows].copy() if isinstance(rows, slice) else column.take(rows, axis=0)
+            found[name] = column
+        return View(self.setting, part=self.part, **found)
 
     @property
     def records(self) -> Records:

@@ -90,15 +90,15 @@ class _Counter:
         """Carry on what waits, fewest patients first, until everything has ended."""
         while self.waiting:
             place = min(self.waiting)
-            states = merged(self.waiting.pop(place))
             patients, steps, look = place
+            states = merged(self.waiting.pop(place), 0 if look == BEGIN else int(self.frames.level[look]))
             self.states += len(states)
             if self.states > self.max_states or patients > MAX_PATIENTS:
                 raise TooManyStates(self.states, patients)
             if len(self.machine.records) >= MOST_CODES:
                 raise OverflowError("the levels of a trial have too many different records")
             for start in range(0, len(states), BLOCK):
-                some = states.take(slice(start, start + BLOCK))
+                some = states.part(start, start + BLOCK)
                 if look != BEGIN:
                     self._decide(some, patients)
                 else:
@@ -165,4 +165,5 @@ class _Counter:
         there = self.waiting.setdefault(place, [])
         there.append(states)
         if sum(map(len, there)) > MERGE_AT * (1 + len(there[0]) // MERGE_AT):
-            self.waiting[place] = [merged([joined(there)])]
+            level = 0 if place[2] == BEGIN else int(self.frames.level[place[2]])
+            self.waiting[place] = [merged(there, level)]

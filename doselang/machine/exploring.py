@@ -187,7 +187,7 @@ def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> t
     if chunks[0].letters is not None:
         letters = np.concatenate([chunk.letters for chunk in chunks])
         order = np.argsort(letters, kind="stable")
-        number, codes, letters = number[order], codes[order], letters[order]
+        number, codes, letters = number[order], codes.take(order, axis=0), letters[order]
         came_from, came_by = came_from[order], came_by[order]
     key = pack(np.column_stack([number, codes]))
     _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
@@ -199,7 +199,7 @@ def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> t
     steps = np.searchsorted(leads_to[by_state], np.arange(len(index)))
     ended = frames.ended[number[index]] != 0
     bucket = Bucket(
-        patients, start, number[index], codes[index], ended, came_from[by_state], came_by[by_state],
+        patients, start, number[index], codes.take(index, axis=0), ended, came_from[by_state], came_by[by_state],
         steps.astype(np.int32),
     )  # fmt: skip
     return bucket, None if letters is None else letters[index]
@@ -211,7 +211,7 @@ def _step(
 ) -> None:  # fmt: skip
     """Every exit of every running state of one part, put into the buckets where they lead."""
     frames, situations = found.frames, found.situations
-    numbers, codes = bucket.frames[running], bucket.codes[running]
+    numbers, codes = bucket.frames[running], bucket.codes.take(running, axis=0)
     rows = situations.of(part, numbers, codes)
     first = np.empty(len(situations.rows), np.int64)
     first[rows[::-1]] = np.arange(len(rows))[::-1]
@@ -246,7 +246,7 @@ def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
 def taken(found: Exploration, bucket: Bucket, state: Ints, exits: Ints, branch: Ints) -> Steps:
     """The steps out of states of one part (by position in the bucket) by exits, each decided as a branch says."""
     frames, situations = found.frames, found.situations
-    numbers, after = bucket.frames[state], bucket.codes[state]
+    numbers, after = bucket.frames[state], bucket.codes.take(state, axis=0)  # much faster than an index
     here, at = frames.level[numbers], frames.at[numbers] + situations.aside[exits]
     line = np.arange(len(state))
     after[line, at] = found.machine.records.apply(situations.change[exits], after[line, at])

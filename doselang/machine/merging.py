@@ -15,6 +15,8 @@ LEVELS_OF_WORD = 4
 """Levels in one word of 64 bits, each a code of 16."""
 MOST_CODES = 1 << 16
 
+_OUTER_BITS = np.uint64(20)
+_INNER = ~np.uint64(0) >> _OUTER_BITS
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
@@ -36,8 +38,13 @@ class Packed:
         """The codes of the levels, [states, levels]: a view of the words, not a copy."""
         return self.words.view(np.uint16)[:, :levels]
 
-    def take(self, rows: Ints | slice) -> Packed:
-        return Packed(self.frames[rows], self.words[rows], self.orders[rows])
+    def take(self, rows: Ints) -> Packed:
+        """Some of the states; `np.take` fetches rows several times faster than an index does."""
+        return Packed(self.frames.take(rows), self.words.take(rows, axis=0), self.orders.take(rows))
+
+    def part(self, start: int, stop: int) -> Packed:
+        """States that stand next to each other: a view, not a copy."""
+        return Packed(self.frames[start:stop], self.words[start:stop], self.orders[start:stop])
 
 
 def packed(frames: Ints, codes: Ints, orders: Floats) -> Packed:
@@ -59,16 +66,20 @@ def joined(chunks: list[Packed]) -> Packed:
     )
 
 
-def merged(chunks: list[Packed]) -> Packed:
-    """Each state once, with the sum of its orders."""
+def merged(chunks: list[Packed], level: int = 0) -> Packed:
+    """Each state once, with the sum of its orders.
+
+    `level` is the one whose codes have changed most lately: it says which states should stand near each other.
+    """
     states = joined(chunks)
     if len(states) < 2:
         return states
-    there, starts = _sorted(states)
-    return Packed(there.frames[starts], there.words[starts], np.add.reduceat(there.orders, starts))
+    there, starts = _sorted(states, level // LEVELS_OF_WORD)
+    orders = np.add.reduceat(there.orders, starts)
+    return Packed(there.frames.take(starts), there.words.take(starts, axis=0), orders)
 
 
-def _sorted(states: Packed) -> tuple[Packed, Ints]:
+def _sorted(states: Packed, inner: int) -> tuple[Packed, Ints]:
     """The states in an order in which equal ones stand together, and where others begin.
 
     The upper bits of a hash are sorted together with the position in the lower ones: sorting plain numbers is several
@@ -78,7 +89,7 @@ def _sorted(states: Packed) -> tuple[Packed, Ints]:
     number = len(states)
     bits = np.uint64(number.bit_length())
     low = (np.uint64(1) << bits) - np.uint64(1)
-    key = (_hashed(states) & ~low) | np.arange(number, dtype=np.uint64)
+    key = (_hashed(states, inner) & ~low) | np.arange(number, dtype=np.uint64)
     key.sort()
     order = (key & low).astype(np.int64)
     key >>= bits
@@ -88,11 +99,10 @@ def _sorted(states: Packed) -> tuple[Packed, Ints]:
     differs = _differs(there)
     mixed = np.flatnonzero(differs & ~new)
     if len(mixed):
-        group = np.cumsum(new) - 1
-        starts = np.append(np.flatnonzero(new), number)
-        for one in np.unique(group[mixed]).tolist():
-            rows = order[starts[one] : starts[one + 1]]
-            order[starts[one] : starts[one + 1]] = rows[np.lexsort((*states.words[rows].T, states.frames[rows]))]
+        group = np.cumsum(new)
+        rows = np.flatnonzero(np.isin(group, group[mixed]))
+        some = order[rows]
+        order[rows] = some[np.lexsort((*states.words[some].T, states.frames[some], group[rows]))]
         there = states.take(order)
         differs = _differs(there)
     return there, np.flatnonzero(differs)
@@ -107,12 +117,23 @@ def _differs(states: Packed) -> NDArray[np.bool_]:
     return differs
 
 
-def _hashed(states: Packed) -> Words:
-    """A hash of each state: of equal ones the same."""
-    key = states.frames.astype(np.uint64) * _MIX[0]
+def _hashed(states: Packed, inner: int) -> Words:
+    """A hash of each state: of equal ones the same.
+
+    The upper bits are those of all words but the inner one, so that states that differ in that one alone stand near
+    each other after sorting, as they do before: what is near is fetched fast.
+    """
+    outer = states.frames.astype(np.uint64) * _MIX[0]
     for word in range(states.words.shape[1]):
-        key ^= states.words[:, word]
-        key *= _MIX[1 + word % 3]
-        key ^= key >> np.uint64(32)
-    mixed: Words = key * _MIX[0]
-    return mixed
+        if word != inner:
+            outer ^= states.words[:, word]
+            outer *= _MIX[1 + word % 3]
+            outer ^= outer >> np.uint64(29)
+    outer *= _MIX[0]
+    outer &= ~_INNER
+    own = states.words[:, inner] * _MIX[1]
+    own ^= own >> np.uint64(32)
+    own *= _MIX[2]
+    own >>= _OUTER_BITS
+    found: Words = outer | own
+    return found

@@ -6,13 +6,13 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.arrays import distinct
-from doselang.machine.columns import View
+from doselang.machine.columns import View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.looking import decide_all, may_ask
 from doselang.machine.records import Ints
 from doselang.machine.situations import ASKED, Situations
 from doselang.machine.states import view_of
-from doselang.protocol.guards import Rate, SentinelHas, Tally, atoms
+from doselang.protocol.guards import Chance, Rate, Recommends, SentinelHas, Tally, atoms
 
 BLOCK = 1 << 15
 """So many looks are decided by advisers at once."""
@@ -32,6 +32,12 @@ def decided_when_complete(part: PartMachine) -> bool:
 
 def _of_cohort(atom: object) -> bool:
     return isinstance(atom, SentinelHas) or (isinstance(atom, Tally | Rate) and atom.scope == "cohort")
+
+
+def _all_of_advice(part: PartMachine) -> bool:
+    """Whether the advisers of a part matter by what they say alone, and not before levels are closed."""
+    everywhere = any(place.where is not None for place, _ in part.reads.columns)
+    return not everywhere and not any(line.advised and line.question == 1 for line in part.lines)
 
 
 @define
@@ -62,9 +68,31 @@ class Rulings:
             self._known.update(zip([labels[n] for n in new], found.tolist(), strict=True))
         branches = np.array([self._known[label] for label in labels], np.int32)[inverse]
         asked = np.flatnonzero(branches == ASKED)
-        if len(asked):
-            branches[asked] = self._asked(part, frames[asked], codes[asked])
+        for start in range(0, len(asked), BLOCK):
+            some = asked[start : start + BLOCK]
+            branches[some] = self._advised(part, inverse[some], frames[some], codes[some])
         return branches
+
+    def _advised(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
+        """What is decided at looks where advisers may be asked; `kinds` are equal where all that is local is.
+
+        Looks of one kind close the same levels, if no adviser is asked about that. Then those of one kind at which the
+        advisers say the same decide the same.
+        """
+        if not _all_of_advice(part):
+            return self._asked(part, frames, codes)
+        _, first, which = np.unique(kinds, return_index=True, return_inverse=True)
+        closing = self._asked(part, frames[first], codes[first])[which]
+        view = self._view(part, frames, codes)
+        self.situations.frames.close(view.codes, view.here, closing)
+        columns: list[Ints] = [which]
+        for place, read in part.reads.columns:
+            if place.kind == "recommended":
+                columns += self.situations.at_place(part, place, read, view)
+        asked = dict.fromkeys(atom for line in part.lines for atom in atoms(line.guard))
+        columns += [truth(atom, view) for atom in asked if isinstance(atom, Chance | Recommends)]
+        index, inverse = distinct(columns)
+        return self._asked(part, frames[index], codes[index])[inverse]
 
     def _decided(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
         """What is decided at looks of which all is known that local conditions read; ASKED where an adviser may be."""

@@ -133,12 +133,7 @@ class Situations:
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
             columns += [view.here, numbers.at[frames], several, *(pending > 0).astype(np.int32).T]
         for place, read in reads.columns:
-            index, exists = view.place(place)
-            classes = self._classes.setdefault((part.number, place), _Classes(read))
-            class_of = classes(records.table, len(records))
-            columns.append(np.where(exists, class_of[codes[view._rows, index]] + 1, 0))
-            if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
-                columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
+            columns += self.at_place(part, place, read, view)
         columns += [records.tally(what)[codes].sum(axis=1, dtype=np.int32) for what in reads.trial]
         columns += [records.tally(what, p)[codes].sum(axis=1, dtype=np.int32) for p, what in reads.parts]
         columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
@@ -146,6 +141,16 @@ class Situations:
         columns += [view.counters[:, counter] for counter, _ in reads.counters]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
+        return columns
+
+    def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
+        """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
+        index, exists = view.place(place)
+        classes = self._classes.setdefault((part.number, place), _Classes(read))
+        class_of = classes(view.records.table, len(view.records))
+        columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
+        if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
+            columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
 
     def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, *, may_ask: bool) -> Ints:

@@ -197,6 +197,13 @@ class Frames:
             counters[counter] = 0 if reset else min(counters[counter] + 1, self.machine.counters[counter])
         return tuple(counters)
 
+    def close(self, codes: Ints, here: Ints, branches: Ints) -> None:
+        """Close levels as the branches say; `codes` [rows, levels] are changed in place."""
+        for number in present(branches) if self.closing[branches].any() else ():
+            rows = np.flatnonzero(branches == number)
+            for one in self.branches[number].decision.answers.closes:
+                self._close(codes, rows, here[rows] + one.offset, one)
+
     def leave(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
