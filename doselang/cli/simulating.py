@@ -7,6 +7,7 @@ import secrets
 import click
 
 from doselang.api import load, simulate
+from doselang.cli.drawing import Drawing
 from doselang.cli.output import (
     accrual_option,
     color_option,
@@ -47,6 +48,13 @@ MOST_TRIALS = 100_000_000
 @toxicity_option
 @click.option("--scenario", "names", multiple=True, metavar="NAME", help="A scenario of the file (may be repeated).")
 @click.option("--scenarios", "table", default=None, metavar="FILE.csv", help="Scenarios from a table.")
+@click.option(
+    "--plot",
+    "plotted",
+    default=None,
+    metavar="PICTURE",
+    help="Also draw the figures, as a file .svg or .png; with several files, designs side by side.",
+)
 @accrual_option
 @set_option
 @click.option(
@@ -56,8 +64,8 @@ MOST_TRIALS = 100_000_000
 @color_option
 def command(
     paths: tuple[str, ...], form: str, method: str, trials: int | None, seed: int | None, rates: str | None,
-    others: tuple[str, ...], names: tuple[str, ...], table: str | None, accrual: Accrual, settings: tuple[str, ...],
-    max_states: int, quiet: bool, no_color: bool,
+    others: tuple[str, ...], names: tuple[str, ...], table: str | None, plotted: str | None, accrual: Accrual,
+    settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Give the operating characteristics of a protocol: exactly, or by simulated trials."""
     if method == "exact" and (trials is not None or seed is not None):
@@ -65,6 +73,7 @@ def command(
         raise trouble("DL903", f"`{option}` goes with `--method montecarlo`; exact figures need no trials and no seed.")
     if trials is not None and trials > MOST_TRIALS:
         raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {trials:,}.")
+    drawing = None if plotted is None else Drawing.at(plotted)
     values, status, records = parameters(settings), 0, []
     chosen_seed = secrets.randbelow(1 << 32) if seed is None else seed
     for path in expanded(paths):
@@ -79,12 +88,17 @@ def command(
             found = monte_carlo(
                 loaded.protocol, scenarios, accrual, trials=TRIALS if trials is None else trials, seed=chosen_seed
             )
+        if drawing is not None:
+            drawing.add(path, found)
         if form == "json":
             records.append(simulation_record(found, path))
         else:
             _print(found, form, path, many=len(expanded(paths)) > 1)
     if records:
         click.echo(write_json(records[0] if len(records) == 1 else {"files": records}), nl=False)
+    if drawing is not None and drawing.designs:
+        drawing.write()
+        click.echo(f"Picture written: {plotted}", err=True)
     return status
 
 
