@@ -361,6 +361,21 @@ def test_the_command_writes_a_picture_beside_its_output(trial: Path, capsys: pyt
     assert {path.name for path in trial.iterdir()} == {"trial.dose", "sequential-cohorts.md", "a.SVG", "b.png"}
 
 
+def test_nothing_is_drawn_where_a_file_cannot_be_used(trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("faulty.dose").write_text('protocol "A trial"\nlevels 1 to\n', encoding="utf-8")
+    status, out, err = asked(capsys, "faulty.dose", "--plot", "a.svg")
+    assert status == 1 and out and "nothing was done with it" in err and not Path("a.svg").exists()
+
+
+def test_several_files_make_one_picture(trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("other").mkdir()
+    shutil.copy("trial.dose", "other/trial.dose")
+    shutil.copy("sequential-cohorts.md", "other/sequential-cohorts.md")
+    assert asked(capsys, "other/trial.dose", "--plot", "a.svg")[0] == 0
+    pieces = texts(Path("a.svg").read_bytes())
+    assert "2 designs side by side" in pieces and {"trial", "other/trial.dose"} <= set(pieces)
+
+
 @pytest.mark.parametrize(
     ("picture", "words"),
     [

@@ -96,7 +96,7 @@ def command(
             _print(found, form, path, many=len(expanded(paths)) > 1)
     if records:
         click.echo(write_json(records[0] if len(records) == 1 else {"files": records}), nl=False)
-    if drawing is not None and drawing.designs:
+    if drawing is not None and not status:  # a comparison that lacks a file would mislead
         drawing.write()
         click.echo(f"Picture written: {plotted}", err=True)
     return status
