@@ -42,14 +42,14 @@ def command(paths: tuple[str, ...], only_check: bool, quiet: bool) -> int:
     return status
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Put a text in the place of a file, whole or not at all; its permissions stay. Trouble where that fails."""
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Put a text, or bytes, in the place of a file, whole or not at all; its permissions stay. Trouble if not."""
     path = path.resolve()
     room: str | None = None
     try:
         handle, room = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         if path.exists():

@@ -8,6 +8,7 @@ import click
 from attrs import frozen
 
 from doselang.api import load, polynomials_of, simulate
+from doselang.cli.drawing import Drawing
 from doselang.cli.output import (
     accrual_option,
     color_option,
@@ -77,6 +78,13 @@ MOST_INDENTED = 100
 @toxicity_option
 @click.option("--scenario", "names", multiple=True, metavar="NAME", help="A scenario of the file (may be repeated).")
 @click.option("--scenarios", "table", default=None, metavar="FILE.csv", help="Scenarios from a table.")
+@click.option(
+    "--plot",
+    "plotted",
+    default=None,
+    metavar="PICTURE",
+    help="Also draw the figures, as a file .svg or .png; with several files, designs side by side.",
+)
 @accrual_option
 @set_option
 @click.option(
@@ -87,10 +95,11 @@ MOST_INDENTED = 100
 def command(
     paths: tuple[str, ...], form: str, method: str, what: str, trials: int | None, error: float | None,
     seed: int | None, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None,
-    accrual: Accrual, settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
+    plotted: str | None, accrual: Accrual, settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Give the operating characteristics of a protocol: exactly, or by simulated trials."""
-    _refuse(method, what, form, trials, error, seed, asked=bool(rates or names or table))
+    _refuse(method, what, form, trials, error, seed, asked=bool(rates or names or table), drawn=plotted)
+    drawing = None if plotted is None else Drawing.at(plotted)
     simulation = _Simulation(trials, error, secrets.randbelow(1 << 32) if seed is None else seed)
     values, status, records, written = parameters(settings), 0, [], 0
     for path in expanded(paths):
@@ -104,16 +113,9 @@ def command(
             click.echo(text, nl=False)
             continue
         scenarios = _scenarios(loaded.protocol, rates, others, names, table)
-        if method == "montecarlo":
-            found = simulation.of(loaded.protocol, scenarios, accrual)
-        else:
-            try:
-                found = simulate(loaded.protocol, scenarios, accrual, max_states=max_states)
-            except Trouble as limit:
-                if method != "auto" or limit.diagnostic.code not in LIMITS:
-                    raise
-                click.echo(f"doselang: {limit.diagnostic.message} So the figures are simulated.", err=True)
-                found = simulation.of(loaded.protocol, scenarios, accrual)
+        found = simulation.figures(loaded.protocol, scenarios, accrual, method, max_states)
+        if drawing is not None:
+            drawing.add(path, found)
         if form == "json":
             records.append(simulation_record(found, path))
             written += len(found)
@@ -122,20 +124,25 @@ def command(
     if records:
         record = records[0] if len(records) == 1 else {"files": records}
         click.echo(write_json(record, compact=written > MOST_INDENTED), nl=False)
+    if drawing is not None and not status:  # a comparison that lacks a file would mislead
+        drawing.write()
+        click.echo(f"Picture written: {plotted}", err=True)
     return status
 
 
 def _refuse(
-    method: str, what: str, form: str, trials: int | None, error: float | None, seed: int | None, *, asked: bool
-) -> None:
+    method: str, what: str, form: str, trials: int | None, error: float | None, seed: int | None, *,
+    asked: bool, drawn: str | None,
+) -> None:  # fmt: skip
     """Refuse options that do not go together. Raises Trouble DL903."""
     given = [f"--{name}" for name, value in (("trials", trials), ("error", error), ("seed", seed)) if value is not None]
     if given and method == "exact":
         raise trouble(
             "DL903", f"`{given[0]}` goes with `--method montecarlo`; exact figures need no trials, errors or seed."
         )
-    if what == "polynomial" and (method == "montecarlo" or asked or form == "markdown"):
+    if what == "polynomial" and (method == "montecarlo" or asked or drawn or form == "markdown"):
         odd = "`--method montecarlo`" if method == "montecarlo" else "rates" if asked else "`--format markdown`"
+        odd = "`--plot`" if drawn else odd
         raise trouble("DL903", f"A polynomial is exact and holds for any rates: it does not go with {odd}.")
     if trials is not None and trials > MOST_TRIALS:
         raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {trials:,}.")
@@ -151,7 +158,23 @@ class _Simulation:
     error: float | None
     seed: int
 
-    def of(self, protocol: Protocol, scenarios: tuple[Scenario, ...], accrual: Accrual) -> tuple[Characteristics, ...]:
+    def figures(
+        self, protocol: Protocol, scenarios: tuple[Scenario, ...], accrual: Accrual, method: str, max_states: int
+    ) -> tuple[Characteristics, ...]:
+        """The figures by a method; `auto` simulates where exact ones are not to be had, and says so."""
+        if method == "montecarlo":
+            return self.simulated(protocol, scenarios, accrual)
+        try:
+            return simulate(protocol, scenarios, accrual, max_states=max_states)
+        except Trouble as limit:
+            if method != "auto" or limit.diagnostic.code not in LIMITS:
+                raise
+            click.echo(f"doselang: {limit.diagnostic.message} So the figures are simulated.", err=True)
+            return self.simulated(protocol, scenarios, accrual)
+
+    def simulated(
+        self, protocol: Protocol, scenarios: tuple[Scenario, ...], accrual: Accrual
+    ) -> tuple[Characteristics, ...]:
         trials = TRIALS if self.trials is None else self.trials
         first = min(trials, FIRST_TRIALS) if self.error is not None and self.trials is None else trials
         return monte_carlo(protocol, scenarios, accrual, trials=first, seed=self.seed, error=self.error)

@@ -9,14 +9,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from doselang.check.causes import kinds_of
 from doselang.machine.decisions import GoesOn
 from doselang.machine.exits import Exit, Row
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Arrival
-from doselang.protocol.words import level_words, moves_words
+from doselang.protocol.words import moves_words
 from doselang.report.table import Column, Table, text_table
 from doselang.source import Span
 
@@ -95,65 +94,3 @@ def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: se
             words = f"{words}, {decision.undecided.why}" if words else decision.undecided.why
         names = dict.fromkeys(protocol.parts[part].rules[lines[i].rule].name for i in decision.lines)
         yield words, ", ".join(names)
-
-
-# ---- the graph ----
-
-
-def graph(found: Exploration, form: str) -> str:
-    """The machine collapsed to cohorts of a kind at a level, and the decisions between them, as Mermaid or DOT."""
-    names, edges = _collapsed(found)
-    if form == "dot":
-        nodes = "".join(f'  {key} [label="{_escaped(label)}"];\n' for label, key in names.items())
-        arrows = "".join(
-            f'  {a} -> {b} [label="{_escaped(", ".join(sorted(words)))}"];\n' for (a, b), words in edges.items()
-        )
-        return f"digraph trial {{\n  node [shape=box];\n{nodes}{arrows}}}\n"
-    nodes = "".join(f'  {key}["{_escaped(label)}"]\n' for label, key in names.items())
-    arrows = "".join(f'  {a} -->|"{_escaped(", ".join(sorted(words)))}"| {b}\n' for (a, b), words in edges.items())
-    return f"flowchart TD\n{nodes}{arrows}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace('"', "'")
-
-
-def _collapsed(found: Exploration) -> tuple[dict[str, str], dict[tuple[str, str], set[str]]]:
-    """The nodes by label, with a key each, and between two the numbers of DLTs that lead from one to the other."""
-    names: dict[str, str] = {}
-    edges: dict[tuple[str, str], set[str]] = {}
-    toxicity = found.machine.protocol.toxicities[0].name
-    for bucket in found.buckets:
-        for state in range(len(bucket)):
-            leads_to = names.setdefault(_label(found, bucket.start + state), f"n{len(names) + 1}")
-            end = bucket.steps[state + 1] if state + 1 < len(bucket) else len(bucket.came_from)
-            for step in range(bucket.steps[state], end):
-                if bucket.came_from[step] < 0:
-                    continue
-                source = names[_label(found, int(bucket.came_from[step]))]
-                digits = found.situations.letters[bucket.came_by[step]]
-                change = found.machine.records.kinds()[found.situations.change[bucket.came_by[step]]]
-                words = f"{digits.count('1') or 'no'} {toxicity} in {len(digits)}"
-                words = words if digits else ROLLING.get(type(change), "a patient arrives")
-                edges.setdefault((source, leads_to), set()).add(words)
-    return names, edges
-
-
-def _label(found: Exploration, number: int) -> str:
-    """A cohort: part, level, kind. An end: its verdict, or that the rules leave it open."""
-    protocol = found.machine.protocol
-    bucket, state = found.state(number)
-    frame = found.frames.frames[bucket.frames[state]]
-    if frame.end >= 0:
-        if found.frames.branches[frame.end].decision.undecided is not None:
-            return "undecided"
-        verdict, name = frame.verdicts[protocol.result], protocol.verdicts[protocol.result].name
-        return f"{name}: {level_words(protocol, verdict)}" if verdict >= 0 else f"no {name}"
-    if len(frame.orders) > 1:
-        return f"backfill at {level_words(protocol, frame.orders[-1].level)}"
-    kind = kinds_of(found, bucket, np.array([state], np.int32))[0]
-    words = {"first": "first cohort", "reopened": "reopened", "added": "more patients"}[kind.kind]
-    after = "" if kind.toxicities is None else f" after {kind.toxicities or 'no'} {protocol.toxicities[0].name}"
-    if frame.part:
-        return f"{protocol.parts[frame.part].name}, {level_words(protocol, frame.here)}"
-    return f"{level_words(protocol, frame.here)}, {words}{after if kind.kind == 'added' else ''}"
