@@ -40,6 +40,14 @@ def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any
     return key
 
 
+def summed(table: NDArray[np.integer[Any]], codes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """The sum over the columns of what a table has for each code: level by level, faster than over short rows."""
+    total = np.zeros(len(codes), np.int32)
+    for level in range(codes.shape[1]):
+        total += table[codes[:, level]]
+    return total
+
+
 def present(numbers: NDArray[np.integer[Any]]) -> list[int]:
     """The numbers, from 0, that occur, in order: by counting, which is faster than sorting or hashing."""
     found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()

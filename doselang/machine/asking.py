@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import summed
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, Bools, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.reading import Line
@@ -46,7 +47,7 @@ class Asked:
             entered = records.tally(-1, part)
             if part in (None, self.part.number):
                 entered = entered + records.tally(-2)
-            self.totals[part] = entered[codes].sum(axis=1, dtype=np.int32)
+            self.totals[part] = summed(entered, codes)
         return self.totals[part]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, summed
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
 from doselang.protocol.guards import (
@@ -312,7 +312,7 @@ def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
     part = None
     if guard.scope == "part":
         part = view.part if guard.part is None else guard.part
-    total: Ints = view.records.tally(what, part)[view.codes].sum(axis=1, dtype=np.int32)
+    total: Ints = summed(view.records.tally(what, part), view.codes)
     return total
 
 

@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, pack, present
+from doselang.machine.arrays import NDArray, distinct, pack, present, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
@@ -126,16 +126,17 @@ class Situations:
         """Columns of whole numbers, from 0, that hold all that is read of a state."""
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        columns = [numbers.size[frames], numbers.begun[frames], numbers.sentinel[frames], numbers.silent[frames]]
-        columns.append(numbers.mode[frames])
+        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
+        columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
         if part.part.rolling:
             pending = records.tally(-2)[codes]
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
             columns += [view.here, numbers.at[frames], several, *(pending > 0).astype(np.int32).T]
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
-        columns += [records.tally(what)[codes].sum(axis=1, dtype=np.int32) for what in reads.trial]
-        columns += [records.tally(what, p)[codes].sum(axis=1, dtype=np.int32) for p, what in reads.parts]
+        columns += [summed(records.tally(what), codes) for what in reads.trial]
+        columns += [summed(records.tally(what, p), codes) for p, what in reads.parts]
         columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
         columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
         columns += [view.counters[:, counter] for counter, _ in reads.counters]
