@@ -11,7 +11,7 @@ from doselang.check.course_differences import CourseParting, course_partings
 from doselang.check.lockstep import Lockstep, Parted
 from doselang.diagnostics import Trouble, trouble
 from doselang.machine.compiling import Machine, compile_protocol
-from doselang.machine.decisions import Branch
+from doselang.machine.decisions import Branch, GoesOn
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, TooManyStates
 from doselang.machine.notation import INEVALUABLE, Group, letters_of
@@ -37,14 +37,15 @@ class Parting:
     """Looks at which two protocols first decide differently, all in one way; the histories are the shortest.
 
     `situations` is in how many pairs of situations they part so; `probability` that of trials that do, by scenario of
-    the first protocol, None where it is not known. `accrual` is None where it does not matter; otherwise the only one
-    in which the look is met. An empty history: the trials begin differently.
+    the first protocol, None where it is not known. `accrual` is a way of entering in which they are met, with `only`
+    the one in which they are. An empty history: the trials begin differently.
     """
 
     both: tuple[Told, Told]
     situations: int
+    accrual: Accrual
     probability: dict[str, float | None] | None = None
-    accrual: Accrual | None = None
+    only: bool = False
 
     @property
     def patients(self) -> int:
@@ -105,17 +106,16 @@ def compare_decisions(
         total = {scenario.name: 1.0 for scenario in scenarios}
         partings = [evolve(parting, probability=dict(total)) for parting in partings]
     for other in runs[1:] if runs[0].begins_alike else ():
-        new = [evolve(parting, accrual=other.accrual) for parting in _partings(other)]
+        new = [evolve(parting, only=True) for parting in _partings(other)]
         partings += [parting for key, parting in zip(other.parted, new, strict=True) if key not in known]
     environments = tuple(sorted({one for run in runs for one in run.environments}))
     courses, standpoints = course_partings(first, second, environments)
-    found = Compared(
-        machines, tuple(run.accrual for run in runs), sum(run.pairs for run in runs), tuple(_in_order(partings, first)),
-        _replacement(machines), courses, standpoints, total, likely,
+    shown = tuple(_replayed(machines, parting) for parting in _in_order(partings, first))
+    pairs = sum(run.pairs for run in runs)
+    return Compared(
+        machines, tuple(run.accrual for run in runs), pairs, shown, _replacement(machines), courses, standpoints, total,
+        likely,
     )  # fmt: skip
-    for parting in found.partings:
-        _replayed(machines, parting)
-    return found
 
 
 def _accruals(machines: tuple[Machine, Machine], asked: Accrual | None) -> tuple[Accrual, ...]:
@@ -162,8 +162,9 @@ def _too_many(error: TooManyStates, max_states: int) -> Trouble:
 
 def _partings(run: Lockstep) -> list[Parting]:
     if not run.begins_alike:
-        return [Parting((_begun(run, 0), _begun(run, 1)), 1)]
-    return [Parting((_told(run, one, 0), _told(run, one, 1)), one.situations) for one in run.parted.values()]
+        return [Parting((_begun(run, 0), _begun(run, 1)), 1, run.accrual)]
+    told = [((_told(run, one, 0), _told(run, one, 1)), one.situations) for one in run.parted.values()]
+    return [Parting(both, situations, run.accrual) for both, situations in told]
 
 
 def _begun(run: Lockstep, side: int) -> Told:
@@ -212,7 +213,7 @@ def _in_order(partings: list[Parting], first: Protocol) -> list[Parting]:
     def key(parting: Parting) -> tuple[bool, int, list[int]]:
         groups = parting.both[0].history
         known = [letters.index(letter) for group in groups for letter in group.letters if letter in letters]
-        return parting.accrual is not None, parting.patients, known
+        return parting.only, parting.patients, known
 
     return sorted(partings, key=key)
 
@@ -224,11 +225,19 @@ def _replacement(machines: tuple[Machine, Machine]) -> tuple[Group, ...] | None:
     return None if replaces[0] == replaces[1] else (Group(0, protocol.start, INEVALUABLE),)
 
 
-def _replayed(machines: tuple[Machine, Machine], parting: Parting) -> None:
-    """Replay a history that is to be shown through both protocols; what comes out otherwise is our fault."""
+def _replayed(machines: tuple[Machine, Machine], parting: Parting) -> Parting:
+    """Replay a history that is to be shown through both protocols; what comes out otherwise is our fault.
+
+    Where the rest of a cohort enters after its sentinel, the replay tells by which rule.
+    """
+    both = []
     for machine, told in zip(machines, parting.both, strict=True):
-        if not told.history:
-            continue
-        followed = replay(machine, told.history, parting.accrual or "one-at-a-time")
-        decided = () if followed.last is None else followed.last.outcome
-        assert [way.decision for way in decided] == [way.decision for way in told.ways], "the replay decides otherwise"
+        ways = told.ways
+        if told.history:
+            followed = replay(machine, told.history, parting.accrual)
+            decided = () if followed.last is None else followed.last.outcome
+            if not ways and decided and isinstance(decided[0].decision.answers.next, GoesOn):
+                ways = decided
+            assert [way.decision for way in decided] == [way.decision for way in ways], "the replay decides otherwise"
+        both.append(evolve(told, ways=ways))
+    return evolve(parting, both=(both[0], both[1]))

@@ -7,7 +7,7 @@ one of them or both have a look; it has the exits of each, none for one whose co
 from __future__ import annotations
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.machine.arrays import NDArray
 from doselang.machine.decisions import Branch
@@ -113,7 +113,7 @@ class Joints:
             if one is not None:
                 exits[side], ways[side] = key[side] + one[0], len(one[1].outcome)
                 patients, aside = one[1].patients, one[1].aside
-                branches += one[1].outcome
+                branches += [evolve(branch, settles=False) for branch in one[1].outcome]
         both = (exits[0], exits[1]), (ways[0], ways[1])
         return Event(counts, digits, orders, patients, aside, *both, tuple(branches))
 

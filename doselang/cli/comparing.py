@@ -150,7 +150,7 @@ def _sides(paths: tuple[str, ...], settings: tuple[str, ...]) -> list[_Side]:
         raise trouble(
             "DL903", "Which protocols? Name two or more, or one twice with different parameters.",
             help="For example: doselang compare old.dose new.dose, "
-            "or: doselang compare boin.dose boin.dose:target=25%,cohort_size=1",
+            "or: doselang compare boin.dose boin.dose:target=25%,cohort_size=1,cohorts=30",
         )  # fmt: skip
     if len(sides) > MOST_PROTOCOLS:
         raise trouble("DL903", f"At most {MOST_PROTOCOLS} protocols can be compared, and these are {len(sides)}.")

@@ -82,7 +82,9 @@ def _difference(machines: tuple[Machine, Machine], parting: Parting, sources: Se
     first, second = (
         _decided(machine, told, source) for machine, told, source in zip(machines, parting.both, sources, strict=True)
     )
-    return Difference((first, second), parting.situations, parting.probability, parting.accrual)
+    return Difference(
+        (first, second), parting.situations, parting.probability, parting.accrual if parting.only else None
+    )
 
 
 def _decided(machine: Machine, told: Told, source: Source) -> Decided:
