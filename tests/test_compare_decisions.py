@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -23,11 +24,14 @@ from doselang.check.sides import Side
 from doselang.cli import run
 from doselang.diagnostics import Trouble
 from doselang.loading import load
-from doselang.machine.compiling import compile_protocol
+from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import CourseBranch, CourseMachine, compile_course, cycle, environments, explore_course
+from doselang.machine.decisions import Opened
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import explore
-from doselang.machine.notation import write_history
+from doselang.machine.moves import moves_of
+from doselang.machine.notation import Group, write_history
+from doselang.machine.replay import replay
 from doselang.protocol.guards import All, Not, Share
 from doselang.protocol.model import (
     Body,
@@ -500,3 +504,59 @@ def test_a_course_that_only_one_has() -> None:
     protocol = shipped("ibrutinib-lenalidomide")
     found = compare_decisions(protocol, evolve(protocol, course=None))
     assert not found.equal and not found.partings and found.courses[0].has_course == (True, False)
+
+
+# ---- against random patients, replayed ----
+
+
+def decided(machine: Machine, groups: tuple[Group, ...]) -> tuple[object, Group | None]:
+    """What a replay says after a history, as moves; and where the next patient or cohort enters."""
+    found = replay(machine, groups)
+    if found.last is None:
+        return "wait", None
+    (branch,) = found.last.ways
+    answers = branch.decision.answers
+    here = found.last.frame.here
+    moves = moves_of(answers, here, machine.protocol.parts)
+    told = {move if not isinstance(move, Stop) else Stop() for move in moves}
+    if branch.decision.undecided is not None or not isinstance(answers.next, Opened):
+        return frozenset(told), None
+    return frozenset(told), Group(0, here + answers.next.offset, "." * answers.next.size)
+
+
+def meets(machines: tuple[Machine, Machine], chance: tuple[float, ...], random: Random) -> bool:
+    """Whether a random trial, one patient known before the next comes, meets a difference."""
+    protocol = machines[0].protocol
+    size = protocol.parts[0].cohort
+    groups: tuple[Group, ...] = ()
+    following = Group(0, protocol.start, "." * size)
+    while True:
+        letters = "".join("T" if random.random() < chance[following.level] else "N" for _ in following.letters)
+        last = groups[-1] if groups else None
+        if protocol.parts[0].rolling and last is not None and last.level == following.level:
+            groups = (*groups[:-1], evolve(last, letters=last.letters + letters))
+        else:
+            groups = (*groups, evolve(following, letters=letters))
+        (ours, after), (theirs, _) = (decided(machine, groups) for machine in machines)
+        if ours != theirs:
+            return True
+        if after is None:
+            return False
+        following = after
+
+
+@pytest.mark.parametrize(("name", "number"), [("rolling-six", 2), ("three-plus-three", 3)])
+def test_random_patients_meet_a_difference_as_often_as_is_said(name: str, number: int) -> None:
+    first, chance, trials = shipped(name, levels=2), (0.15, 0.35), 200
+    differing = []
+    for mutant in mutants(first):
+        second = limited(mutant.protocol, first)
+        probability = compare_decisions(first, second, (Scenario("s", (chance,)),), "one-at-a-time").probability
+        if (p := probability.get("s")) is not None and 0.05 < p < 0.95:
+            differing.append((second, p))
+        if len(differing) > number:
+            break
+    second, expected = differing[number]
+    machines, random = (compile_protocol(first), compile_protocol(second)), Random(11)
+    share = sum(meets(machines, chance, random) for _ in range(trials)) / trials
+    assert abs(share - expected) < 4 * (expected * (1 - expected) / trials) ** 0.5
