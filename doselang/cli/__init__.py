@@ -1,4 +1,4 @@
-"""The command line: `doselang check`, `simulate`, `test`, `explain`, `show`, `table`, `paths`, `new`, `fmt`."""
+"""The command line: `doselang check`, `simulate`, `compare`, and the others: each is a module of its own."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("showing", "Print a protocol in any of its intermediate forms."),
     "table": ("tabulating", "Print the decision table: patients at a level across, toxicities down."),
     "paths": ("following", "Print every way in which the next cohorts can go, from the beginning or a history."),
+    "compare": ("comparing", "Put designs side by side, and say where two protocols first decide differently."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }

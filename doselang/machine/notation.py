@@ -240,19 +240,28 @@ def _steps_to(exploration: Exploration, state: int) -> list[tuple[int, int]]:
         steps.append((int(before.frames[position]), exit))
 
 
-def history_from(situations: Situations, steps: Iterable[tuple[int, int]]) -> tuple[Group, ...]:
-    """The history that some steps make: each leaves a state of a frame by an exit."""
+def history_from(
+    situations: Situations, steps: Iterable[tuple[int, int]], outcomes: Iterable[str] | None = None
+) -> tuple[Group, ...]:
+    """The history that some steps make: each leaves a state of a frame by an exit.
+
+    `outcomes` are those of the patients of each step, as digits, where they are not the first that lead to the exit.
+    """
     groups: list[Group] = []
-    for frame, exit in steps:
-        _grow(groups, situations, frame, exit)
+    if outcomes is None:
+        for frame, exit in steps:
+            _grow(groups, situations, frame, exit, situations.letters[exit])
+    else:
+        for (frame, exit), digits in zip(steps, outcomes, strict=True):
+            _grow(groups, situations, frame, exit, digits)
     return tuple(groups)
 
 
-def _grow(groups: list[Group], situations: Situations, number: int, exit: int) -> None:
+def _grow(groups: list[Group], situations: Situations, number: int, exit: int, digits: str) -> None:
     """The history after one step more. In a rolling part patients one after the other at one level are one group."""
     frames, known = situations.frames, letters_of(situations.machine.protocol)
     part, level = int(frames.part[number]), int(frames.at[number] + situations.aside[exit])
-    letters = "".join(known[int(digit)] for digit in situations.letters[exit])
+    letters = "".join(known[int(digit)] for digit in digits)
     chosen = tuple(option for _, option in frames.branches[situations.branch[exit]].choices)
     match situations.machine.records.kinds()[situations.change[exit]]:
         case Arrival(size):
