@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from doselang.check.causes import find_causes
 from doselang.check.checking import check
 from doselang.check.facts import Cause
 from doselang.check.probabilities import weighed
+from doselang.diagnostics import Trouble
 from doselang.loading import Loaded, load, load_source
-from doselang.machine.compiling import compile_protocol
+from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.notation import write_history
@@ -22,10 +23,11 @@ from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
-from doselang.simulate.exact import exact, known_gates
+from doselang.simulate.exact import Explored, Gates, known_gates, prepare
 from doselang.simulate.montecarlo import monte_carlo
+from doselang.simulate.scenarios import checked
 
-__all__ = ["Loaded", "check", "load", "load_source", "monte_carlo", "simulate"]
+__all__ = ["Loaded", "Simulation", "check", "load", "load_source", "monte_carlo", "simulate"]
 
 
 def simulate(
@@ -36,19 +38,59 @@ def simulate(
 
     Raises Trouble as `doselang.simulate.exact.exact` does.
     """
-    found = exact(protocol, scenarios, accrual, max_states=max_states)
-    machine = compile_protocol(protocol)
-    explored: dict[object, tuple[Exploration, list[tuple[Cause, Ints]]]] = {}
-    told = []
-    for one in found:
-        if one.undecided:
-            known = known_gates(machine, one.scenario)
-            if known not in explored:
-                exploration = explore(machine, accrual, histories=True, max_states=max_states, known_gates=known)
-                explored[known] = exploration, find_causes(exploration)
-            one = evolve(one, undecided_causes=_causes(*explored[known], one.scenario))
-        told.append(one)
-    return tuple(told)
+    return Simulation(protocol, accrual, max_states).under(scenarios)
+
+
+@define
+class Simulation:
+    """Exact figures of one protocol, asked for again and again: it is explored once for all that `simulate` is asked.
+
+    What was explored is kept by the human decisions whose chances are known.
+    """
+
+    protocol: Protocol
+    accrual: Accrual = "one-at-a-time"
+    max_states: int = MAX_STATES
+    _machine: Machine = field(init=False)
+    _explored: dict[Gates, Explored | Trouble] = field(init=False, factory=dict)
+    _causes: dict[Gates, tuple[Exploration, list[tuple[Cause, Ints]]]] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._machine = compile_protocol(self.protocol)
+
+    def under(self, scenarios: Sequence[Scenario]) -> tuple[Characteristics, ...]:
+        """The figures under each scenario. Raises Trouble as `simulate` does."""
+        by_gates: dict[Gates, list[int]] = {}
+        for number, scenario in enumerate(scenarios):
+            by_gates.setdefault(known_gates(self._machine, checked(self.protocol, scenario)), []).append(number)
+        found: dict[int, Characteristics] = {}
+        for known, numbers in by_gates.items():
+            made = self._prepared(known).characterise([scenarios[number] for number in numbers])
+            found.update((n, self._told(one, known)) for n, one in zip(numbers, made, strict=True))
+        return tuple(found[number] for number in range(len(scenarios)))
+
+    def _prepared(self, known: Gates) -> Explored:
+        """The machine explored, once; what cannot be explored is not tried again."""
+        if known not in self._explored:
+            try:
+                self._explored[known] = prepare(self._machine, self.accrual, known, max_states=self.max_states)
+            except Trouble as error:
+                self._explored[known] = error
+        explored = self._explored[known]
+        if isinstance(explored, Trouble):
+            raise Trouble(explored.diagnostic, explored.path)
+        return explored
+
+    def _told(self, one: Characteristics, known: Gates) -> Characteristics:
+        """The figures, with the causes of what is undecided as `check` finds them."""
+        if not one.undecided:
+            return one
+        if known not in self._causes:
+            exploration = explore(
+                self._machine, self.accrual, histories=True, max_states=self.max_states, known_gates=known
+            )
+            self._causes[known] = exploration, find_causes(exploration)
+        return evolve(one, undecided_causes=_causes(*self._causes[known], one.scenario))
 
 
 def _causes(
