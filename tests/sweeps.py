@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from doselang.sweep.journal import record_in
 
@@ -34,7 +35,14 @@ Journal._cut = cut
 """,
     "forgets what is done": """
 from doselang.sweep.journal import Journal
-Journal._enter = lambda self, record, place: True
+class Forgetful(dict):
+    def __contains__(self, cell):
+        return False
+read = Journal._read
+def forget(self, versions):
+    read(self, versions)
+    self.done = Forgetful(self.done)
+Journal._read = forget
 """,
     "begins anew each time": """
 from doselang.sweep.journal import Journal
@@ -65,13 +73,15 @@ sweeping.write_table = write_table
 """Faults put into the program that hands out the work, by what it then does."""
 
 
-def start(folder: Path, *arguments: str, broken: str = "", **options: object) -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, broken: str = "", before: Sequence[str] = (), **options: object
+) -> subprocess.Popen[str]:
     """Start `doselang sweep` in a folder, in a group of processes of its own."""
     program = PROGRAM.format(broken=BROKEN.get(broken, broken))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     settings: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
     return subprocess.Popen(
-        [sys.executable, "-c", program, "sweep", *arguments],
+        [*before, sys.executable, "-c", program, "sweep", *arguments],
         cwd=folder, env=environment, text=True, **(settings | options),
     )  # type: ignore[call-overload]  # fmt: skip
 
@@ -82,8 +92,9 @@ def ended(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, st
     return process.returncode, out, err
 
 
-def swept(folder: Path, *arguments: str, broken: str = "", **options: object) -> tuple[int, str, str]:
-    return ended(start(folder, *arguments, broken=broken, **options))
+def swept(folder: Path, *arguments: str, **options: Any) -> tuple[int, str, str]:
+    """Sweep in a folder, to the end."""
+    return ended(start(folder, *arguments, **options))
 
 
 def write_plan(folder: Path, cells: int, *, method: str = "exact", trials: int = 200) -> Path:

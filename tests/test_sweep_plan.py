@@ -68,6 +68,35 @@ def test_rates_are_numbers_or_percentages_of_every_toxicity(tmp_path: Path) -> N
     assert cell.scenario.rates == ((0.1, 0.2, 0.3), (0.05, 0.1, 0.1))
 
 
+def test_random_scenarios_rise_and_are_the_same_again(tmp_path: Path) -> None:
+    text = """protocols = ["BOIN", "THREE"]
+[parameters]
+levels = [4, 5]
+[random-scenarios]
+number = 200
+seed = 5
+from = "10%"
+to = 0.5
+"""
+    cells = plan_of(text, tmp_path).cells
+    rates = [cell.scenario.rates[0] for cell in cells]
+    assert len(cells) == 4 * 200 and all(row == tuple(sorted(row)) for row in rates)
+    assert all(0.1 <= rate <= 0.5 for row in rates for rate in row)
+    assert rates[:400] == rates[400:], "each protocol has the same scenarios"
+    assert len({row for row in rates[:400]}) == 400
+    assert rates == [cell.scenario.rates[0] for cell in plan_of(text, tmp_path).cells]
+    assert rates != [cell.scenario.rates[0] for cell in plan_of(text.replace("= 5\nf", "= 6\nf"), tmp_path).cells]
+    # the least and the greatest of five rates that are even from 0.1 to 0.5 have these means: 0.1 + 0.4 k / 6
+    five = rates[200:400]
+    for k in range(5):
+        assert sum(row[k] for row in five) / 200 == pytest.approx(0.1 + 0.4 * (k + 1) / 6, abs=0.02)
+
+
+def test_random_scenarios_come_after_those_that_are_written(tmp_path: Path) -> None:
+    text = 'protocols = "THREE"\nscenarios = ["steep"]\nrandom-scenarios = { number = 2, seed = 1 }\n'
+    assert [name for *_, name in told(plan_of(text, tmp_path))] == ["steep", "random 1", "random 2"]
+
+
 def test_a_table_has_a_cell_a_row(tmp_path: Path) -> None:
     text = "protocol,target,scenario,1,2,3,levels\nBOIN,25%,steep,,,,\nTHREE,,,0.1,20%,0.3,3\nTHREE,,mine,0,0,,2\n"
     plan = plan_of(text, tmp_path, "plan.csv")
@@ -182,6 +211,15 @@ WRONG = (
     (HEAD + 'accrual = "any"\n', "`accrual` of plan.toml is `any`"),
     (HEAD + "trials = 100\n", "`trials` of plan.toml goes with `montecarlo`"),
     (HEAD + "max-states = 0\n", "`max-states` of plan.toml is `0`"),
+    (HEAD + "random-scenarios = 3\n", "`random-scenarios` of plan.toml is not a table"),
+    (HEAD + "random-scenarios = { nubmer = 3 }\n", "Did you mean `number`?"),
+    (HEAD + "random-scenarios = { number = 3 }\n", "gives no `seed`"),
+    (HEAD + "random-scenarios = { number = 0, seed = 1 }\n", "is 0, and not from 1 to"),
+    (HEAD + "random-scenarios = { number = 1.5, seed = 1 }\n", "is `1.5`, which is not a whole number"),
+    (HEAD + "random-scenarios = { number = 1, seed = 1, to = 2 }\n", "`to` in `random-scenarios` of plan.toml is `2`"),
+    (HEAD + "random-scenarios = { number = 1, seed = 1, from = 0.5, to = 0.2 }\n", "the smaller rate at `from`"),
+    ('protocols = "CLASSES"\nrandom-scenarios = { number = 1, seed = 1 }\n', "random scenarios are of one toxicity"),
+    (HEAD + "a = " + 9_000 * "[" + "\n", "nested too deeply"),
     (MONTE, "gives no seed"),
     (MONTE + "seed = -1\n", "`seed` of plan.toml is `-1`"),
     (MONTE + "seed = 1.5\n", "not a whole number"),

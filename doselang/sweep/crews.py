@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
@@ -20,17 +21,21 @@ from doselang.diagnostics import Trouble, trouble
 AWAIT_SECONDS = 10
 """So long a Dask scheduler is waited for."""
 
+COUNT_SECONDS = 5.0
+"""So often at most the workers of a cluster are counted."""
+
 ADDRESS = "Give the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786."
 
 
 class Crew(ABC):
     """Gives an executor, and another when that one has broken."""
 
-    hands: int
-    """How many tasks are worked on at once."""
-
     breaks: bool = False
     """Whether the loss of one worker breaks the executor, and all that was handed in with it."""
+
+    @abstractmethod
+    def hands(self) -> int:
+        """How many tasks are worked on at once, now."""
 
     @abstractmethod
     def begin(self) -> Executor:
@@ -58,7 +63,8 @@ class _Here(Executor):
 class Alone(Crew):
     """This process alone."""
 
-    hands: int = 1
+    def hands(self) -> int:
+        return 1
 
     def begin(self) -> Executor:
         return _Here()
@@ -71,15 +77,18 @@ class Alone(Crew):
 class Processes(Crew):
     """Processes of this machine, which end with this one, however it ends."""
 
-    hands: int
+    number: int
     breaks: bool = True
     _executor: ProcessPoolExecutor | None = None
     _others: list[int | None] = field(factory=list)
 
+    def hands(self) -> int:
+        return self.number
+
     def begin(self) -> Executor:
         self._others = [child.pid for child in multiprocessing.active_children()]
         context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(self.hands, mp_context=context, initializer=_enter)
+        self._executor = ProcessPoolExecutor(self.number, mp_context=context, initializer=_enter)
         return self._executor
 
     def end(self) -> None:
@@ -109,8 +118,19 @@ class Cluster(Crew):
     """A Dask cluster, by the address of its scheduler."""
 
     address: str
-    hands: int = 1
     _client: Any = None
+    _hands: int = 1
+    _counted: float = float("-inf")
+
+    def hands(self) -> int:
+        """The threads of all workers; others may come and go."""
+        if time.monotonic() - self._counted > COUNT_SECONDS:
+            try:
+                self._hands = max(1, sum(self._client.nthreads().values()))
+            except OSError:
+                raise self._gone() from None
+            self._counted = time.monotonic()
+        return self._hands
 
     def begin(self) -> Executor:
         """Connect to the cluster. Raises Trouble DL903 where the library is missing, DL901 where no scheduler is."""
@@ -130,9 +150,12 @@ class Cluster(Crew):
             self._client = Client(self.address, timeout=AWAIT_SECONDS, set_as_default=False)
             self._client.wait_for_workers(1, timeout=AWAIT_SECONDS)
         except (OSError, ValueError, TypeError) as error:
-            what = "has no workers" if self._client is not None else "cannot be reached"
-            raise trouble("DL901", f"The Dask scheduler at {self.address} {what}.", help=ADDRESS) from error
-        self.hands = max(1, sum(self._client.nthreads().values()))
+            if self._client is None:
+                raise trouble(
+                    "DL901", f"The Dask scheduler at {self.address} cannot be reached.", help=ADDRESS
+                ) from error
+            help = f"Start some with `dask worker {self.address}`."
+            raise trouble("DL901", f"The Dask scheduler at {self.address} has no workers.", help=help) from error
         executor: Executor = self._client.get_executor(pure=False)
         return executor
 

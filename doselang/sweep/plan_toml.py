@@ -20,8 +20,10 @@ from doselang.sweep.options import KEYS as OPTION_KEYS
 from doselang.sweep.options import options_from
 from doselang.sweep.plan import MOST_CELLS, Plan, digest_of, numbered, scenario_words
 from doselang.sweep.protocols import Protocols
+from doselang.sweep.random_scenarios import Draw, draw_from
 
-KEYS = ("protocols", "parameters", "scenarios", *OPTION_KEYS)
+RANDOM = "random-scenarios"
+KEYS = ("protocols", "parameters", "scenarios", RANDOM, *OPTION_KEYS)
 
 EXAMPLE = 'protocols = ["trial.dose"]'
 
@@ -32,42 +34,44 @@ def plan_from_toml(text: str, path: str, given: Mapping[str, Any]) -> Plan:
     Raises Trouble DL901 where the text is not TOML, DL903 where a key or a value is wrong, and as reading the
     protocols does.
     """
-    try:
-        written = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
-        raise trouble(
-            "DL901",
-            f"{path} is not a plan in TOML: {str(error)[:1].lower()}{str(error)[1:]}.",
-            help=f"A plan begins for example with: {EXAMPLE}",
-        ) from None
-    for key in written:
-        if key not in KEYS:
-            near = nearest(key, KEYS)
-            help = f"Did you mean `{near}`?" if near else f"The keys of a plan are {listing(KEYS)}."
-            raise trouble("DL903", f"The key `{shorten(key, 40)}` of {path} is unknown.", help=help)
+    written = _read(text, path)
     options = options_from({**{key: written[key] for key in OPTION_KEYS if key in written}, **given}, path)
     paths = _paths(written.get("protocols"), path)
     parameters = _parameters(written.get("parameters", {}), path)
-    protocols = Protocols(Path(path).parent)
-    scenarios = _Scenarios(path, written.get("scenarios"))
+    protocols, scenarios = Protocols(Path(path).parent), _Scenarios.of_plan(written, path)
     found: list[tuple[int, Scenario, str]] = []
-    for protocol in paths:
-        for values in product(*parameters.values()):
-            settings = dict(zip(parameters, values, strict=True))
-            setup = protocols.setup(protocol, settings, f"In {path}")
-            told = "".join(f", {name} = {value.text}" for name, value in settings.items())
-            for scenario in scenarios.of(protocols.setups[setup].protocol, f"{protocol}{told}"):
-                found.append((setup, scenario, f"{protocol}{told}, {scenario.name}"))
-            if len(found) > MOST_CELLS:
-                raise trouble("DL704", f"{path} has more than {MOST_CELLS:,} cells.", help="Divide it into several.")
+    for protocol, values in product(paths, product(*parameters.values())):
+        settings = dict(zip(parameters, values, strict=True))
+        setup = protocols.setup(protocol, settings, f"In {path}")
+        told = ", ".join([protocol, *(f"{name} = {value.text}" for name, value in settings.items())])
+        for scenario in scenarios.of(protocols.setups[setup].protocol, told):
+            found.append((setup, scenario, f"{told}, {scenario.name}"))
+        if len(found) > MOST_CELLS:
+            raise trouble("DL704", f"{path} has more than {MOST_CELLS:,} cells.", help="Divide it into several.")
     sections = {
-        "option": options.words(),
+        "option": options.words() | scenarios.words(),
         "parameter": {name: "; ".join(value.text for value in values) for name, values in parameters.items()},
         "protocol": {one: protocols.digests[one] for one in paths},
         "scenario": scenarios.digests(),
     }
     setups = tuple(protocols.setups)
     return Plan(path, options, tuple(parameters), setups, numbered(found, setups, options), sections)
+
+
+def _read(text: str, path: str) -> dict[str, Any]:
+    """What a plan says by key, if it is TOML and each key is one of a plan."""
+    try:
+        written = tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        words = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is nested too deeply"
+        message = f"{path} is not a plan in TOML: {words[:1].lower()}{words[1:]}."
+        raise trouble("DL901", message, help=f"A plan begins for example with: {EXAMPLE}") from None
+    for key in written:
+        if key not in KEYS:
+            near = nearest(key, KEYS)
+            help = f"Did you mean `{near}`?" if near else f"The keys of a plan are {listing(KEYS)}."
+            raise trouble("DL903", f"The key `{shorten(key, 40)}` of {path} is unknown.", help=help)
+    return written
 
 
 def _paths(written: object, path: str) -> list[str]:
@@ -134,18 +138,30 @@ def _no_twins(values: list[str], key: str, path: str) -> None:
 
 @define
 class _Scenarios:
-    """The scenarios of a plan: rates in it, a table beside it, names, or all that each protocol has."""
+    """The scenarios of a plan: rates in it, a table beside it, names, or all that each protocol has; random ones."""
 
     path: str
     written: object
+    draw: Draw | None
     _told: dict[str, str] = field(factory=dict)
     _tables: dict[object, tuple[Scenario, ...]] = field(factory=dict)
     _text: str | None = None
 
+    @classmethod
+    def of_plan(cls, written: Mapping[str, object], path: str) -> _Scenarios:
+        """The scenarios of a plan. Raises Trouble for random ones that are written wrongly."""
+        draw = draw_from(written[RANDOM], path) if RANDOM in written else None
+        return cls(path, written.get("scenarios"), draw)
+
+    def words(self) -> dict[str, str]:
+        """What random scenarios there are, as an option."""
+        return {} if self.draw is None else {RANDOM: self.draw.words()}
+
     def of(self, protocol: Protocol, told: str) -> tuple[Scenario, ...]:
         """The scenarios under which a protocol is put; `told` says which it is. Raises Trouble."""
         try:
-            found = self._of(protocol)
+            drawn = () if self.draw is None else self.draw.scenarios(protocol)
+            found = drawn if drawn and self.written is None else (*self._of(protocol), *drawn)
         except Trouble as error:
             message = f"In {self.path}, for {told}: {error.diagnostic.message}"
             raise trouble(error.diagnostic.code, message, help=error.diagnostic.help) from None

@@ -77,7 +77,7 @@ class Sweep:
         if self._alone and self._running:
             return
         self._alone = False
-        while self._waiting and len(self._running) < 2 * self.crew.hands:
+        while self._waiting and len(self._running) < 2 * self.crew.hands():
             self._submit(executor, tuple(self._next()))
             if all(future.done() for future in self._running):
                 return  # worked on here: keep it before the next
