@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from doselang.cli import run
+from doselang.cli.sweeping import time_words
 from doselang.simulate.characteristics import Characteristics
 from doselang.sweep.rows import Row
 from tests.sweeps import (
@@ -192,14 +193,14 @@ def test_workers_that_never_do_anything_are_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_says_how_to_go_on(how: signal.Signals, tmp_path: Path) -> None:
     write_plan(tmp_path, 400, method="montecarlo", trials=5_000)
-    process = start(tmp_path, "plan.toml", "--out", "out.csv", "--jobs", "2")
+    process = start(tmp_path, "plan.toml", "--out", "out.csv", "--fresh", "--jobs", "2")
     assert _within(60, lambda: len(journal_cells(tmp_path / "out.csv.journal")) > 3)
     process.send_signal(how)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 2
     done = len(journal_cells(tmp_path / "out.csv.journal"))
     assert f"Stopped: {done} of 400 cells are done, and kept in out.csv.journal." in err
-    assert "doselang sweep plan.toml --out out.csv --jobs 2" in err
+    assert "doselang sweep plan.toml --out out.csv --jobs 2\n" in err, "`--fresh` would throw away what is done"
     assert "Traceback" not in err and not (tmp_path / "out.csv").exists()
 
 
@@ -272,7 +273,13 @@ def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
     os.close(theirs)
     shown = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert status == 0 and "40/40" in shown and "%" in shown and "%" not in out
+    assert status == 0 and "40/40" in shown and "100%  0 s left" in shown and "%" not in out
+
+
+def test_the_time_that_is_left_in_words() -> None:
+    assert [time_words(seconds) for seconds in (0.4, 59.4, 60, 185, 3599, 3600, 9_660, 360_000)] == [
+        "0 s", "59 s", "1 min 00 s", "3 min 05 s", "59 min 59 s", "1 h 00 min", "2 h 41 min", "100 h 00 min",
+    ]  # fmt: skip
 
 
 # ---- what the table says ----

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ import click
 
 from doselang.codes import CODES
 from doselang.diagnostics import trouble
-from doselang.report.phrases import counted
 from doselang.sweep.crews import Alone, Cluster, Crew, Processes
 from doselang.sweep.journal import Journal, journal_path
 from doselang.sweep.options import ACCRUALS, METHODS, TRIALS
@@ -108,12 +108,12 @@ def _swept(plan: Plan, journal: Journal, crew: Crew, out: str, *, quiet: bool) -
             errors = sweep.errors()
     except KeyboardInterrupt:
         journal.flush()
-        done = f"{len(journal.done):,} of {counted_cells(len(plan.cells))} are done, and kept in {journal.path}"
+        done = f"{len(journal.done):,} of {_counted(len(plan.cells), 'cell')} are done, and kept in {journal.path}"
         click.echo(f"Stopped: {done}.\n  To go on, run the same command again: {_same_command()}", err=True)
         return 2
     failed = sum(errors.values())
     if not quiet or failed:
-        click.echo(f"{out}: {counted_cells(len(plan.cells))}{_failed_words(errors)}")
+        click.echo(f"{out}: {_counted(len(plan.cells), 'cell')}{_failed_words(errors)}")
     return 1 if failed else 0
 
 
@@ -121,11 +121,11 @@ def _say_before(plan: Plan, journal: Journal, before: int) -> None:
     scenarios = len({cell.scenario.name for cell in plan.cells})
     protocols = len({setup.path for setup in plan.setups})
     click.echo(
-        f"{counted_cells(len(plan.cells))}: {counted(protocols, 'protocol')}, "
-        f"{len(plan.setups):,} with their parameters, {counted(scenarios, 'scenario')}; {_method_words(plan)}"
+        f"{_counted(len(plan.cells), 'cell')}: {_counted(protocols, 'protocol')}, "
+        f"{len(plan.setups):,} with their parameters, {_counted(scenarios, 'scenario')}; {_method_words(plan)}"
     )
     if journal.damaged:
-        click.echo(f"{counted(journal.damaged, 'line')} of {journal.path} cannot be read: these cells are done again.")
+        click.echo(f"{_counted(journal.damaged, 'line')} of {journal.path} cannot be read: these cells are done again.")
     if before:
         rest = len(plan.cells) - before
         click.echo(f"{before:,} are done already, in {journal.path}" + (f"; {rest:,} are left" if rest else ""))
@@ -136,9 +136,9 @@ def _method_words(plan: Plan) -> str:
     return "exact" if options.trials is None else f"{options.trials:,} trials each, seed {options.seed}"
 
 
-def counted_cells(number: int) -> str:
-    """`1 cell`, `2,000 cells`."""
-    return f"{number:,} cell{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    """`1 cell`, `2,000 cells`: numbers of a sweep can be large."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _failed_words(errors: Counter[str]) -> str:
@@ -149,7 +149,8 @@ def _failed_words(errors: Counter[str]) -> str:
 
 
 def _same_command() -> str:
-    return shlex.join(["doselang", *sys.argv[1:]])
+    """The command to go on with: as it was given, but for what would throw away what is done."""
+    return shlex.join(["doselang", *(word for word in sys.argv[1:] if word != "--fresh")])
 
 
 @contextmanager
@@ -159,10 +160,30 @@ def _progress(left: int, before: int) -> Iterator[Callable[[int], object]]:
         yield lambda cells: None
         return
     label = f"{before:,} done before, now" if before else "sweep"
+    begun, done = time.monotonic(), 0
+    # the bar's own estimate trusts its first second for long, and that goes into exploring
     with click.progressbar(
-        length=left, label=label, file=sys.stderr, show_pos=True, show_eta=True, show_percent=True
-    ) as bar:
-        yield bar.update
+        length=left, label=label, file=sys.stderr, show_pos=True, show_percent=True, show_eta=False,
+        item_show_func=lambda words: words,
+    ) as bar:  # fmt: skip
+
+        def told(cells: int) -> None:
+            nonlocal done
+            done += cells
+            seconds = (time.monotonic() - begun) / max(done, 1) * (left - done)
+            bar.update(cells, current_item=f"{time_words(seconds)} left")
+
+        yield told
+
+
+def time_words(seconds: float) -> str:
+    """`12 s`, `3 min 05 s`, `2 h 40 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02} min"
 
 
 @contextmanager
