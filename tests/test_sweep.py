@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import random
 import resource
@@ -15,10 +18,12 @@ import pytest
 
 from doselang.cli import run
 from doselang.cli.sweeping import time_words
+from doselang.report.characteristics import figures
 from doselang.simulate.characteristics import Characteristics
 from doselang.sweep.rows import Row
 from tests.sweeps import (
     DESIGNS,
+    ROOT,
     is_alive,
     journal_cells,
     kill_at_random,
@@ -290,39 +295,63 @@ def test_the_time_that_is_left_in_words() -> None:
 # ---- what the table says ----
 
 
-def test_every_figure_is_that_of_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    design = DESIGNS / "three-plus-three.dose"
-    for method in ("exact", "montecarlo"):
-        more = 'method = "montecarlo"\ntrials = 500\nseed = 3\n' if method == "montecarlo" else ""
-        (tmp_path / "plan.toml").write_text(f'protocols = "{design}"\n{more}', encoding="utf-8")
-        out = tmp_path / f"{method}.csv"
-        assert run(["sweep", str(tmp_path / "plan.toml"), "--out", str(out), "--jobs", "1"]) == 0
-        capsys.readouterr()
-        for row in table(out):
-            figures = simulated(row, design, capsys)
-            assert set(figures) == {name for name, value in row.items() if value} - IDENTITY
-            for name, value in figures.items():
-                assert float(row[name]) == pytest.approx(float(value), rel=1e-9, abs=1e-12)
-
-
+SCRIPTS = (DESIGNS / "three-plus-three.dose", ROOT / "protocols" / "ibrutinib-lenalidomide-literal.dose")
 IDENTITY = {"cell", "protocol", "scenario", "method", "accrual", "trials", "seed"}
 
 
-def simulated(row: dict[str, str], design: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """What `simulate` says of a cell, by column."""
-    import csv
-    import io
+def every_figure(folder: Path, script: Path, method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more = 'method = "montecarlo"\ntrials = 500\nseed = 3\n' if method == "montecarlo" else ""
+    (folder / "plan.toml").write_text(f'protocols = "{script}"\n{more}', encoding="utf-8")
+    assert run(["sweep", str(folder / "plan.toml"), "--out", str(folder / "out.csv"), "--jobs", "1"]) == 0
+    capsys.readouterr()
+    for row in table(folder / "out.csv"):
+        figures = simulated(row, script, capsys)
+        assert set(figures) == {name for name, value in row.items() if value} - IDENTITY
+        for name, value in figures.items():
+            assert float(row[name]) == pytest.approx(value, rel=1e-9, abs=1e-12), name
+        ends = [float(value) for name, value in row.items() if value and name.startswith("reason:")]
+        assert sum(ends) + float(row["undecided"]) == pytest.approx(1), "an end is lost"
 
-    arguments = ["simulate", str(design), "--format", "csv", "--scenario", row["scenario"], "--method", row["method"]]
+
+@pytest.mark.parametrize("method", ["exact", "montecarlo"])
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_figure_is_that_of_simulate(
+    script: Path, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every_figure(tmp_path, script, method, capsys)
+
+
+def test_ends_that_share_a_column_are_noticed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "doselang.sweep.rows.figures", lambda one: list({f.item + f.name + f.level: f for f in figures(one)}.values())
+    )
+    with pytest.raises(AssertionError):
+        every_figure(tmp_path, SCRIPTS[0], "exact", capsys)
+
+
+def simulated(row: dict[str, str], script: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """What `simulate` says of a cell, by column: its long table, and the ends of its JSON."""
+    arguments = ["simulate", str(script), "--scenario", row["scenario"], "--method", row["method"]]
     if row["trials"]:
         arguments += ["--trials", row["trials"], "--seed", row["seed"]]
-    assert run(arguments) == 0
-    found = {}
+    assert run([*arguments, "--format", "csv"]) == 0
+    found: dict[str, float] = {}
     for figure in csv.DictReader(io.StringIO(capsys.readouterr().out)):
         name = ":".join(part for part in (figure["figure"], figure["item"], figure["level"]) if part)
-        found[name] = figure["value"]
-        if figure["standard_error"]:
-            found[f"standard_error:{name}"] = figure["standard_error"]
+        if figure["figure"] != "reason":
+            found[name] = found.get(name, 0.0) + float(figure["value"])
+            if figure["standard_error"]:
+                found[f"standard_error:{name}"] = float(figure["standard_error"])
+    assert run([*arguments, "--format", "json"]) == 0
+    (scenario,) = json.loads(capsys.readouterr().out)["scenarios"]
+    for number, end in enumerate(scenario["reasons"]):
+        name = f"reason:{end['verdict']}: {end['reason'] or ''}: {', '.join(end['rules'])}"
+        assert name not in found
+        found[name] = end["probability"]
+        if scenario["standard_errors"] is not None:
+            found[f"standard_error:{name}"] = scenario["standard_errors"]["reasons"][number]["probability"]
     return found
 
 

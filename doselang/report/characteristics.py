@@ -301,13 +301,17 @@ def _part_records(parts: Mapping[str, PartFigures]) -> dict[str, object]:
 
 @frozen
 class Figure:
-    """One row: what is figured, of which level or other item, its value and standard error."""
+    """One row: what is figured, of which level or other item, its value and standard error.
+
+    `rules` are those that brought an end about; two ends of the same words can be of different rules.
+    """
 
     name: str
     level: str
     item: str
     value: float | int | None
     error: float | None = None
+    rules: tuple[str, ...] = ()
 
 
 def render_csv(found: Sequence[Characteristics]) -> str:
@@ -357,6 +361,6 @@ def figures(one: Characteristics) -> Iterator[Figure]:
         yield Figure("part_patients", "", name, part.patients, errors.parts[name][0])
         yield Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
     for end, error in zip(one.reasons, errors.reasons, strict=True):
-        yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error)
+        yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error, end.rules)
     for cause, error in zip(one.undecided_causes, errors.causes, strict=True):
         yield Figure("undecided_cause", "", cause.cause, cause.probability, error)

@@ -26,18 +26,20 @@ WHOLE = ("cell", "trials", "seed", "patients_min", "patients_max")
 
 def figure_row(one: Characteristics) -> Row:
     """Every figure of a cell; in a column's name stand what is figured, of which item, and at which level."""
-    row: Row = {}
+    row: dict[str, int | float | None] = {}
     found = list(figures(one))
     for figure in found:
-        row[_column(figure)] = figure.value
-    for figure in found:
-        if figure.error is not None:
-            row[ERRORS_OF + _column(figure)] = figure.error
-    return row
+        name, value = _column(figure), figure.value
+        before = row.get(name)
+        # several causes can be put into the same words: together they are as probable as their sum
+        row[name] = value if before is None or value is None else before + value
+    errors = {ERRORS_OF + _column(figure): figure.error for figure in found if figure.error is not None}
+    return {**row, **errors}
 
 
 def _column(figure: Figure) -> str:
-    return ":".join(part for part in (figure.name, figure.item, figure.level) if part)
+    item = f"{figure.item}: {', '.join(figure.rules)}" if figure.rules else figure.item
+    return ":".join(part for part in (figure.name, item, figure.level) if part)
 
 
 def error_row(found: Diagnostic) -> Row:
