@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from doselang.check.causes import find_causes
 from doselang.check.checking import check
 from doselang.check.facts import Cause
 from doselang.check.probabilities import weighed
-from doselang.diagnostics import trouble
+from doselang.diagnostics import Trouble, trouble
 from doselang.loading import Loaded, load, load_source
-from doselang.machine.compiling import compile_protocol
+from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.notation import write_history
@@ -23,11 +23,11 @@ from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
-from doselang.simulate.exact import counted, exact, known_gates, limits_as_trouble
+from doselang.simulate.exact import Exact, Gates, by_gates, counted, engine, limits_as_trouble, suits
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.simulate.polynomials import Polynomial, polynomials
 
-__all__ = ["Loaded", "check", "load", "load_source", "monte_carlo", "polynomials_of", "simulate"]
+__all__ = ["Loaded", "Simulation", "check", "load", "load_source", "monte_carlo", "polynomials_of", "simulate"]
 
 
 def simulate(
@@ -38,19 +38,59 @@ def simulate(
 
     Raises Trouble as `doselang.simulate.exact.exact` does.
     """
-    found = exact(protocol, scenarios, accrual, max_states=max_states)
-    machine = compile_protocol(protocol)
-    explored: dict[object, tuple[Exploration, list[tuple[Cause, Ints]]]] = {}
-    told = []
-    for one in found:
-        if one.undecided:
-            known = known_gates(machine, one.scenario)
-            if known not in explored:
-                exploration = explore(machine, accrual, histories=True, max_states=max_states, known_gates=known)
-                explored[known] = exploration, find_causes(exploration)
-            one = evolve(one, undecided_causes=_causes(*explored[known], one.scenario))
-        told.append(one)
-    return tuple(told)
+    return Simulation(protocol, accrual, max_states).under(scenarios)
+
+
+@define
+class Simulation:
+    """Exact figures of one protocol, asked for again and again: it is explored once for all that `simulate` is asked.
+
+    What was explored is kept by the human decisions whose chances are known, and the number of scenarios.
+    """
+
+    protocol: Protocol
+    accrual: Accrual = "one-at-a-time"
+    max_states: int = MAX_STATES
+    _machine: Machine = field(init=False)
+    _engines: dict[object, Exact | Trouble] = field(init=False, factory=dict)
+    _causes: dict[Gates, tuple[Exploration, list[tuple[Cause, Ints]]]] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._machine = compile_protocol(self.protocol)
+
+    def under(self, scenarios: Sequence[Scenario]) -> tuple[Characteristics, ...]:
+        """The figures under each scenario. Raises Trouble as `simulate` does."""
+        found: dict[int, Characteristics] = {}
+        for known, numbers in by_gates(self._machine, scenarios).items():
+            some = [scenarios[number] for number in numbers]
+            made = self._engine(some, known).characterise(some)
+            found.update((n, self._told(one, known)) for n, one in zip(numbers, made, strict=True))
+        return tuple(found[number] for number in range(len(scenarios)))
+
+    def _engine(self, scenarios: Sequence[Scenario], known: Gates) -> Exact:
+        """The machine explored, or its ends counted, once; what cannot be explored is not tried again."""
+        key = known, suits(self._machine, scenarios)
+        if key not in self._engines:
+            try:
+                with limits_as_trouble(self.max_states):
+                    self._engines[key] = engine(self._machine, scenarios, self.accrual, known, self.max_states)
+            except Trouble as error:
+                self._engines[key] = error
+        found = self._engines[key]
+        if isinstance(found, Trouble):
+            raise Trouble(found.diagnostic, found.path)
+        return found
+
+    def _told(self, one: Characteristics, known: Gates) -> Characteristics:
+        """The figures, with the causes of what is undecided as `check` finds them."""
+        if not one.undecided:
+            return one
+        if known not in self._causes:
+            exploration = explore(
+                self._machine, self.accrual, histories=True, max_states=self.max_states, known_gates=known
+            )
+            self._causes[known] = exploration, find_causes(exploration)
+        return evolve(one, undecided_causes=_causes(*self._causes[known], one.scenario))
 
 
 def polynomials_of(

@@ -40,6 +40,7 @@ class Loaded:
     """A protocol file, read. `protocol` is None where its text has errors; `diagnostics` are all that reading found.
 
     `file` is the file as written, `whole` the same with the designs that it uses; the `source` holds them all.
+    `tables` are the texts of the decision tables that they name.
     """
 
     source: Source
@@ -47,6 +48,7 @@ class Loaded:
     protocol: Protocol | None
     diagnostics: tuple[Diagnostic, ...] = field(default=())
     whole: File = field(default=File(()))
+    tables: dict[str, str] = field(factory=dict, hash=False, repr=False)
 
 
 def load(path: str, settings: Settings | None = None) -> Loaded:
@@ -75,7 +77,9 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     for item in report:
         if item.code == "DL903":
             raise Trouble(item)
-    return Loaded(source, file, None if report.has_errors else protocol, _told(report), composed.shown())
+    return Loaded(
+        source, file, None if report.has_errors else protocol, _told(report), composed.shown(), designs.tables
+    )
 
 
 def _told(report: Report) -> tuple[Diagnostic, ...]:

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "doselang"
 
 LAYERS = (
     {"cli"},
+    {"sweep"},
     {"api"},
     {"report"},
     {"conduct", "simulate", "check"},

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 import click
@@ -27,9 +28,13 @@ COMMANDS = {
     "table": ("tabulating", "Print the decision table: patients at a level across, toxicities down."),
     "paths": ("following", "Print every way in which the next cohorts can go, from the beginning or a history."),
     "compare": ("comparing", "Put designs side by side, and say where two protocols first decide differently."),
+    "sweep": ("sweeping", "Give the figures of many protocols, parameters and scenarios, as a plan combines them."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }
+
+WITH_PROGRESS = {"sweep"}
+"""Commands that say themselves how far they are."""
 
 
 class Commands(click.Group):
@@ -79,7 +84,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(program.get_help(program.make_context("doselang", [], resilient_parsing=True)), err=True)
         return 2
     try:
-        with impatient():
+        with nullcontext() if given[0] in WITH_PROGRESS else impatient():
             status = program.main(given, prog_name="doselang", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except Trouble as error:

@@ -300,14 +300,18 @@ def _part_records(parts: Mapping[str, PartFigures]) -> dict[str, object]:
 
 
 @frozen
-class _Figure:
-    """One row: what is figured, of which level or other item, its value and standard error."""
+class Figure:
+    """One row: what is figured, of which level or other item, its value and standard error.
+
+    `rules` are those that brought an end about; two ends of the same words can be of different rules.
+    """
 
     name: str
     level: str
     item: str
     value: float | int | None
     error: float | None = None
+    rules: tuple[str, ...] = ()
 
 
 def render_csv(found: Sequence[Characteristics]) -> str:
@@ -319,7 +323,7 @@ def render_csv(found: Sequence[Characteristics]) -> str:
             one.method, one.accrual, _cell(one.trials), _cell(one.seed),
         )
         for one in found
-        for figure in _figures(one)
+        for figure in figures(one)
     ]  # fmt: skip
     return csv_table(_table([Column(heading) for heading in headings], rows))
 
@@ -328,12 +332,13 @@ def _cell(value: float | int | None) -> str:
     return "" if value is None else repr(value)
 
 
-def _figures(one: Characteristics) -> Iterator[_Figure]:
+def figures(one: Characteristics) -> Iterator[Figure]:
+    """Every figure of a scenario, in the order in which tables have them."""
     errors, patients = _errors(one), one.patients
     labels = [level.label for level in one.protocol.levels]
     for toxicity, rates in zip(one.protocol.toxicities, one.scenario.rates, strict=True):
         for label, rate in zip(labels, rates, strict=True):
-            yield _Figure("rate", label, toxicity.name, rate)
+            yield Figure("rate", label, toxicity.name, rate)
     by_level = (
         ("mtd", one.mtd, errors.mtd),
         ("patients", patients.by_level, errors.patients_by_level),
@@ -341,21 +346,21 @@ def _figures(one: Characteristics) -> Iterator[_Figure]:
     )
     for name, values, of_values in by_level:
         for label, value, error in zip(labels, values, of_values, strict=True):
-            yield _Figure(name, label, "", value, error)
-    yield _Figure("no_mtd", "", "", one.no_mtd, errors.no_mtd)
+            yield Figure(name, label, "", value, error)
+    yield Figure("no_mtd", "", "", one.no_mtd, errors.no_mtd)
     for verdict, value in one.other_verdicts.items():
-        yield _Figure("other_verdict", "", verdict, value, errors.other_verdicts[verdict])
-    yield _Figure("undecided", "", "", one.undecided, errors.undecided)
-    yield _Figure("patients_mean", "", "", patients.mean, errors.patients)
+        yield Figure("other_verdict", "", verdict, value, errors.other_verdicts[verdict])
+    yield Figure("undecided", "", "", one.undecided, errors.undecided)
+    yield Figure("patients_mean", "", "", patients.mean, errors.patients)
     for extreme, size in (("patients_sd", patients.sd), ("patients_min", patients.min), ("patients_max", patients.max)):
-        yield _Figure(extreme, "", "", size)
+        yield Figure(extreme, "", "", size)
     for count, value in sorted(patients.distribution.items()):
-        yield _Figure("patients_probability", "", str(count), value, errors.distribution[count])
-    yield _Figure("dlts_mean", "", "", one.dlts.mean, errors.dlts)
+        yield Figure("patients_probability", "", str(count), value, errors.distribution[count])
+    yield Figure("dlts_mean", "", "", one.dlts.mean, errors.dlts)
     for name, part in one.parts.items():
-        yield _Figure("part_patients", "", name, part.patients, errors.parts[name][0])
-        yield _Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
+        yield Figure("part_patients", "", name, part.patients, errors.parts[name][0])
+        yield Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
     for end, error in zip(one.reasons, errors.reasons, strict=True):
-        yield _Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error)
+        yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error, end.rules)
     for cause, error in zip(one.undecided_causes, errors.causes, strict=True):
-        yield _Figure("undecided_cause", "", cause.cause, cause.probability, error)
+        yield Figure("undecided_cause", "", cause.cause, cause.probability, error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Literal
+from typing import Protocol as TypingProtocol
 
 import numpy as np
 from attrs import define, field
@@ -12,7 +14,7 @@ from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.counting import count_ends
 from doselang.machine.exits import Accrual
-from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, TooManyStates, explore
+from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, Endless, TooManyStates, explore
 from doselang.machine.notation import Group, history_from
 from doselang.machine.records import Ints
 from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
@@ -47,40 +49,58 @@ def exact(
     states, DL704 where a cohort has too many outcomes.
     """
     machine = compile_protocol(protocol)
-    by_gates: dict[Gates, list[int]] = {}
-    for number, scenario in enumerate(scenarios):
-        by_gates.setdefault(known_gates(machine, checked(protocol, scenario)), []).append(number)
     found: dict[int, Characteristics] = {}
-    for known, numbers in by_gates.items():
+    for known, numbers in by_gates(machine, scenarios).items():
         some = [scenarios[number] for number in numbers]
         with limits_as_trouble(max_states):
-            engine = _engine(machine, some, accrual, known, max_states)
-        found.update(zip(numbers, engine.characterise(some), strict=True))
+            made = engine(machine, some, accrual, known, max_states)
+        found.update(zip(numbers, made.characterise(some), strict=True))
     return tuple(found[number] for number in range(len(scenarios)))
 
 
-def _engine(
+def by_gates(machine: Machine, scenarios: Sequence[Scenario]) -> dict[Gates, list[int]]:
+    """The positions of scenarios that give the chances of the same gates. Raises Trouble DL903 as `checked`."""
+    found: dict[Gates, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        found.setdefault(known_gates(machine, checked(machine.protocol, scenario)), []).append(number)
+    return found
+
+
+Suits = Literal["steps", "either", "ends"]
+
+
+def suits(machine: Machine, scenarios: Sequence[Scenario]) -> Suits:
+    """Which way to exact figures suits some scenarios: `engine` takes the same one where this is the same.
+
+    The steps are needed where people decide, and where patients' courses are followed; counted ends are better for
+    many scenarios.
+    """
+    followed = machine.protocol.course is not None and any(scenario.hazards is not None for scenario in scenarios)
+    if followed or any(part.gates for part in machine.parts):
+        return "steps"
+    return "ends" if len(scenarios) >= MANY_SCENARIOS else "either"
+
+
+def engine(
     machine: Machine, scenarios: Sequence[Scenario], accrual: Accrual, known: Gates, max_states: int
-) -> Explored | Parametric:
-    """The way to the exact figures that suits their number and the machine.
+) -> Exact:  # fmt: skip
+    """The way to the exact figures that suits the number of scenarios and the machine.
 
     Few scenarios: probabilities carried over the steps of the explored machine. Many scenarios, or more states than
-    should be kept: counted ends, where nobody is asked and no patient's course is followed.
+    should be kept: counted ends, if that is possible. Raises TooManyStates and OverflowError.
     """
-    protocol = machine.protocol
-    if any(part.gates for part in machine.parts) or (
-        protocol.course is not None and any(scenario.hazards is not None for scenario in scenarios)
-    ):
+    way = suits(machine, scenarios)
+    if way == "steps":
         return _explored(machine, accrual, known, max_states)
-    if len(scenarios) >= MANY_SCENARIOS:
+    if way == "ends":
         with suppress(TooManyStates, OverflowError):
-            return counted(protocol, accrual, max_states=min(FEW_STATES, max_states))
+            return counted(machine.protocol, accrual, max_states=min(FEW_STATES, max_states))
     try:
         return _explored(machine, accrual, known, min(KEPT_STATES, max_states))
-    except TooManyStates:
-        if max_states <= KEPT_STATES:
+    except TooManyStates as error:
+        if max_states <= KEPT_STATES or isinstance(error, Endless):
             raise
-    return counted(protocol, accrual, max_states=max_states)
+    return counted(machine.protocol, accrual, max_states=max_states)
 
 
 def counted(protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES) -> Parametric:
@@ -143,6 +163,13 @@ def prepare(
     """The machine explored, for any number of scenarios that give the chances of the same gates."""
     with limits_as_trouble(max_states):
         return _explored(machine, accrual, known, max_states)
+
+
+class Exact(TypingProtocol):
+    """What gives exact figures: an explored machine, or counted ends."""
+
+    def characterise(self, scenarios: Sequence[Scenario]) -> Iterator[Characteristics]:
+        """The operating characteristics under each scenario."""
 
 
 @define

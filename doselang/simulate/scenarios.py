@@ -92,7 +92,7 @@ def _row(protocol: Protocol, text: str, option: str) -> tuple[float, ...]:
             help=f"Give one rate for each level, in this order: {listing(labels)}.",
         )  # fmt: skip
     return tuple(
-        _rate(cell, f"the rate at level `{label}` in `{option}`", decimal_comma=";" in text)
+        rate_of(cell, f"the rate at level `{label}` in `{option}`", decimal_comma=";" in text)
         for cell, label in zip(cells, labels, strict=True)
     )
 
@@ -149,7 +149,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
-def _rate(cell: str, where: str, *, decimal_comma: bool = False) -> float:
+def rate_of(cell: str, where: str, *, decimal_comma: bool = False) -> float:
     """A rate in [0, 1] from a cell such as `10%`, `0.1`, or `0,1` where the comma can be no separator."""
     found = _RATE.fullmatch(cell.strip().replace(",", ".") if decimal_comma else cell.strip())
     if found is None:
@@ -189,8 +189,8 @@ def from_csv(protocol: Protocol, text: str, path: str | None = None) -> tuple[Sc
     cell is wrong, with row and column as a spreadsheet counts them; `path` is put into it.
     """
     try:
-        separator = _separator(text)
-        rows = _rows(text.removeprefix("\ufeff"), separator)
+        separator = table_separator(text)
+        rows = table_rows(text.removeprefix("\ufeff"), separator)
         number, headings = next(rows, (0, []))
         columns = _columns(protocol, headings, number)
         return _scenarios(protocol, columns, rows, decimal_comma=separator == ";")
@@ -198,7 +198,7 @@ def from_csv(protocol: Protocol, text: str, path: str | None = None) -> tuple[Sc
         raise Trouble(error.diagnostic, path) from None
 
 
-def _separator(text: str) -> str:
+def table_separator(text: str) -> str:
     """What stands between the columns, by the headings."""
     headings = re.sub(r'"[^"]*"', "", next((line for line in text.splitlines() if line.strip()), ""))
     if ";" in headings and "," in headings:
@@ -209,7 +209,7 @@ def _separator(text: str) -> str:
     return ";" if ";" in headings else ","
 
 
-def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def table_rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not empty, with their numbers from 1."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
@@ -226,12 +226,12 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 def _columns(protocol: Protocol, headings: list[str], row: int) -> _Columns:
     """Which column is which. Raises Trouble for one that is unknown, twice there, or missing."""
-    names = ["name", *_rate_headings(protocol)]
+    names = ["name", *rate_headings(protocol)]
     if not headings:
         raise trouble("DL901", "The table of scenarios is empty.", help=f"Write the headings {listing(names)}.")
     found: dict[str, int] = {}
     for position, heading in enumerate(headings):
-        name = _heading(protocol, heading)
+        name = rate_heading(protocol, heading)
         at = f"Row {row}, column {position + 1}"
         if name is None:
             near = nearest(heading, names)
@@ -258,13 +258,13 @@ def _title(protocol: Protocol, toxicity: int, label: str) -> str:
     return label if len(protocol.toxicities) == 1 else f"{protocol.toxicities[toxicity].name}:{label}"
 
 
-def _rate_headings(protocol: Protocol) -> list[str]:
+def rate_headings(protocol: Protocol) -> list[str]:
     return [_title(protocol, t, level.label) for t in range(len(protocol.toxicities)) for level in protocol.levels]
 
 
-def _heading(protocol: Protocol, heading: str) -> str | None:
+def rate_heading(protocol: Protocol, heading: str) -> str | None:
     """A heading in its one spelling, None where it is unknown."""
-    known = {fold(name): name for name in ("name", *_rate_headings(protocol))}
+    known = {fold(name): name for name in ("name", *rate_headings(protocol))}
     for t, toxicity in enumerate(protocol.toxicities):
         for level in protocol.levels:
             known[fold(f"{toxicity.name}:{level.label}")] = _title(protocol, t, level.label)
@@ -288,7 +288,7 @@ def _scenarios(
 
         def rate(column: int, row: int = row, cells: list[str] = cells) -> float:
             where = f"row {row}, column {column + 1}: the rate under `{columns.headings[column]}`"
-            return _rate(cells[column], where, decimal_comma=decimal_comma)
+            return rate_of(cells[column], where, decimal_comma=decimal_comma)
 
         rates = tuple(tuple(rate(column) for column in of_toxicity) for of_toxicity in columns.rates)
         found[fold(name)] = (row, checked(protocol, Scenario(name, rates)))
