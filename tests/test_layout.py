@@ -216,6 +216,12 @@ def test_scripts_keep_their_meaning(path: Path) -> None:
     formatted(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "protocols").rglob("*.dose")), ids=lambda path: path.stem)
+def test_shipped_protocols_are_in_the_one_layout(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert formatted(text) == text
+
+
 # ---- any layout of the same words gives the same text ----
 
 KEYWORDS = frozenset(re.findall(r'"([a-z][a-z-]*)"', GRAMMAR))
