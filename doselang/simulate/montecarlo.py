@@ -56,7 +56,7 @@ def monte_carlo(
             sums = simulator.run(scenario, trials, default_rng(stream))
         totals = simulator.totals(sums, trials)
         made = characteristics(simulator.results, scenario, accrual, "montecarlo", totals, trials=trials, seed=seed)
-        found.append(_with_errors(made, sums.spread(trials), trials))
+        found.append(with_errors(made, sums.spread(trials), trials))
     return tuple(found)
 
 
@@ -316,7 +316,7 @@ def _merged(chunks: list[Lanes]) -> Lanes:
     return merged
 
 
-def _with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:
+def with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:
     """The characteristics with the standard error of every probability and mean."""
 
     def error(probability: float) -> float:
