@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil, log10
 from typing import Any
 
 from doselang.report.table import Column, Table
@@ -38,8 +39,8 @@ def _row(name: str, spread: Spread) -> tuple[str, ...]:
 
 
 def _number(value: float, error: float) -> str:
-    """With as many places as the error is worth."""
-    places = 0 if error >= 1 else 1 if error >= 0.1 else 2 if error else 0
+    """With as many places as the error has before its first digit, at most four."""
+    places = min(4, max(0, ceil(-log10(error)))) if error else 0
     return f"{value:.{places}f} ±{error:.{places}f}"
 
 

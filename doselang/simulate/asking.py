@@ -49,29 +49,34 @@ class Decisions:
     _rows: dict[int, int] = field(factory=dict)
     _nodes: dict[tuple[int, int, bool], Ints] = field(factory=dict)
 
-    def after(self, part: int, frames: Ints, codes: Ints, counts: Ints) -> Ints:
-        """The decision after some outcomes of the cohort under way, [rows, classes]; of one part."""
-        of_frame, found = self.situations.frames, np.full(len(frames), NOTHING, np.int32)
-        size, sentinel, known = of_frame.size[frames], of_frame.sentinel[frames], counts.sum(axis=1)
-        looks = (known == size) | ((sentinel != 0) & (known == 1))
+    def looks(self, part: int, frames: Ints, counts: Ints) -> Bools:
+        """Whether there can be a look after some outcomes of the cohorts under way, [rows, classes]; of one part."""
+        of_frame, known = self.situations.frames, counts.sum(axis=1)
         if self._early(part):
-            looks[:] = True
-        first = self._first(part, frames[looks], codes[looks])
-        kind = size * 2 + sentinel
-        for number in present(kind[looks]):
-            some = kind == number
-            nodes = self._node(part, number // 2, bool(number % 2), counts[looks & some])
-            found[looks & some] = self.decided[first[some[looks]] + nodes]
+            return np.asarray(known > 0)
+        looks: Bools = (known == of_frame.size[frames]) | ((of_frame.sentinel[frames] != 0) & (known == 1))
+        return looks
+
+    def places(self, part: int, frames: Ints, codes: Ints) -> Ints:
+        """Where the decisions of the situation of each state stand, all of one part."""
+        numbers = self.situations.of(part, frames, codes)
+        if len(self.first) < len(self.situations.rows):
+            self._learn()
+        return self.first[numbers]
+
+    def after(self, part: int, places: Ints, frames: Ints, counts: Ints) -> Ints:
+        """The decision after some outcomes of the cohort under way, where there can be a look."""
+        of_frame, found = self.situations.frames, np.empty(len(frames), np.int32)
+        kind = of_frame.size[frames] * 2 + of_frame.sentinel[frames]
+        for number in present(kind):
+            some = np.flatnonzero(kind == number)
+            nodes = self._node(part, number // 2, bool(number % 2), counts[some])
+            found[some] = self.decided[places[some] + nodes]
         return found
 
     def _early(self, part: int) -> bool:
         """Whether there can be a look before a cohort is complete."""
         return self.situations.accrual != "whole-cohort" and bool(self.situations.machine.parts[part].any_time)
-
-    def at_arrival(self, part: int, frames: Ints, codes: Ints) -> Ints:
-        """The decision when a patient could enter, in a rolling part."""
-        first = self._first(part, frames, codes)
-        return self.decided[first]
 
     def lets_in(self, decisions: Ints) -> Bools:
         """Whether by each decision a patient enters in the same part, whatever people choose."""
@@ -85,19 +90,13 @@ class Decisions:
         many, at = self.options[decisions], self.branch_at[decisions]
         rows = np.flatnonzero(many > 1)
         if len(rows):
-            drawn, chosen = uniform(keys[rows], number[rows].astype(np.uint64)), np.zeros(len(rows), np.int32)
+            drawn, chosen = uniform(keys[rows], number[rows]), np.zeros(len(rows), np.int32)
             for option in range(int(many.max()) - 1):
                 left = (chosen == option) & (option + 1 < many[rows])
                 chosen += left & (drawn >= self.until[at[rows] + np.minimum(option, many[rows] - 1)])
             at = at.copy()
             at[rows] += chosen
         return self.branches[at]
-
-    def _first(self, part: int, frames: Ints, codes: Ints) -> Ints:
-        numbers = self.situations.of(part, frames, codes)
-        if len(self.first) < len(self.situations.rows):
-            self._learn()
-        return self.first[numbers]
 
     def _node(self, part: int, size: int, sentinel: bool, counts: Ints) -> Ints:
         """The position of outcomes among those that a cohort of a size can have at a look."""

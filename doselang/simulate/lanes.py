@@ -31,8 +31,10 @@ UNREPLACED, GIVEN_UP = -1, -2
 the trial went on beyond MAX_PATIENTS."""
 
 
-_NUMBERS = {"frame": 0, "inside": 0, "cohort": 0, "looks": 0, "door": 0, "asked": NOTHING, "who": 0, "next": 0,
-            "entered": 0, "end": 0}  # fmt: skip
+_NUMBERS = {
+    "frame": 0, "inside": 0, "cohort": 0, "looks": 0, "door": 0, "asked": NOTHING, "place": -1, "who": 0, "next": 0,
+    "entered": 0, "end": 0,
+}  # fmt: skip
 _DAYS = {"since": 0.0, "last": -inf, "comes": inf, "duration": 0.0, "declared": np.nan}
 """What the arrays of whole numbers, and of days, begin with."""
 
@@ -65,6 +67,7 @@ class Lanes:
     last: Floats = field(init=False)
     door: Ints = field(init=False)
     asked: Ints = field(init=False)
+    place: Ints = field(init=False)
     comes: Floats = field(init=False)
     who: Ints = field(init=False)
     next: Ints = field(init=False)
@@ -167,6 +170,7 @@ class Lanes:
                 change = Evaluable(one_part, counts)
             changes.append(records.change(change))
         self.codes[lanes, level] = records.apply(np.array(changes, np.int32)[which], self.codes[lanes, level])
+        self.place[lanes] = -1
 
     # ---- looks ----
 
@@ -179,16 +183,30 @@ class Lanes:
         for part in present(frames.part[frame]):
             here = frames.part[frame] == part
             if (some := lanes[here & cohort]).size:
-                found = self.decisions.after(part, self.frame[some], self.codes[some], self.counts[some])
-                acts = found != NOTHING
-                self.decide(some[acts], found[acts], day[here & cohort][acts])
+                self._look_at_cohort(part, some, day[here & cohort])
             if (some := lanes[here & (mode == ROLLING)]).size:
                 self._look_at_arrival(part, some, day[here & (mode == ROLLING)])
         self.open_doors(lanes[~self.over[lanes]])
 
+    def _look_at_cohort(self, part: int, lanes: Ints, day: Floats) -> None:
+        """Ask the rules after an outcome of the cohort under way."""
+        looks = self.decisions.looks(part, self.frame[lanes], self.counts[lanes])
+        lanes, day = lanes[looks], day[looks]
+        found = self.decisions.after(part, self._places(part, lanes), self.frame[lanes], self.counts[lanes])
+        acts = found != NOTHING
+        self.decide(lanes[acts], found[acts], day[acts])
+
+    def _places(self, part: int, lanes: Ints) -> Ints:
+        """Where the decisions of each trial stand; looked up again where the machine's state has changed."""
+        changed = lanes[self.place[lanes] < 0]
+        if len(changed):
+            self.place[changed] = self.decisions.places(part, self.frame[changed], self.codes[changed])
+        return self.place[lanes]
+
     def _look_at_arrival(self, part: int, lanes: Ints, day: Floats) -> None:
         """Ask the rules of a rolling part whether a patient could enter; one at a time, when nobody is pending."""
-        found = self.decisions.at_arrival(part, self.frame[lanes], self.codes[lanes])
+        places = self._places(part, lanes)
+        found = self.decisions.decided[places]
         if self.accrual == "one-at-a-time":
             found = np.where(np.isinf(self.awaited[:, lanes].min(axis=0)), found, NOTHING)
         self.asked[lanes] = found
@@ -210,7 +228,7 @@ class Lanes:
         self._note(lanes, branch, here, day)
         frames.leave(codes, here, branch)
         following = frames.after(frame, branch)
-        self.codes[lanes], self.frame[lanes] = codes, following
+        self.codes[lanes], self.frame[lanes], self.place[lanes] = codes, following, -1
         self.closed[lanes] = _since(self.closed[lanes], self.records.column(CLOSED)[codes] > 0, day)
         self.tried[lanes] = _since(self.tried[lanes], self.records.column(FIRST_SIZE)[codes] > 0, day)
         self._opened(lanes, branch, here)
@@ -299,7 +317,7 @@ class Lanes:
             (self.frames.mode[frame] == ENTERING) | (self.frames.silent[frame] != 0)
         )
         self.frame[lanes[full]] = self.frames.after(frame[full], np.full(full.sum(), self.goes_on, np.int32))
-        self.inside[lanes[full]] = 0
+        self.inside[lanes[full]], self.place[lanes[full]] = 0, -1
         many_more = self.entered[lanes] >= MAX_PATIENTS
         self._stop(lanes[many_more], GIVEN_UP, day[many_more])
         self.look(lanes[~many_more], day[~many_more])
@@ -319,7 +337,7 @@ class Lanes:
         if entering.any():
             arrival = self.records.change(Arrival(1))
             some, at = lanes[entering], level[entering]
-            self.codes[some, at] = self.records.apply(arrival, self.codes[some, at])
+            self.codes[some, at], self.place[some] = self.records.apply(arrival, self.codes[some, at]), -1
         free = np.argmax(self.awaited[:, lanes], axis=0)
         if np.isfinite(self.awaited[free, lanes]).any():
             self.awaited = np.concatenate([self.awaited, np.full_like(self.awaited, inf)])

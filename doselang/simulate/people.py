@@ -29,7 +29,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def uniform(keys: Keys, number: int | NDArray[np.uint64]) -> Floats:
+def uniform(keys: Keys, number: int | Ints) -> Floats:
     """The uniform number in [0, 1) that stands at a place, from 1, in the sequence of each key."""
     mixed = keys + np.asarray(number, np.uint64) * _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
@@ -95,6 +95,14 @@ class People:
     def first(self, lanes: Ints, start: Ints, day: Floats) -> Ints:
         """By trial: the first of those from `start` on who comes on a day or later."""
         self.need(int(start.max(initial=0)))
+        found = start.copy()
+        late = np.flatnonzero(self.comes[lanes, start] < day)
+        if len(late):
+            found[late] = self._first(lanes[late], start[late], day[late])
+        return found
+
+    def _first(self, lanes: Ints, start: Ints, day: Floats) -> Ints:
+        """The same by bisection."""
         while True:
             low, high = start.copy(), np.full(len(start), self.comes.shape[1])
             while (open_ := low < high).any():

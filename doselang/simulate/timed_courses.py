@@ -64,8 +64,9 @@ class _Words:
 class Courses:
     """The chances of a course under a scenario, by where a patient stands, worked out as far as they are met.
 
-    A row is what a cycle can lead to: the chances up to each outcome, with the row's number added, stand one after
-    another in `until`; `leads` has the number of the core of the next cycle, or -1 less the number of the reason.
+    A row is what a cycle can lead to: `stay` is the chance that nothing changes. If something does, the chances up to
+    each outcome, with the row's number added, stand one after another in `until`; `leads` has the number of the core of
+    the next cycle, or -1 less the number of the reason.
     """
 
     machine: CourseMachine
@@ -73,6 +74,7 @@ class Courses:
     reasons: list[str] = field(factory=lambda: [GOES_ON, LEFT_EARLY])
     cores: dict[Core, int] = field(factory=dict)
     state: Ints = field(factory=lambda: np.zeros(0, np.int32))
+    stay: Floats = field(factory=lambda: np.zeros(0))
     until: Floats = field(factory=lambda: np.zeros(0))
     leads: Ints = field(factory=lambda: np.zeros(0, np.int32))
     row_of: Ints = field(factory=lambda: np.full((0, 0), -1, np.int32))
@@ -89,25 +91,25 @@ class Courses:
         leaves = np.where(register.outcome == INEVALUABLE, register.known, np.inf)
         cycles, reason = np.zeros(every, np.int32), np.zeros(every, np.int32)
         again = np.zeros(every, np.bool_)
-        there, core = np.arange(every), self._first(register.level)
-        for cycle in range(1, MOST_CYCLES + 1):
-            cycles[there] = cycle
+        there, core, cycle = np.arange(every), self._first(register.level), np.ones(every, np.int64)
+        while len(there):
             day = entered[there] + cycle * clock.cycle
-            off = leaves[there] <= day
-            reason[there[off]] = 1
-            there, core, day = there[~off], core[~off], day[~off]
+            off, same = self._ahead(lanes, lane[there], entered[there], leaves[there], cycle)
+            ended = off | (cycle > MOST_CYCLES)
             rows = self._rows(core, lanes, lane[there], day)
-            leads = self._drawn(rows, uniform(keys[there], cycle + 1))
-            ended = leads < 0
-            reason[there[ended]] = -1 - leads[ended]
-            there, core = there[~ended], leads[~ended]
+            stays = self._stays(rows, uniform(keys[there], 2 * cycle))
+            happens = ~ended & (stays < same)
+            # cycles without a change are passed over at once, till the trial closes a level
+            cycle = cycle + np.where(ended, 0, np.where(happens, stays, same))
+            leads = np.where(happens, self._drawn(rows, uniform(keys[there], 2 * cycle + 1)), core)
+            ended |= leads < 0
+            cycles[there[ended]] = np.minimum(cycle[ended], MOST_CYCLES)
+            reason[there[ended]] = np.where(off[ended], 1, np.where(happens[ended], -1 - leads[ended], 0))
+            there, core, cycle = there[~ended], leads[~ended], (cycle + happens)[~ended]
             again[there] |= self.state[core] != 0
-            if not len(there):
-                break
         followed = lanes.duration[lane] + clock.follow_up - entered
         if clock.loss:
             followed = np.minimum(followed, -np.log1p(-uniform(keys, 1)) / clock.loss)
-        reason[there] = 0
         return Treated(cycles, again, reason, np.maximum(followed, 0.0))
 
     def _first(self, levels: Ints) -> Ints:
@@ -119,6 +121,23 @@ class Courses:
         if number == len(self.state):
             self.state = np.append(self.state, np.int32(core[0]))
         return number
+
+    def _ahead(self, lanes: Lanes, lane: Ints, entered: Floats, leaves: Floats, cycle: Ints) -> tuple[Bools, Ints]:
+        """Whether patients leave early in a cycle, and in how many from it on the trial and they stay as they are."""
+        length, day = lanes.clock.cycle, entered + cycle * lanes.clock.cycle
+        changes = leaves.copy()
+        for since in (lanes.closed, lanes.tried) if self.machine.reads_tried else (lanes.closed,):
+            for level in np.flatnonzero(np.isfinite(since).any(axis=0)):
+                changed = since[lane, level]
+                changes = np.where(changed > day, np.minimum(changes, changed), changes)
+        last = np.minimum(np.ceil((changes - entered) / length) - 1, MOST_CYCLES).astype(np.int64)
+        return leaves <= day, np.maximum(last - cycle + 1, 1)
+
+    def _stays(self, rows: Ints, drawn: Floats) -> Ints:
+        """In how many cycles nothing changes before something does: a geometric number, by inversion."""
+        with np.errstate(divide="ignore"):
+            many = np.floor(np.log1p(-drawn) / np.log(self.stay[rows]))
+        return np.minimum(np.where(self.stay[rows] == 1.0, MOST_CYCLES, many), MOST_CYCLES).astype(np.int64)
 
     def _drawn(self, rows: Ints, drawn: Floats) -> Ints:
         place = np.searchsorted(self.until, rows + drawn, side="right")
@@ -156,8 +175,12 @@ class Courses:
             else:
                 leads = self._core((following.state, following.level, following.assigned, following.cycles))
             chances[leads] = chances.get(leads, 0.0) + chance
-        row = len(self.ends)
-        self.until = np.append(self.until, row + np.minimum(np.cumsum(list(chances.values())), 1.0))
+        row, stay = len(self.ends), chances.pop(core, 0.0)
+        if not chances:
+            chances, stay = {core: 1.0}, 1.0
+        until = np.cumsum(list(chances.values()))
+        self.stay = np.append(self.stay, stay)
+        self.until = np.append(self.until, row + until / until[-1])
         self.leads = np.append(self.leads, np.array(list(chances), np.int32))
         self.ends = np.append(self.ends, len(self.leads))
         return row
