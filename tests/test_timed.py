@@ -17,13 +17,17 @@ from doselang.api import load
 from doselang.diagnostics import Trouble, trouble
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
+from doselang.machine.notation import Group, HistoryError, letters_of
 from doselang.machine.records import FIRST_N, Arrival, Late, Left, Opening
 from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.replay import replay
+from doselang.machine.situations import Situations
+from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.asking import Decisions
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.clock import MONTH, Clock, Timing, clock_of
-from doselang.simulate.exact import exact
+from doselang.simulate.clock import MONTH, Clock, TimedAccrual, Timing, clock_of
+from doselang.simulate.exact import exact, known_gates
 from doselang.simulate.lanes import Lanes
 from doselang.simulate.people import BLOCK, People, uniform
 from doselang.simulate.timed import TimedTrials, timed_trials
@@ -268,6 +272,85 @@ def test_a_patient_who_leaves_a_rolling_part_is_as_if_never_there() -> None:
     assert after == before
 
 
+# ---- trial by trial: the decisions are those that a replay of the history comes to ----
+
+
+def run_lanes(protocol: Protocol, one: Scenario, timing: Timing, trials: int) -> Lanes:
+    machine, clock = compile_protocol(protocol), clock_of(protocol, timing)
+    situations = Situations(machine, Frames(machine), "any-order", known_gates(machine, one))
+    lanes = Lanes(Decisions(situations, one), clock, People(clock, 1, 0), "as-they-come", trials)
+    lanes.run()
+    return lanes
+
+
+def history_of(lanes: Lanes, lane: int) -> tuple[Group, ...]:
+    """All patients of a trial, in groups, each in order of becoming known."""
+    register, letters = lanes.register, letters_of(lanes.decisions.situations.machine.protocol)
+    groups: dict[tuple[int, int, int], list[tuple[float, str]]] = {}
+    for line in np.flatnonzero(register.lane == lane).tolist():
+        key = int(register.part[line]), int(register.level[line]), int(register.cohort[line])
+        outcome = int(register.outcome[line])
+        letter = letters[outcome] if outcome >= 0 else "x"
+        groups.setdefault(key, []).append((float(register.known[line]), letter))
+    return tuple(
+        Group(part, level, "".join(letter for _, letter in sorted(known))) for (part, level, _), known in groups.items()
+    )
+
+
+def disagreements(protocol: Protocol, one: Scenario, timing: Timing, trials: int = 300) -> int:
+    """In how many trials a replay of what happened comes to other verdicts, or to no end."""
+    lanes, wrong = run_lanes(protocol, one, timing, trials), 0
+    frames = lanes.decisions.situations.frames.frames
+    for lane in range(trials):
+        found = replay(lanes.decisions.situations.machine, history_of(lanes, lane))
+        wrong += found.frame.verdicts != frames[lanes.end[lane]].verdicts or found.frame.end < 0
+    return wrong
+
+
+BUSY = Timing(months=(6.0,), window=28.0, stagger=1.0, delay=2.0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ibrutinib-lenalidomide.dose", "pembrolizumab-gemcitabine.dose", "designs/three-plus-three.dose",
+        "designs/boin.dose", "designs/accelerated-titration.dose", "designs/rolling-six.dose",
+    ],
+)  # fmt: skip
+def test_every_trial_is_what_its_history_leads_to(path: str) -> None:
+    protocol = protocol_of(path)
+    one = protocol.scenarios[-1]
+    leaves = 0.1 if not any(part.rolling for part in protocol.parts) else 0.0
+    assert disagreements(protocol, one, evolve(BUSY, drop_out=leaves)) == 0
+
+
+def test_a_trial_that_takes_two_dlts_for_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Decisions._node
+
+    def broken(self: Decisions, part: int, size: int, sentinel: bool, counts):  # type: ignore[no-untyped-def]
+        toxic = np.minimum(counts[:, 1], 1)
+        return node(self, part, size, sentinel, np.column_stack([counts.sum(axis=1) - toxic, toxic]))
+
+    monkeypatch.setattr(Decisions, "_node", broken)
+    protocol = protocol_of("ibrutinib-lenalidomide.dose")
+    try:
+        wrong = disagreements(protocol, protocol.scenarios[-1], BUSY)
+    except HistoryError:
+        wrong = 1
+    assert wrong
+
+
+@given(cases(), st.sampled_from(["as-they-come", "one-at-a-time"]), st.sampled_from([0.0, 0.2]))
+@settings(max_examples=25, derandomize=True)
+def test_random_protocols_under_a_clock_come_to_an_end(case: Case, accrual: TimedAccrual, leaves: float) -> None:
+    one, timing = scenario(*case.rates, chances=case.chances), evolve(BUSY, drop_out=leaves)
+    found = timed_trials(case.protocol, one, timing, accrual, 200, seed=2)
+    assert near(total(figures(found)), 1)
+    assert (found.enrolled == found.patients.sum(axis=(1, 2)) + found.inevaluable).all()
+    assert (found.dlts <= found.patients).all() and (found.duration > 0).all() and (found.turned_away >= 0).all()
+    assert (found.to_mtd[~np.isnan(found.to_mtd)] <= found.duration[~np.isnan(found.to_mtd)]).all()
+
+
 # ---- patients who leave early ----
 
 
@@ -487,19 +570,15 @@ def test_what_cannot_be_simulated_is_refused(wrong: dict[str, object], message: 
         timed_trials(reference(3), scenario(MODERATE), **{"trials": 10, **wrong})  # type: ignore[arg-type]
 
 
-def test_too_many_patients_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doselang.simulate.people.MOST_PEOPLE", 64)
-    with pytest.raises(Trouble, match="More than 64 patients would come"):
-        timed_trials(endless(), scenario((0.0,)), trials=1)
-
-
 def test_trouble_comes_from_another_process_as_it_is() -> None:
     error = trouble("DL704", "Too many.", help="Fewer.", path="a.dose")
     copied = pickle.loads(pickle.dumps(error))
     assert (copied.diagnostic, copied.path) == (error.diagnostic, error.path)
 
 
-def test_a_trial_without_end_is_given_up() -> None:
-    (found,) = timed(endless(), [scenario((0.0005,))], Timing(window=0.0), trials=60, seed=1)
+@pytest.mark.parametrize("timing", [Timing(window=0.0), Timing(), AT_ONCE])
+def test_a_trial_without_end_is_given_up(timing: Timing) -> None:
+    (found,) = timed(endless(), [scenario((0.0005,))], timing, trials=60, seed=1)
     (cause,) = found.undecided_causes
     assert "cannot be bounded" in cause.cause and cause.history is None and near(total(found), 1)
+    assert 0 < cause.probability < 1 and (found.patients.max or 0) <= 1001

@@ -23,12 +23,12 @@ from doselang.machine.states import COHORT, ENTERING, ROLLING
 from doselang.machine.weights import Floats
 from doselang.simulate.asking import NOTHING, Decisions, leads_lower, verdict_of
 from doselang.simulate.clock import Clock, TimedAccrual
-from doselang.simulate.people import BLOCK, People
+from doselang.simulate.people import BLOCK, MOST_PEOPLE, People
 from doselang.simulate.register import INEVALUABLE, Register
 
 UNREPLACED, GIVEN_UP = -1, -2
 """Instead of the frame in which a trial ended: a patient left early and no rule says whether another takes the place;
-the trial went on beyond MAX_PATIENTS."""
+the trial went on beyond MAX_PATIENTS who entered, or MOST_PEOPLE who came."""
 
 
 _NUMBERS = {
@@ -289,6 +289,9 @@ class Lanes:
         who = self.people.first(lanes, self.next[lanes], earliest - self.clock.waits)
         last = who + (np.maximum(room, 1) - 1 if self.accrual == "whole-cohort" else 0)
         self.people.need(int(last.max(initial=0)))
+        if (nobody := last >= MOST_PEOPLE).any():
+            self._stop(lanes[nobody], GIVEN_UP, earliest[nobody])
+            lanes, who, last, earliest = lanes[~nobody], who[~nobody], last[~nobody], earliest[~nobody]
         self.who[lanes] = who
         self.comes[lanes] = np.maximum(earliest, self.people.comes[lanes, last])
 

@@ -8,13 +8,10 @@ patient, which begins with a number of the same generator.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import define, field
 from numpy.random import Generator, Philox, SeedSequence
 
-from doselang.diagnostics import trouble
 from doselang.machine.arrays import NDArray
 from doselang.machine.records import Ints
 from doselang.machine.weights import Floats
@@ -22,7 +19,7 @@ from doselang.simulate.clock import Clock
 
 BLOCK, CHUNK = 4096, 32
 MOST_PEOPLE = 2_048
-"""So many patients can come to one trial."""
+"""So many patients can come to one trial; one that needs more is given up."""
 
 Keys = NDArray[np.uint64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -37,13 +34,15 @@ def uniform(keys: Keys, number: int | Ints) -> Floats:
     return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), np.float64) * 2.0**-53
 
 
-def _none(kind: Any) -> Any:
-    return lambda: np.zeros((BLOCK, 0), kind)
+_DRAWN = {
+    "comes": np.float64, "tolerance": np.float64, "onset": np.float64, "leaves": np.float64, "keys": np.uint64,
+}  # fmt: skip
 
 
 @define
 class People:
-    """Those who come to each trial of a block, in the order in which they come: arrays [BLOCK, people so far].
+    """Those who come to each trial of a block, in the order in which they come: arrays [BLOCK, people], of which the
+    first `count` columns are filled.
 
     `comes` is the day; `tolerance` has a toxicity if it is below the rate; `onset`, `leaves` are uniform numbers for
     the time to toxicity and for leaving early; `keys` begin a sequence for each. `choices` begins one for each trial.
@@ -52,63 +51,64 @@ class People:
     clock: Clock
     seed: int
     block: int
-    comes: Floats = field(factory=_none(np.float64))
-    tolerance: Floats = field(factory=_none(np.float64))
-    onset: Floats = field(factory=_none(np.float64))
-    leaves: Floats = field(factory=_none(np.float64))
-    keys: Keys = field(factory=_none(np.uint64))
+    count: int = 0
+    comes: Floats = field(init=False)
+    tolerance: Floats = field(init=False)
+    onset: Floats = field(init=False)
+    leaves: Floats = field(init=False)
+    keys: Keys = field(init=False)
     choices: Keys = field(init=False)
     _waited: Floats = field(factory=lambda: np.zeros((BLOCK, 1)))
 
     def __attrs_post_init__(self) -> None:
+        for name, kind in _DRAWN.items():
+            setattr(self, name, np.zeros((BLOCK, CHUNK), kind))
         self.choices = self._generator(0).integers(0, 1 << 64, BLOCK, np.uint64)
 
     def _generator(self, *key: int) -> Generator:
         return Generator(Philox(SeedSequence(self.seed, spawn_key=(self.block, *key))))
 
     def more(self) -> None:
-        """Let CHUNK more people come to each trial. Raises Trouble DL704 where there are too many."""
-        have = self.comes.shape[1]
-        if have >= MOST_PEOPLE:
-            raise trouble(
-                "DL704", f"More than {MOST_PEOPLE:,} patients would come to one trial.",
-                help="Give fewer arrivals, or a shorter window.",
-            )  # fmt: skip
-        random = self._generator(1, have // CHUNK)
+        """Let CHUNK more people come to each trial."""
+        have, self.count = self.count, self.count + CHUNK
+        if self.count > self.comes.shape[1]:
+            for name in _DRAWN:
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)], axis=1))
+        random, new = self._generator(1, have // CHUNK), slice(have, self.count)
         waited = self._waited + np.cumsum(random.standard_exponential((BLOCK, CHUNK)), axis=1)
         self._waited = waited[:, -1:]
         if self.clock.months is None:
-            comes = np.broadcast_to(self.clock.every * np.arange(have + 1.0, have + 1 + CHUNK), waited.shape)
+            self.comes[:, new] = self.clock.every * np.arange(have + 1.0, self.count + 1)
         else:
-            comes = self.clock.arrival(waited)
-        self.comes = np.concatenate([self.comes, comes], axis=1)
-        for name in ("tolerance", "onset", "leaves"):
-            setattr(self, name, np.concatenate([getattr(self, name), random.random((BLOCK, CHUNK))], axis=1))
-        keys = random.integers(0, 1 << 64, (BLOCK, CHUNK), np.uint64)
-        self.keys = np.concatenate([self.keys, keys], axis=1)
+            self.comes[:, new] = self.clock.arrival(waited)
+        for column in (self.tolerance, self.onset, self.leaves):
+            column[:, new] = random.random((BLOCK, CHUNK))
+        self.keys[:, new] = random.integers(0, 1 << 64, (BLOCK, CHUNK), np.uint64)
 
     def need(self, most: int) -> None:
-        """Let people come until there is one of number `most`, counted from 0."""
-        while self.comes.shape[1] <= most:
+        """Let people come until there is one of number `most`, counted from 0, or MOST_PEOPLE have come."""
+        while self.count <= min(most, MOST_PEOPLE - 1):
             self.more()
 
     def first(self, lanes: Ints, start: Ints, day: Floats) -> Ints:
-        """By trial: the first of those from `start` on who comes on a day or later."""
+        """By trial: the first of those from `start` on who comes on a day or later, MOST_PEOPLE where nobody does."""
         self.need(int(start.max(initial=0)))
         found = start.copy()
-        late = np.flatnonzero(self.comes[lanes, start] < day)
+        here = np.minimum(start, self.count - 1)
+        late = np.flatnonzero((self.comes[lanes, here] < day) & (start < MOST_PEOPLE))
         if len(late):
             found[late] = self._first(lanes[late], start[late], day[late])
-        return found
+        return np.minimum(found, MOST_PEOPLE)
 
     def _first(self, lanes: Ints, start: Ints, day: Floats) -> Ints:
         """The same by bisection."""
         while True:
-            low, high = start.copy(), np.full(len(start), self.comes.shape[1])
+            low, high = start.copy(), np.full(len(start), self.count)
             while (open_ := low < high).any():
                 middle = (low + high) // 2
-                earlier = open_ & (self.comes[lanes, np.minimum(middle, self.comes.shape[1] - 1)] < day)
+                earlier = open_ & (self.comes[lanes, np.minimum(middle, self.count - 1)] < day)
                 low, high = np.where(earlier, middle + 1, low), np.where(open_ & ~earlier, middle, high)
-            if (low < self.comes.shape[1]).all():
+            if (low < self.count).all() or self.count >= MOST_PEOPLE:
                 return low
             self.more()

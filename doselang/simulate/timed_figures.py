@@ -10,6 +10,7 @@ from attrs import evolve
 
 from doselang.machine.arrays import NDArray
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import Group, write_history
 from doselang.machine.records import Ints
 from doselang.machine.states import Frames
@@ -28,11 +29,15 @@ from doselang.simulate.characteristics import (
 from doselang.simulate.clock import TimedAccrual, Timing
 from doselang.simulate.courses import GOES_ON
 from doselang.simulate.montecarlo import with_errors
+from doselang.simulate.people import MOST_PEOPLE
 from doselang.simulate.timed import CourseTotals, TimedTrials, timed_trials
 from doselang.simulate.totals import Results, Totals, characteristics
-from doselang.simulate.undecided import UNBOUNDED
 
 UNREPLACED_WORDS = "a patient was inevaluable, and no rule says whether another takes the place"
+
+ENDLESS_WORDS = (
+    f"more than {MAX_PATIENTS:,} patients would enter, or more than {MOST_PEOPLE:,} come: the trial cannot be bounded"
+)
 
 
 def timed(
@@ -76,7 +81,7 @@ def _totals(found: TimedTrials, patients: Ints, dlts: Ints) -> tuple[Totals, Res
         history = found.histories.get(end)
         if end.frame is None or end.branch is None:
             beside += number / trials
-            words = UNREPLACED_WORDS if end.why == "unreplaced" else UNBOUNDED
+            words = UNREPLACED_WORDS if end.why == "unreplaced" else ENDLESS_WORDS
             shown = None if history is None else write_history(history, found.protocol)
             further.append(UndecidedCause(words, shown, number / trials))
             continue
