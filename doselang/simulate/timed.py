@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any, Literal
@@ -131,6 +130,8 @@ def timed_trials(
 
 def _in_processes(run: Callable[[range], TimedTrials], blocks: int, jobs: int) -> list[TimedTrials]:
     """Run blocks in several processes, in pieces so small that an interruption need not wait for long."""
+    from concurrent.futures import ProcessPoolExecutor  # takes time to import, and few need it
+
     size = min(MOST_BLOCKS, -(-blocks // jobs))
     pieces = [range(start, min(start + size, blocks)) for start in range(0, blocks, size)]
     with ProcessPoolExecutor(jobs, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
