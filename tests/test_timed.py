@@ -367,6 +367,12 @@ def test_patients_who_leave_are_replaced(path: str) -> None:
     assert (found.enrolled == found.patients.sum(axis=(1, 2)) + found.inevaluable).all() and found.inevaluable.any()
 
 
+def test_if_all_leave_no_trial_ends() -> None:
+    found = figures(timed_trials(protocol_of("ibrutinib-lenalidomide.dose"), NEVER, Timing(drop_out=1.0), trials=5))
+    assert found.undecided == 1.0 and found.patients.distribution == {0: 1.0}
+    assert found.timing is not None and found.timing.spreads["time_to_mtd_days"] is None
+
+
 def test_without_a_rule_of_replacement_the_trial_is_undecided() -> None:
     one = figures(timed_trials(reference(3), scenario(MODERATE), Timing(drop_out=0.2), trials=1000))
     (cause, *_) = one.undecided_causes

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from doselang.cli import run
 from doselang.diagnostics import Trouble
@@ -107,6 +110,35 @@ def test_what_is_not_toml_is_told_so() -> None:
         with pytest.raises(Trouble, match=r"x\.toml is not TOML") as caught:
             read_timing(text, "x.toml")
         assert caught.value.diagnostic.code == "DL901"
+
+
+VALUES = st.one_of(
+    st.sampled_from(
+        ['"5 days"', '"2 a month"', '"5%"', '"2% a month"', '"wait"', '"weibull"', '"table"', "[]", "{}", "true", "nan"]
+    ),
+    st.integers().map(str), st.floats().map(lambda number: repr(number)), st.just("9" * 500), st.just("9" * 5000),
+    st.just("1979-05-27"), st.just('[["7 days", "20%"], ["28 days", "100%"]]'), st.just('["1 a day", 3]'),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(KEYS)), st.integers(0, 5), VALUES), max_size=6))
+@settings(max_examples=300, derandomize=True)
+def test_any_values_are_read_or_refused(entries: list[tuple[str, int, str]]) -> None:
+    sections: dict[str, dict[str, str]] = {}
+    for section, number, value in entries:
+        sections.setdefault(section, {})[KEYS[section][number % len(KEYS[section])]] = value
+    text = "".join(
+        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+        for section, keys in sections.items()
+    )
+    with suppress(Trouble):
+        read_timing(text, "x.toml")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(Trouble):
+        read_timing(text, "x.toml")
 
 
 def test_every_key_is_documented() -> None:

@@ -6,20 +6,19 @@ Whatever is known at a moment is taken up before anybody enters at the same mome
 
 from __future__ import annotations
 
-from functools import cached_property
 from math import inf
-from typing import Any
 
 import numpy as np
 from attrs import define, field
 
 from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import Bools
+from doselang.machine.decisions import Opened
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.records import CLOSED, FIRST_SIZE, Arrival, Ints, Known, Late, Left
+from doselang.machine.records import CLOSED, FIRST_SIZE, Arrival, Change, Ints, Known, Late, Left, Records
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rolling import GOES_ON
-from doselang.machine.states import COHORT, ENTERING, ROLLING
+from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames
 from doselang.machine.weights import Floats
 from doselang.simulate.asking import NOTHING, Decisions, leads_lower, verdict_of
 from doselang.simulate.clock import Clock, TimedAccrual
@@ -39,7 +38,7 @@ _DAYS = {"since": 0.0, "last": -inf, "comes": inf, "duration": 0.0, "declared": 
 """What the arrays of whole numbers, and of days, begin with."""
 
 
-@define(slots=False)
+@define
 class Lanes:
     """A block of trials, of which the first `trials` are run; one position a trial in every array.
 
@@ -82,6 +81,10 @@ class Lanes:
     closed: Floats = field(init=False)
     tried: Floats = field(init=False)
     """The days on which levels were closed as too toxic, and first opened [trials, levels]; inf for never."""
+    limits: Floats = field(init=False)
+    """The tolerance below which a patient has a toxicity, or one before it [toxicities, levels]."""
+    rolling: Bools = field(init=False)
+    goes_on: int = field(init=False)
     lowering: list[tuple[Ints, Ints, Floats]] = field(factory=list)
     """Looks that closed their level or went lower: trial, cohort, day."""
 
@@ -107,12 +110,12 @@ class Lanes:
         self.rolling = np.array([part.rolling for part in machine.protocol.parts])
         self.goes_on = self.frames.branch(GOES_ON[0])
 
-    @cached_property
-    def frames(self) -> Any:
+    @property
+    def frames(self) -> Frames:
         return self.decisions.situations.frames
 
-    @cached_property
-    def records(self) -> Any:
+    @property
+    def records(self) -> Records:
         return self.decisions.situations.machine.records
 
     # ---- what happens next ----
@@ -162,7 +165,7 @@ class Lanes:
         _, first, which = np.unique(pack(kind.astype(np.int32)), return_index=True, return_inverse=True)
         changes = []
         for one_part, one, reopened, opening in kind[first].tolist():
-            change: Any = Late(one_part, one - 1, opening == 1)
+            change: Change = Late(one_part, one - 1, opening == 1)
             if self.rolling[one_part]:
                 change = Left() if one == 0 else Known(one_part, one - 1)
             elif not reopened:
@@ -265,8 +268,8 @@ class Lanes:
         opens = self.frames.opening[branch] >= 0
         self.openings[lanes[opens], here[opens] + self.frames.offset[branch[opens]]] += 1
         for number in present(branch[opens]):
-            for offset, _ in self.frames.branches[number].decision.answers.next.beside:
-                some = branch == number
+            following, some = self.frames.branches[number].decision.answers.next, branch == number
+            for offset, _ in following.beside if isinstance(following, Opened) else ():
                 self.openings[lanes[some], here[some] + offset] += 1
 
     def _stop(self, lanes: Ints, end: Ints | int, day: Floats) -> None:

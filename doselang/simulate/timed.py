@@ -255,9 +255,9 @@ def _exposed(lanes: Lanes) -> Ints:
     In a rolling part a cohort are all who entered since the trial came to the level.
     """
     register, found = lanes.register, np.zeros(lanes.trials, np.int16)
-    lane, cohort, day = (np.concatenate(column) for column in zip(*lanes.lowering, strict=True))
-    if not len(lane):
+    if not any(len(lane) for lane, _, _ in lanes.lowering):
         return found
+    lane, cohort, day = (np.concatenate(column) for column in zip(*lanes.lowering, strict=True))
     stride = int(max(register.cohort.max(), cohort.max())) + 1
     looks = lane.astype(np.int64) * stride + cohort
     order = np.argsort(looks)

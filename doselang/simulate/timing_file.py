@@ -41,8 +41,8 @@ def read_timing(text: str, path: str) -> Timing:
     """The times that a file gives. Raises Trouble DL901 for what is not TOML, DL903 for what is not understood."""
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        what = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is nested too deeply"
+    except (ValueError, RecursionError) as error:
+        what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise trouble("DL901", f"{path} is not TOML: {shorten(what)}.", help=_example()) from None
     return _Reader(text, path).read(tables)
 
@@ -147,6 +147,7 @@ class _Reader:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         if found is None:
             number = value if isinstance(value, int | float) and not isinstance(value, bool) else 28
+            number = number if 0 < number < 10_000 else 28
             raise self.wrong(
                 section, key, f"is {self._shown(value)}, which is no time with its unit",
                 f'For example: {key} = "{number:g} days"; the units are days, weeks, months and years.',
