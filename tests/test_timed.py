@@ -234,6 +234,17 @@ def test_the_calendar_of_a_trial_without_toxicity(
     assert found.level.tolist() == [2] and found.patients.tolist() == [[[3, 3, 6], [0, 0, 10]]]
 
 
+def test_patients_at_random_make_the_trial_as_long_as_a_sum_of_waits() -> None:
+    """Without toxicity 22 patients enter in five cohorts, each of which is followed by a window."""
+    rate = 3.0 / MONTH
+    found = timed_trials(reference(3), NEVER, Timing(months=(3.0,), window=28.0, delay=7.0), trials=TRIALS)
+    duration, away = spread_of(found.duration), spread_of(found.turned_away)
+    assert duration is not None and away is not None
+    assert abs(duration.mean - (22 / rate + 5 * 28 + 4 * 7)) < 4 * duration.standard_error
+    assert abs(duration.sd - sqrt(22) / rate) < 4 * duration.sd / sqrt(2 * TRIALS)
+    assert abs(away.mean - rate * 4 * (28 + 7)) < 4 * away.standard_error
+
+
 def test_a_second_dlt_closes_the_level_at_once_and_who_is_pending_counts() -> None:
     """Patients enter on 10, 20 and 30; the DLTs of the first two are known on 38 and 48."""
     found = one_trial(EVERY_TEN, rates=ALWAYS)

@@ -128,6 +128,7 @@ class Lanes:
             place = np.argmin(self.awaited[:, running], axis=0)
             known = self.awaited[place, running]
             first = known <= self.comes[running]
+            assert np.isfinite(known[first]).all(), "a trial waits, and nobody is pending"
             if first.any():
                 self.become_known(running[first], place[first], known[first])
             if not first.all():
