@@ -94,6 +94,10 @@ class Trouble(Exception):
         self.diagnostic = diagnostic
         self.path = path
 
+    def __reduce__(self) -> tuple[type[Trouble], tuple[Diagnostic, str | None]]:
+        """How it comes from one process to another."""
+        return Trouble, (self.diagnostic, self.path)
+
 
 def trouble(code: str, message: str, *, help: str | None = None, path: str | None = None) -> Trouble:
     """A Trouble to raise."""

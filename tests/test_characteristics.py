@@ -89,7 +89,7 @@ def test_a_probability_is_never_rounded_to_nothing_or_all(share: float, shown: s
 
 KEYS = [
     "name", "dlt", "rates", "mtd", "no_mtd", "other_verdicts", "undecided", "patients", "dlts", "parts", "reasons",
-    "undecided_causes", "courses", "standard_errors", "trials", "seed",
+    "undecided_causes", "courses", "standard_errors", "trials", "seed", "timing",
 ]  # fmt: skip
 
 

@@ -60,8 +60,9 @@ def impatient(seconds: float = PATIENCE) -> Iterator[None]:
 
     def say() -> None:
         click.echo(
-            f"doselang: still at work after {seconds:.0f} seconds: the protocol has very many states. Ctrl-C stops.\n"
-            "  `--max-states 100000` explores fewer; fewer levels, or `accrue at most 30 in the trial`, make fewer.",
+            f"doselang: still at work after {seconds:.0f} seconds: very many states, or trials. Ctrl-C stops.\n"
+            "  `--max-states 100000` explores fewer states, `--trials` simulates fewer trials;"
+            " fewer levels, or `accrue at most 30 in the trial`, make fewer states.",
             err=True,
         )
 

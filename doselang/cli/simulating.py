@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
 import click
-from attrs import frozen
 
-from doselang.api import load, polynomials_of, simulate
+from doselang.api import load, polynomials_of
 from doselang.cli.drawing import Drawing
+from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way
 from doselang.cli.output import (
-    accrual_option,
     color_option,
     expanded,
     files_argument,
@@ -22,7 +19,7 @@ from doselang.cli.output import (
     toxicity_option,
     with_dlt,
 )
-from doselang.diagnostics import Trouble, trouble
+from doselang.diagnostics import trouble
 from doselang.loading import read_text
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
@@ -31,16 +28,11 @@ from doselang.report.characteristics import render_csv, render_markdown, render_
 from doselang.report.diagnostics_json import write_json
 from doselang.report.polynomials import polynomial_csv, polynomial_record, render_polynomials
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.montecarlo import MOST_TRIALS, monte_carlo
+from doselang.simulate.clock import TimedAccrual
 from doselang.simulate.scenarios import from_csv, from_rates, named
 
-TRIALS = 100_000
-FIRST_TRIALS = 10_000
-"""With an error to be reached so many come first, unless another number is asked for."""
 MOST_POLYNOMIAL = 1_000_000
 """Of machines with more states polynomials are too long to be of use."""
-LIMITS = ("DL701", "DL702", "DL704")
-"""The findings that say that a trial is too large for exact figures."""
 MOST_INDENTED = 100
 """Of more scenarios JSON is written without line breaks."""
 
@@ -50,10 +42,10 @@ MOST_INDENTED = 100
 @format_option("table", "json", "csv", "markdown")
 @click.option(
     "--method",
-    type=click.Choice(["exact", "montecarlo", "auto"]),
+    type=click.Choice(["exact", "montecarlo", "auto", "timed"]),
     default="exact",
     show_default=True,
-    help="auto: exact figures where the trial is small enough, otherwise simulated ones, and says so.",
+    help="auto: exact where the trial is small enough, otherwise simulated, and says so. timed: with a clock.",
 )
 @click.option(
     "--as",
@@ -63,7 +55,12 @@ MOST_INDENTED = 100
     show_default=True,
     help="polynomial: the probability of each result for any rates.",
 )
-@click.option("--trials", type=int, default=None, help=f"How many trials to simulate.  [default: {TRIALS}]")
+@click.option(
+    "--trials",
+    type=int,
+    default=None,
+    help=f"How many trials to simulate.  [default: {TRIALS}; with timed {TIMED_TRIALS}]",
+)
 @click.option(
     "--error",
     type=float,
@@ -85,7 +82,18 @@ MOST_INDENTED = 100
     metavar="PICTURE",
     help="Also draw the figures, as a file .svg or .png; with several files, designs side by side.",
 )
-@accrual_option
+@click.option(
+    "--accrual",
+    type=click.Choice(["one-at-a-time", "whole-cohort", "as-they-come"]),
+    default=None,
+    help="How patients enter: each when the last one's outcome is known, a cohort together, or with timed as they come."
+    "  [default: one-at-a-time; with timed as-they-come]",
+)
+@click.option("--arrivals", default=None, metavar="NUMBER", help="With timed: patients a month, at random.")
+@click.option("--timing", "timing_path", default=None, metavar="FILE.toml", help="With timed: all times, from a file.")
+@click.option(
+    "--jobs", default=None, type=int, help="With timed: how many processes.  [default: as many as processors]"
+)
 @set_option
 @click.option(
     "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore."
@@ -93,14 +101,17 @@ MOST_INDENTED = 100
 @quiet_option
 @color_option
 def command(
-    paths: tuple[str, ...], form: str, method: str, what: str, trials: int | None, error: float | None,
+    paths: tuple[str, ...], form: str, method: Method, what: str, trials: int | None, error: float | None,
     seed: int | None, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None,
-    plotted: str | None, accrual: Accrual, settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
+    plotted: str | None, accrual: TimedAccrual | None, arrivals: str | None, timing_path: str | None,
+    jobs: int | None, settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Give the operating characteristics of a protocol: exactly, or by simulated trials."""
-    _refuse(method, what, form, trials, error, seed, asked=bool(rates or names or table), drawn=plotted)
+    way = Way(method, accrual, max_states, trials, error, seed, arrivals, timing_path, jobs)
+    ready = way.ready()
+    if what == "polynomial":
+        _refuse_with_polynomial(method, form, asked=bool(rates or names or table), drawn=plotted)
     drawing = None if plotted is None else Drawing.at(plotted)
-    simulation = _Simulation(trials, error, secrets.randbelow(1 << 32) if seed is None else seed)
     values, status, records, written = parameters(settings), 0, [], 0
     for path in expanded(paths):
         loaded = load(path, values)
@@ -108,12 +119,11 @@ def command(
             status = max(status, need_protocol(loaded))
             continue
         if what == "polynomial":
-            text, record = _polynomials(loaded.protocol, form, path, accrual, max_states)
+            text, record = _polynomials(loaded.protocol, form, path, way.plain, max_states)
             records += [record] if form == "json" else []
             click.echo(text, nl=False)
             continue
-        scenarios = _scenarios(loaded.protocol, rates, others, names, table)
-        found = simulation.figures(loaded.protocol, scenarios, accrual, method, max_states)
+        found = ready.figures(loaded.protocol, _scenarios(loaded.protocol, rates, others, names, table))
         if drawing is not None:
             drawing.add(path, found)
         if form == "json":
@@ -130,54 +140,13 @@ def command(
     return status
 
 
-def _refuse(
-    method: str, what: str, form: str, trials: int | None, error: float | None, seed: int | None, *,
-    asked: bool, drawn: str | None,
-) -> None:  # fmt: skip
-    """Refuse options that do not go together. Raises Trouble DL903."""
-    given = [f"--{name}" for name, value in (("trials", trials), ("error", error), ("seed", seed)) if value is not None]
-    if given and method == "exact":
-        raise trouble(
-            "DL903", f"`{given[0]}` goes with `--method montecarlo`; exact figures need no trials, errors or seed."
-        )
-    if what == "polynomial" and (method == "montecarlo" or asked or drawn or form == "markdown"):
-        odd = "`--method montecarlo`" if method == "montecarlo" else "rates" if asked else "`--format markdown`"
-        odd = "`--plot`" if drawn else odd
+def _refuse_with_polynomial(method: str, form: str, *, asked: bool, drawn: str | None) -> None:
+    """Refuse what a polynomial cannot be asked for. Raises Trouble DL903."""
+    odd = "rates" if asked else "`--plot`" if drawn else "`--format markdown`" if form == "markdown" else None
+    if method in ("montecarlo", "timed"):
+        odd = f"`--method {method}`"
+    if odd is not None:
         raise trouble("DL903", f"A polynomial is exact and holds for any rates: it does not go with {odd}.")
-    if trials is not None and trials > MOST_TRIALS:
-        raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {trials:,}.")
-    if error is not None and not 1e-5 <= error < 1:
-        raise trouble("DL903", f"`--error` is a number from 0.00001 to 1, and not {error:g}.")
-
-
-@frozen
-class _Simulation:
-    """How trials are simulated where they are."""
-
-    trials: int | None
-    error: float | None
-    seed: int
-
-    def figures(
-        self, protocol: Protocol, scenarios: tuple[Scenario, ...], accrual: Accrual, method: str, max_states: int
-    ) -> tuple[Characteristics, ...]:
-        """The figures by a method; `auto` simulates where exact ones are not to be had, and says so."""
-        if method == "montecarlo":
-            return self.simulated(protocol, scenarios, accrual)
-        try:
-            return simulate(protocol, scenarios, accrual, max_states=max_states)
-        except Trouble as limit:
-            if method != "auto" or limit.diagnostic.code not in LIMITS:
-                raise
-            click.echo(f"doselang: {limit.diagnostic.message} So the figures are simulated.", err=True)
-            return self.simulated(protocol, scenarios, accrual)
-
-    def simulated(
-        self, protocol: Protocol, scenarios: tuple[Scenario, ...], accrual: Accrual
-    ) -> tuple[Characteristics, ...]:
-        trials = TRIALS if self.trials is None else self.trials
-        first = min(trials, FIRST_TRIALS) if self.error is not None and self.trials is None else trials
-        return monte_carlo(protocol, scenarios, accrual, trials=first, seed=self.seed, error=self.error)
 
 
 def _polynomials(protocol: Protocol, form: str, path: str, accrual: Accrual, max_states: int) -> tuple[str, object]:

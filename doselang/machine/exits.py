@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from doselang.machine.decisions import Outcome
 from doselang.machine.records import Arrival, Change, Known
@@ -46,8 +46,13 @@ class Exit:
 
 @frozen
 class Row:
-    """What local situations have in common: the part, the size of the cohort, and its exits in canonical order."""
+    """What local situations have in common: the part, the size of the cohort, and its exits in canonical order.
+
+    `decided` is what each outcome of a cohort comes to, in the order of `outcomes_of` and whether it can be reached or
+    not; None where the cohort goes on. It is empty in other rows.
+    """
 
     part: int
     size: int
     exits: tuple[Exit, ...]
+    decided: tuple[Outcome | None, ...] = field(default=(), repr=False)

@@ -76,6 +76,24 @@ class Known:
 
 
 @frozen
+class Late:
+    """A patient of an earlier cohort becomes known when the level has been opened again (trials with a clock).
+
+    `outcome` is as in `Known`; the patient counts in the part, and with the first patients if `first`: of the first
+    cohort of the level.
+    """
+
+    part: int
+    outcome: int
+    first: bool
+
+
+@frozen
+class Left:
+    """A pending patient leaves before the outcome is known (rolling accrual in trials with a clock)."""
+
+
+@frozen
 class Closing:
     """The level is closed as too toxic."""
 
@@ -109,7 +127,7 @@ def only_status(layout: Layout) -> Fading:
     return Fading(tuple(ceilings))
 
 
-Change = Outcome | Opening | Arrival | Known | Closing | Fading | Folding
+Change = Outcome | Opening | Arrival | Known | Late | Left | Closing | Fading | Folding
 
 
 @define
@@ -184,6 +202,13 @@ class Records:
                 new[layout.part_n(part)] += 1
                 if outcome:
                     new[layout.part_n(part) + outcome] += 1
+            case Left():
+                new[layout.pending] -= 1
+            case Late(part, outcome, first):
+                for start in (layout.part_n(part), FIRST_N)[: 1 + first]:
+                    new[start] += 1
+                    if outcome:
+                        new[start + outcome] += 1
             case Outcome(part, counts):
                 known = (sum(counts), *counts[1:])
                 for start in (layout.part_n(part), layout.added_n if new[ADDED_SIZE] else FIRST_N):

@@ -216,13 +216,9 @@ class Situations:
         every = list(self._outcomes)
         shapes = []
         for row in first:
-            here = decided[row].tolist()
-
-            def exits(here: list[int] = here) -> tuple[Exit, ...]:
-                return _row(nodes, [every[n] if n >= 0 else None for n in here], size)
-
+            here = [every[n] if n >= 0 else None for n in decided[row].tolist()]
             key = (part.number, size, sentinel, decided[row].tobytes())
-            shapes.append(self._shape(key, exits, part.number, size))
+            shapes.append(self._shape(key, partial(_row, nodes, here, size), part.number, size, tuple(here)))
         return np.array(shapes, np.int32)[inverse]
 
     def _silent_exits(self, size: int) -> tuple[Exit, ...]:
@@ -257,13 +253,16 @@ class Situations:
         """The gates of a part whose chances are known; None: all."""
         return None if self.known_gates is None else frozenset(g for p, g in self.known_gates if p == part)
 
-    def _shape(self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int) -> int:
+    def _shape(
+        self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int,
+        decided: tuple[Outcome | None, ...] = (),
+    ) -> int:  # fmt: skip
         """The number of a row, which is made where it is new."""
         number = self._shape_numbers.get(key)
         if number is not None:
             return number
         number = self._shape_numbers[key] = len(self._shape_rows)
-        row = Row(part, size, exits())
+        row = Row(part, size, exits(), decided)
         self._shape_rows.append(row)
         flat = [(e, b) for e in row.exits for b in e.outcome]
         self._shape_first = _joined(self._shape_first, [len(self.change)])

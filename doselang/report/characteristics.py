@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from doselang import __version__
 from doselang.protocol.model import Protocol
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
-from doselang.simulate.characteristics import Characteristics, PartFigures, StandardErrors
+from doselang.report.timing import shown_timing, timing_figures, timing_record
+from doselang.simulate.characteristics import Characteristics, PartFigures, StandardErrors, TimeFigures
 
-METHODS = {"exact": "exact", "montecarlo": "simulated"}
-ACCRUALS = {"one-at-a-time": "one patient at a time", "whole-cohort": "whole cohorts"}
+METHODS = {"exact": "exact", "montecarlo": "simulated", "timed": "simulated with a clock"}
+ACCRUALS = {
+    "one-at-a-time": "one patient at a time",
+    "whole-cohort": "whole cohorts",
+    "as-they-come": "patients as they come",
+}
 
 Lines = Iterator[str | Table]
 """What is shown of a scenario: lines of text, and tables."""
@@ -76,23 +81,29 @@ def _shown(one: Characteristics) -> Lines:
     if one.reasons:
         yield _reasons(one, errors)
     if (courses := one.courses) is not None:
-        mean = courses.cycles_mean
-        cycles = "treatment need not end" if mean is None else f"{mean:.1f} cycles a patient"
-        yield f"{_entered_words(one.protocol, courses.re_treated)}{cycles}"
-        rows = [(reason, percent(share)) for reason, share in courses.reasons_off.items()]
+        mean, cycles_error = courses.cycles_mean, errors.cycles
+        cycles = "treatment need not end" if mean is None else f"{_cycles(mean, cycles_error)} cycles a patient"
+        yield f"{_entered_words(one.protocol, courses.re_treated, errors.re_treated)}{cycles}"
+        rows = [(reason, percent(share, errors.off.get(reason))) for reason, share in courses.reasons_off.items()]
         yield _table([Column("treatment ends by"), Column("patients", "right")], rows)
     elif one.method == "montecarlo" and one.scenario.hazards is not None:
-        yield "the courses of patients are not simulated; `--method exact` gives them"
+        yield "the courses of patients are not simulated; `--method exact` gives them, and `--method timed`"
+    if one.timing is not None:
+        yield from shown_timing(one.timing)
 
 
-def _entered_words(protocol: Protocol, share: float) -> str:
+def _cycles(mean: float, error: float | None) -> str:
+    return f"{mean:.1f}" if error is None else number(mean, error)
+
+
+def _entered_words(protocol: Protocol, share: float, error: float | None) -> str:
     """`11.5% of patients enter re-treatment; `, by the names of the states of treatment after the first."""
     states = () if protocol.course is None else protocol.course.states[1:]
     names = [state.name for state in states if not state.final]
     if not names and share == 0:
         return ""
     what = f"enter {listed(names, 'or')}" if names else "are re-treated"
-    return f"{percent(share)} of patients {what}; "
+    return f"{percent(share, error)} of patients {what}; "
 
 
 def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:
@@ -171,6 +182,9 @@ class _Errors:
     parts: Mapping[str, tuple[float | None, float | None]]
     reasons: Sequence[float | None]
     causes: Sequence[float | None]
+    cycles: float | None = None
+    re_treated: float | None = None
+    off: Mapping[str, float] = field(factory=dict)
 
 
 def _errors(one: Characteristics) -> _Errors:
@@ -186,8 +200,17 @@ def _errors(one: Characteristics) -> _Errors:
         errors.patients.mean, errors.patients.by_level, errors.patients.distribution,
         errors.dlts.mean, errors.dlts.by_level,
         {name: (part.patients, part.dlts) for name, part in errors.parts.items()},
-        errors.reasons, errors.undecided_causes,
+        errors.reasons, errors.undecided_causes, *_course_errors(one.timing),
     )  # fmt: skip
+
+
+def _course_errors(timing: TimeFigures | None) -> tuple[float | None, float | None, Mapping[str, float]]:
+    """The standard errors of cycles, of the share re-treated, and of the reasons to end treatment."""
+    if timing is None or timing.re_treated is None:
+        return None, None, {}
+    cycles = timing.spreads["cycles_per_patient"]
+    off = {reason: share.standard_error for reason, share in timing.off.items()}
+    return None if cycles is None else cycles.standard_error, timing.re_treated.standard_error, off
 
 
 def percent(share: float, error: float | None = None) -> str:
@@ -263,6 +286,7 @@ def characteristics_record(one: Characteristics) -> dict[str, object]:
         "standard_errors": None if one.standard_errors is None else _error_record(one, one.standard_errors),
         "trials": one.trials,
         "seed": one.seed,
+        "timing": None if one.timing is None else timing_record(one.timing),
     }  # fmt: skip
 
 
@@ -364,3 +388,5 @@ def figures(one: Characteristics) -> Iterator[Figure]:
         yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error, end.rules)
     for cause, error in zip(one.undecided_causes, errors.causes, strict=True):
         yield Figure("undecided_cause", "", cause.cause, cause.probability, error)
+    for name, item, value, error in () if one.timing is None else timing_figures(one.timing):
+        yield Figure(name, "", item, value, error)

@@ -8,8 +8,9 @@ from attrs import field, frozen
 
 from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate.clock import Assumed, TimedAccrual
 
-Method = Literal["exact", "montecarlo"]
+Method = Literal["exact", "montecarlo", "timed"]
 
 NO_VERDICT = "no verdict"
 """The key of `other_verdicts` under which trials stand that a rule stopped without any verdict."""
@@ -101,6 +102,51 @@ class Courses:
     reasons_off: dict[str, float] = field(hash=False)
 
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@frozen
+class Quantile:
+    """The value that a share of all do not exceed."""
+
+    share: float
+    value: float
+    standard_error: float
+
+
+@frozen
+class Share:
+    value: float
+    standard_error: float
+
+
+@frozen
+class Spread:
+    """How a figure is spread over trials, or over patients; `number` is how many they are."""
+
+    number: int
+    mean: float
+    sd: float
+    standard_error: float
+    quantiles: tuple[Quantile, ...]
+
+
+@frozen
+class TimeFigures:
+    """What a trial with a clock takes and brings about; see docs/timing.md for each figure.
+
+    `assumptions` are all that the clock was told or assumed. `spreads` are by name, None where no trial has the figure;
+    `re_treated` is the share of patients ever re-treated; `off` how treatment ended, of all patients, and `after` of
+    those re-treated.
+    """
+
+    assumptions: tuple[Assumed, ...]
+    spreads: dict[str, Spread | None] = field(hash=False)
+    re_treated: Share | None = None
+    off: dict[str, Share] = field(factory=dict, hash=False)
+    after: dict[str, Share] = field(factory=dict, hash=False)
+
+
 @frozen
 class Characteristics:
     """What a trial does under one scenario.
@@ -112,7 +158,7 @@ class Characteristics:
 
     protocol: Protocol = field(repr=False)
     scenario: Scenario
-    accrual: Accrual
+    accrual: Accrual | TimedAccrual
     method: Method
     mtd: tuple[float, ...]
     no_mtd: float
@@ -127,3 +173,4 @@ class Characteristics:
     standard_errors: StandardErrors | None = None
     trials: int | None = None
     seed: int | None = None
+    timing: TimeFigures | None = None

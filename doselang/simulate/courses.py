@@ -6,6 +6,7 @@ that are closed as too toxic are those at the end of the trial: no clock says wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -140,46 +141,15 @@ class _Chain:
         while waiting:
             key = waiting.pop()
             point, again = key
-            events = [chosen for chosen in self.machine.events if self._chance(chosen, point.level) > 0]
-            for chosen, branches in zip(events, cycle(self.machine, [point] * len(events), events), strict=True):
-                for branch, share in self._shares(point.state, branches):
-                    chance = self._chance(chosen, point.level) * share
-                    following = leads_to(self.machine, point, branch.decision)
-                    if following is None:
-                        self._ends.append((self._numbers[key], self._reason(chosen, branch), chance))
-                        continue
-                    then = (following, again or following.state != 0)
-                    if then not in self._numbers:
-                        self._numbers[then] = len(self._numbers)
-                        waiting.append(then)
-                    self._moves.append((self._numbers[key], self._numbers[then], chance))
-
-    def _chance(self, chosen: tuple[int, ...], level: int) -> float:
-        hazards = self.scenario.hazards
-        assert hazards is not None
-        rates = [hazards[event][level] for event in range(len(hazards))]
-        return float(np.prod([rate if event in chosen else 1 - rate for event, rate in enumerate(rates)]))
-
-    def _shares(self, state: int, branches: tuple[CourseBranch, ...]) -> list[tuple[CourseBranch, float]]:
-        """The branches of people's decisions with their chances; those that the scenario does not tell: undecided."""
-        if len(branches) == 1 and not branches[0].choices:
-            return [(branches[0], 1.0)]
-        found = []
-        for branch in branches:
-            share = 1.0
-            for gate, option in branch.choices:
-                rule = self.machine.states[state].gates[gate].rule
-                chances = self.scenario.chances.get(self.machine.course.states[state].rules[rule].name)
-                if chances is None:
-                    return [(_untold(branches[0]), 1.0)]
-                share *= chances[option]
-            found.append((branch, share))
-        return [(branch, share) for branch, share in found if share > 0]
-
-    def _reason(self, chosen: tuple[int, ...], branch: CourseBranch) -> str:
-        if branch.decision.went is None:
-            return UNTOLD
-        return " and ".join(self.machine.course.events[event].name for event in chosen) or "no event"
+            for chance, following, reason in after_cycle(self.machine, self.scenario, point):
+                if following is None:
+                    self._ends.append((self._numbers[key], reason, chance))
+                    continue
+                then = (following, again or following.state != 0)
+                if then not in self._numbers:
+                    self._numbers[then] = len(self._numbers)
+                    waiting.append(then)
+                self._moves.append((self._numbers[key], self._numbers[then], chance))
 
     def _leave_at_last(self) -> set[int]:
         """The standpoints from which treatment can end."""
@@ -193,6 +163,49 @@ class _Chain:
             frontier = set(chain.from_iterable(before.get(number, ()) for number in frontier)) - leaves
             leaves |= frontier
         return leaves
+
+
+def after_cycle(
+    machine: CourseMachine, scenario: Scenario, point: Standpoint
+) -> Iterator[tuple[float, Standpoint | None, str]]:
+    """What a cycle can lead to: its chance, the standpoint of the next cycle, or None with the reason for the end."""
+    events = [chosen for chosen in machine.events if _chance(scenario, chosen, point.level) > 0]
+    for chosen, branches in zip(events, cycle(machine, [point] * len(events), events), strict=True):
+        for branch, share in _shares(machine, scenario, point.state, branches):
+            following = leads_to(machine, point, branch.decision)
+            reason = "" if following is not None else _reason(machine, chosen, branch)
+            yield _chance(scenario, chosen, point.level) * share, following, reason
+
+
+def _chance(scenario: Scenario, chosen: tuple[int, ...], level: int) -> float:
+    assert scenario.hazards is not None
+    rates = [of_event[level] for of_event in scenario.hazards]
+    return float(np.prod([rate if event in chosen else 1 - rate for event, rate in enumerate(rates)]))
+
+
+def _shares(
+    machine: CourseMachine, scenario: Scenario, state: int, branches: tuple[CourseBranch, ...]
+) -> list[tuple[CourseBranch, float]]:
+    """The branches of people's decisions with their chances; those that the scenario does not tell: undecided."""
+    if len(branches) == 1 and not branches[0].choices:
+        return [(branches[0], 1.0)]
+    found = []
+    for branch in branches:
+        share = 1.0
+        for gate, option in branch.choices:
+            rule = machine.states[state].gates[gate].rule
+            chances = scenario.chances.get(machine.course.states[state].rules[rule].name)
+            if chances is None:
+                return [(_untold(branches[0]), 1.0)]
+            share *= chances[option]
+        found.append((branch, share))
+    return [(branch, share) for branch, share in found if share > 0]
+
+
+def _reason(machine: CourseMachine, chosen: tuple[int, ...], branch: CourseBranch) -> str:
+    if branch.decision.went is None:
+        return UNTOLD
+    return " and ".join(machine.course.events[event].name for event in chosen) or "no event"
 
 
 def _untold(branch: CourseBranch) -> CourseBranch:

@@ -70,7 +70,7 @@ def monte_carlo(
                 )  # fmt: skip
                 if error is not None:
                     wanted = min(most_trials, max(number, _needed(made, error)))
-        found.append(_with_errors(made, sums.spread(number), number))
+        found.append(with_errors(made, sums.spread(number), number))
     return tuple(found)
 
 
@@ -342,7 +342,7 @@ def _needed(made: Characteristics, error: float) -> int:
     return ceil(1.001 * max(p * (1 - p) for p in found) / error**2)
 
 
-def _with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:
+def with_errors(made: Characteristics, spread: Floats, trials: int) -> Characteristics:
     """The characteristics with the standard error of every probability and mean."""
 
     def error(probability: float) -> float:

@@ -24,6 +24,7 @@ from doselang.simulate.characteristics import (
     Toxic,
     UndecidedCause,
 )
+from doselang.simulate.clock import TimedAccrual
 from doselang.simulate.undecided import UNBOUNDED, History, rules_of, undecided_causes
 
 
@@ -83,7 +84,7 @@ class Totals:
 
     `ends` has the probability of each frame in which trials ended, `sizes` that of each number of patients when the
     first part was left, both without 0; `patients` and `dlts` are expected numbers [parts, levels]; `unbounded` is the
-    probability of trials that were given up.
+    probability of trials that were given up, and `undecided` of others that no frame holds.
     """
 
     ends: dict[int, float]
@@ -92,6 +93,7 @@ class Totals:
     dlts: Floats
     history: History
     unbounded: float = 0.0
+    undecided: float = 0.0
 
 
 @frozen(eq=False)
@@ -122,7 +124,7 @@ def _positive(labels: list[int], probabilities: Floats) -> dict[int, float]:
 
 
 def characteristics(
-    results: Results, scenario: Scenario, accrual: Accrual, method: Method, totals: Totals, **more: Any
+    results: Results, scenario: Scenario, accrual: Accrual | TimedAccrual, method: Method, totals: Totals, **more: Any
 ) -> Characteristics:
     """The operating characteristics of the sums; `more` are further fields of the record."""
     frames = results.frames
@@ -147,9 +149,10 @@ def characteristics(
     causes = undecided_causes(frames, undecided, totals.history) if undecided else ()
     if totals.unbounded:
         causes = (*causes, UndecidedCause(UNBOUNDED, None, totals.unbounded))
+    nowhere = sum(undecided.values()) + totals.unbounded + totals.undecided
     return Characteristics(
         protocol, scenario, accrual, method, tuple(_share(p) for p in mtd), _share(no_mtd),
-        {verdict: _share(p) for verdict, p in other.items()}, _share(sum(undecided.values()) + totals.unbounded),
+        {verdict: _share(p) for verdict, p in other.items()}, _share(nowhere),
         _patients(totals), Toxic(float(totals.dlts[0].sum()), tuple(totals.dlts[0].tolist())),
         {
             part.name: PartFigures(float(n.sum()), float(x.sum()))

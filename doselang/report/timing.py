@@ -1,0 +1,96 @@
+"""What a clock adds to operating characteristics: its assumptions and its figures, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, log10
+from typing import Any
+
+from doselang.report.table import Column, Table
+from doselang.simulate.characteristics import QUANTILES, Share, Spread, TimeFigures
+
+TITLES = {
+    "duration_days": "duration of the trial, days",
+    "time_to_mtd_days": "time to the MTD, days",
+    "enrolled": "patients who entered",
+    "inevaluable": "of them inevaluable",
+    "turned_away": "patients turned away",
+    "exposed": "exposed after the fact",
+    "cycles_per_patient": "cycles a patient",
+    "follow_up_days": "follow-up of a patient, days",
+}
+
+
+def shown_timing(timing: TimeFigures) -> Iterator[str | Table]:
+    """The assumptions of the clock, then its figures, each with its standard error."""
+    rows = [(one.name, one.value, one.source) for one in timing.assumptions]
+    yield _table(["time", "is", "said by"], "", rows)
+    headings = ["", "mean", *(f"{share:.0%}" for share in QUANTILES)]
+    rows_of_figures = [_row(name, spread) for name, spread in timing.spreads.items() if spread is not None]
+    yield _table(headings, "right", rows_of_figures)
+    if timing.after:
+        rows_after = [(reason, _percent(share)) for reason, share in timing.after.items()]
+        yield _table(["after re-treatment, treatment ends by", "patients"], "right", rows_after)
+
+
+def _row(name: str, spread: Spread) -> tuple[str, ...]:
+    figures = [(spread.mean, spread.standard_error), *((q.value, q.standard_error) for q in spread.quantiles)]
+    return TITLES[name], *(_number(value, error) for value, error in figures)
+
+
+def _number(value: float, error: float) -> str:
+    """With as many places as the error has before its first digit, at most four."""
+    places = min(4, max(0, ceil(-log10(error)))) if error else 0
+    return f"{value:.{places}f} ±{error:.{places}f}"
+
+
+def _percent(share: Share) -> str:
+    return f"{share.value:.2%} ±{share.standard_error:.2%}"
+
+
+def _table(headings: list[str], side: Any, rows: Sequence[tuple[str, ...]]) -> Table:
+    columns: Any = [Column(heading, side if side and number else "left") for number, heading in enumerate(headings)]
+    every: Any = rows
+    return Table(columns, every)
+
+
+def timing_record(timing: TimeFigures) -> dict[str, object]:
+    """The key `timing` of a scenario."""
+    return {
+        "assumptions": [{"time": one.name, "is": one.value, "said_by": one.source} for one in timing.assumptions],
+        **{name: None if spread is None else _spread_record(spread) for name, spread in timing.spreads.items()},
+        "re_treated": None if timing.re_treated is None else _share_record(timing.re_treated),
+        "reasons_off": {reason: _share_record(share) for reason, share in timing.off.items()},
+        "reasons_off_re_treated": {reason: _share_record(share) for reason, share in timing.after.items()},
+    }
+
+
+def _spread_record(spread: Spread) -> dict[str, object]:
+    return {
+        "number": spread.number,
+        "mean": spread.mean,
+        "sd": spread.sd,
+        "standard_error": spread.standard_error,
+        "quantiles": {
+            f"{q.share:.0%}": {"value": q.value, "standard_error": q.standard_error} for q in spread.quantiles
+        },
+    }
+
+
+def _share_record(share: Share) -> dict[str, float]:
+    return {"value": share.value, "standard_error": share.standard_error}
+
+
+def timing_figures(timing: TimeFigures) -> Iterator[tuple[str, str, float, float]]:
+    """Each figure as a row of the long table: its name, what of it, its value and standard error."""
+    for name, spread in timing.spreads.items():
+        if spread is not None:
+            yield name, "mean", spread.mean, spread.standard_error
+            for q in spread.quantiles:
+                yield name, f"{q.share:.0%}", q.value, q.standard_error
+    if timing.re_treated is not None:
+        yield "re_treated", "", timing.re_treated.value, timing.re_treated.standard_error
+    for reason, share in timing.off.items():
+        yield "reason_off", reason, share.value, share.standard_error
+    for reason, share in timing.after.items():
+        yield "reason_off_re_treated", reason, share.value, share.standard_error

@@ -1,0 +1,279 @@
+"""The clock of a simulated trial: what a timing file says, and what it comes to for one protocol.
+
+Times are in days; a month has 30.4375 days, a twelfth of a year.
+"""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from typing import Literal
+
+import numpy as np
+from attrs import define, field, frozen
+
+from doselang.diagnostics import trouble
+from doselang.machine.weights import Floats
+from doselang.protocol.model import Protocol
+
+MONTH = 365.25 / 12
+UNITS = {"day": 1.0, "week": 7.0, "month": MONTH, "year": 365.25}
+MOST_TURNED_AWAY = 50
+"""So many patients may come, on average, while the outcome of one is awaited."""
+
+Onset = Literal["uniform", "weibull", "table", "at the end"]
+TimedAccrual = Literal["as-they-come", "one-at-a-time", "whole-cohort"]
+"""How patients enter with a clock; `as-they-come`: up to the cohort's size, whether or not others are pending."""
+
+
+@frozen
+class Timing:
+    """What is known of the times of a trial; None where nothing is said. `source` tells who said it.
+
+    `months` are patients a month, month by month, of which the last goes on; or one comes `every` so many days.
+    `waits` is how long a patient waits who cannot enter. `table` are days and the share of the DLTs known by then.
+    """
+
+    months: tuple[float, ...] | None = None
+    every: float | None = None
+    waits: float | None = None
+    stagger: float | None = None
+    window: float | None = None
+    onset: Onset | None = None
+    shape: float | None = None
+    scale: float | None = None
+    table: tuple[tuple[float, float], ...] | None = None
+    drop_out: float | None = None
+    delay: float | None = None
+    cycle: float | None = None
+    follow_up: float | None = None
+    loss: float | None = None
+    source: str = "given"
+    arrivals_source: str | None = None
+
+
+@frozen
+class Assumed:
+    """An assumption about time: of what, what it is in words, and who says so."""
+
+    name: str
+    value: str
+    source: str
+
+
+@frozen(eq=False)
+class Clock:
+    """All times of a trial, in days.
+
+    `begins[t]` and `ends[t]` are the window of toxicity t, counted from the patient's first day; `window` the end of
+    the last of them, at which a patient without toxicity is known. `loss` is a rate a day.
+    """
+
+    months: tuple[float, ...] | None
+    every: float
+    waits: float
+    stagger: float
+    begins: tuple[float, ...]
+    ends: tuple[float, ...]
+    window: float
+    onset: Onset
+    shape: float
+    scale: float
+    table: tuple[tuple[float, float], ...]
+    drop_out: float
+    delay: float
+    cycle: float
+    follow_up: float
+    loss: float
+    assumptions: tuple[Assumed, ...] = field(factory=tuple)
+
+    def arrival(self, waited: Floats) -> Floats:
+        """When patients come whose expected number till then is `waited` (Poisson; by inversion of the intensity)."""
+        if self.months is None:
+            raise ValueError("patients come at fixed intervals")
+        rates = np.array(self.months)
+        before = np.concatenate([[0.0], np.cumsum(rates)[:-1]])
+        month = np.maximum(np.searchsorted(before, waited, side="left") - 1, 0)
+        return np.asarray(MONTH * (month + (waited - before[month]) / rates[month]), np.float64)
+
+    def onset_day(self, share: Floats, toxicity: int) -> Floats:
+        """The day of a toxicity in its window, such that the share of those that come earlier is `share`."""
+        begin, width = self.begins[toxicity], self.ends[toxicity] - self.begins[toxicity]
+        match self.onset:
+            case "uniform":
+                return begin + width * share
+            case "at the end":
+                return np.full(share.shape, begin + width)
+            case "weibull":
+                in_window = -np.expm1(-((width / self.scale) ** self.shape))
+                day = self.scale * (-np.log1p(-share * in_window)) ** (1 / self.shape)
+                return np.asarray(begin + np.minimum(day, width), np.float64)
+            case "table":
+                days, shares = np.array([(0.0, 0.0), *self.table]).T
+                return np.asarray(begin + np.minimum(np.interp(share, shares, days), width), np.float64)
+
+
+def clock_of(protocol: Protocol, timing: Timing) -> Clock:
+    """The clock of a protocol, and every assumption that it makes.
+
+    What the timing does not say is taken from the script, and else assumed. Raises Trouble DL903 for times that do not
+    go together.
+    """
+    told = _Told(timing)
+    cycle = _cycle(protocol, timing, told)
+    windows = _windows(protocol, timing, cycle, told)
+    months = (2.0,) if timing.months is None and timing.every is None else timing.months
+    told.arrivals(months)
+    waits = told.waits()
+    stagger = told.days("between two patients, at least", timing.stagger, None, 0.0)
+    onset = told.onset()
+    drop_out = 0.0 if timing.drop_out is None else timing.drop_out
+    told.add("leave the window without a DLT", f"{100 * drop_out:.4g}% of patients", told.by(timing.drop_out))
+    delay = told.days("from a look to what it opens", timing.delay, None, 0.0)
+    follow_up, loss = told.follow_up() if protocol.course is not None else (0.0, 0.0)
+    clock = Clock(
+        months, timing.every or 0.0, waits, stagger, tuple(w[0] for w in windows), tuple(w[1] for w in windows),
+        max(w[1] for w in windows), onset, timing.shape or 1.0, timing.scale or 1.0, timing.table or (), drop_out,
+        delay, cycle, follow_up, loss, tuple(told.found),
+    )  # fmt: skip
+    _check(clock)
+    return clock
+
+
+def _cycle(protocol: Protocol, timing: Timing, told: _Told) -> float:
+    """The length of a cycle, told where it matters: to courses, and to windows that are given in cycles."""
+    script = _days(protocol.cycle)
+    windows = [toxicity.window or "" for toxicity in protocol.toxicities]
+    if protocol.course is None and not any("cycle" in window for window in windows):
+        return timing.cycle or script or 28.0
+    return told.days("cycle of treatment", timing.cycle, script, 28.0)
+
+
+def _windows(protocol: Protocol, timing: Timing, cycle: float, told: _Told) -> list[tuple[float, float]]:
+    """The window of each toxicity: as given for all, else the script's, else that of another, else assumed."""
+    written = [_window(toxicity.window, cycle) for toxicity in protocol.toxicities]
+    known = [window for window in written if window is not None]
+    found = []
+    for toxicity, window in zip(protocol.toxicities, written, strict=True):
+        name = f"window for {toxicity.name}"
+        if timing.window is not None or window is None:
+            window = (0.0, told.days(name, timing.window, None, known[0][1] if known else 28.0))
+        else:
+            since = f", from day {window[0]:g} on" if window[0] else ""
+            told.add(name, _in_words(window[1]) + since, "the script")
+        found.append(window)
+    return found
+
+
+@define
+class _Told:
+    """Collects the assumptions, in the order in which they are shown."""
+
+    timing: Timing
+    found: list[Assumed] = field(factory=list)
+
+    def by(self, value: object) -> str:
+        return "assumed" if value is None else self.timing.source
+
+    def add(self, name: str, value: str, source: str) -> None:
+        self.found.append(Assumed(name, value, source))
+
+    def days(self, name: str, given: float | None, script: float | None, default: float) -> float:
+        """A number of days: what was given, else what the script says, else what is assumed."""
+        for days, source in ((given, self.timing.source), (script, "the script")):
+            if days is not None:
+                self.add(name, _in_words(days), source)
+                return days
+        self.add(name, _in_words(default), "assumed")
+        return default
+
+    def arrivals(self, months: tuple[float, ...] | None) -> None:
+        timing = self.timing
+        source = timing.arrivals_source or self.by(timing.months or timing.every)
+        if months is None:
+            self.add("arrivals", f"one patient every {_in_words(timing.every or 0.0)}", source)
+        else:
+            rates = ", then ".join(f"{rate:g}" for rate in months)
+            self.add("arrivals", f"{rates} patients a month, at random (Poisson)", source)
+
+    def waits(self) -> float:
+        waits = 0.0 if self.timing.waits is None else self.timing.waits
+        words = "are turned away" if waits == 0 else "wait" if waits == inf else f"wait for {_in_words(waits)} at most"
+        self.add("patients who cannot enter", words, self.by(self.timing.waits))
+        return waits
+
+    def onset(self) -> Onset:
+        timing = self.timing
+        onset: Onset = "uniform" if timing.onset is None else timing.onset
+        words = str(onset)
+        if onset == "weibull":
+            words = f"Weibull, shape {timing.shape:g}, scale {_in_words(timing.scale or 0.0)}, cut at the end"
+        if onset == "table":
+            points = [f"{100 * share:.4g}% by day {day:g}" for day, share in timing.table or ()]
+            words = f"{', '.join(points)}, linear between"
+        self.add("time to DLT in the window", words, self.by(timing.onset))
+        return onset
+
+    def follow_up(self) -> tuple[float, float]:
+        """How long patients are followed after the trial's end, and the rate of loss a day."""
+        days = self.days("follow-up after the trial's end", self.timing.follow_up, None, 0.0)
+        loss = 0.0 if self.timing.loss is None else self.timing.loss
+        self.add("lost to follow-up, or died", f"{100 * loss * MONTH:.4g}% a month", self.by(self.timing.loss))
+        return days, loss
+
+
+def _in_words(days: float) -> str:
+    return f"{days:g} day{'' if days == 1 else 's'}"
+
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) (day|week|month|year)s?")
+_IN_CYCLES = re.compile(r"within (?:cycle ([0-9]+)(?: to ([0-9]+))?|([0-9.]+) cycles?)")
+
+
+def _days(words: str | None) -> float | None:
+    """`28 days` as a number of days."""
+    found = _DURATION.fullmatch(words or "")
+    return None if found is None else float(found[1]) * UNITS[found[2]]
+
+
+def _window(words: str | None, cycle: float) -> tuple[float, float] | None:
+    """A window of the script in days from the patient's first day; None where it says none."""
+    if words is None:
+        return None
+    days = _days(words.removeprefix("within "))
+    if days is not None:
+        return 0.0, days
+    found = _IN_CYCLES.fullmatch(words)
+    if found is None:
+        return None
+    if found[3] is not None:
+        return 0.0, float(found[3]) * cycle
+    first = int(found[1])
+    return (first - 1) * cycle, int(found[2] or first) * cycle
+
+
+def _check(clock: Clock) -> None:
+    """Refuse times that do not go together, and trials in which too many patients would have to be drawn."""
+    if clock.months is not None and clock.months[-1] <= 0:
+        raise trouble("DL903", "The last of the arrivals a month goes on for ever, so it must be more than 0.")
+    if clock.onset == "table":
+        last = clock.table[-1][0]
+        if any(last > end - begin + 1e-9 for begin, end in zip(clock.begins, clock.ends, strict=True)):
+            raise trouble(
+                "DL903", f"The table of times to DLT goes to day {last:g}, beyond the window of {clock.window:g} days.",
+                help="End the table at the end of the window, or give a longer `window`.",
+            )  # fmt: skip
+    pause = clock.window + clock.delay + clock.stagger
+    often = 1 / clock.every if clock.every else max(clock.months or (0.0,)) / MONTH
+    if clock.every == 0 and clock.months is None and clock.waits < inf:
+        raise trouble(
+            "DL903", "All patients come at once, and those who cannot enter do not wait.",
+            help='Write in [arrivals]: when-full = "wait"',
+        )  # fmt: skip
+    if clock.waits < inf and often * pause > MOST_TURNED_AWAY:
+        raise trouble(
+            "DL903",
+            f"About {often * pause:,.0f} patients would come while one outcome is awaited, and {MOST_TURNED_AWAY} are"
+            " the most that can be simulated.",
+            help='Give fewer arrivals, a shorter window, or write in [arrivals]: when-full = "wait"',
+        )  # fmt: skip
