@@ -23,7 +23,7 @@ from doselang.machine.exploring import TooManyStates
 from doselang.machine.merging import Packed, merged, packed
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.exact import counted, exact, prepare
+from doselang.simulate.exact import counted_ends, exact, prepare
 from doselang.simulate.montecarlo import monte_carlo
 from tests.oracles.reference import figures, settled
 from tests.samples import committee, endless, literal, reference, two_classes
@@ -73,7 +73,7 @@ def test_counted_ends_agree_with_the_explored_machine(case: Case, accrual: Accru
         return
     one = scenario(*case.rates)
     (right,) = prepare(compile_protocol(case.protocol), accrual).characterise([one])
-    (found,) = counted(case.protocol, accrual).characterise([one])
+    (found,) = counted_ends(case.protocol, accrual).characterise([one])
     assert alike(found, right)
 
 
@@ -86,26 +86,26 @@ def test_counted_ends_of_shipped_protocols_agree(path: Path) -> None:
     low = tuple(rate * 0.3 for rate in rising)
     one = Scenario("rising", (rising, *((low,) * (len(protocol.toxicities) - 1))))
     (right,) = prepare(compile_protocol(protocol), "one-at-a-time").characterise([one])
-    (found,) = counted(protocol).characterise([one])
+    (found,) = counted_ends(protocol).characterise([one])
     assert alike(found, right)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
 def test_counted_ends_agree_with_the_calculation_by_hand(levels: int) -> None:
-    (found,) = counted(reference(levels)).characterise([scenario(UNEVEN[:levels])])
+    (found,) = counted_ends(reference(levels)).characterise([scenario(UNEVEN[:levels])])
     assert agree(found, figures(settled, UNEVEN[:levels], "one-at-a-time"))
 
 
 def test_several_toxicities_agree() -> None:
     one = scenario((0.1, 0.2, 0.3), (0.2, 0.2, 0.2))
     (right,) = prepare(compile_protocol(two_classes()), "one-at-a-time").characterise([one])
-    (found,) = counted(two_classes()).characterise([one])
+    (found,) = counted_ends(two_classes()).characterise([one])
     assert alike(found, right)
 
 
 def test_undecided_ends_are_counted() -> None:
     (right,) = exact(literal(3), [scenario(UNEVEN[:3])])
-    (found,) = counted(literal(3)).characterise([scenario(UNEVEN[:3])])
+    (found,) = counted_ends(literal(3)).characterise([scenario(UNEVEN[:3])])
     assert found.undecided == pytest.approx(right.undecided, abs=1e-12) and right.undecided > 0.5
     assert {c.cause: c.probability for c in found.undecided_causes} == pytest.approx(
         {c.cause: c.probability for c in right.undecided_causes}, abs=1e-12
@@ -121,7 +121,7 @@ def test_the_classical_design_has_the_known_number_of_paths(levels: int, paths: 
 
 def test_wrong_orders_break_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "orders_of", lambda counts: 1.0)
-    (wrong,) = counted(shipped(PROTOCOLS / "designs" / "boin.dose", cohorts=3)).characterise([scenario(UNEVEN)])
+    (wrong,) = counted_ends(shipped(PROTOCOLS / "designs" / "boin.dose", cohorts=3)).characterise([scenario(UNEVEN)])
     assert sum(wrong.mtd) + wrong.no_mtd != pytest.approx(1)
 
 
@@ -181,14 +181,14 @@ EVERY = [[*codes, 0] for codes in product(range(3), repeat=4)]
 
 
 def test_states_whose_hashes_agree_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
     twice = states([0, 1] * len(EVERY), [codes for codes in EVERY for _ in (0, 1)], [1.0] * (2 * len(EVERY)))
     found = merged([twice, twice])
     assert len(found) == len(twice) and set(found.orders.tolist()) == {2.0}
 
 
 def test_a_hash_that_is_trusted_would_put_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
     monkeypatch.setattr(merging, "_differs", lambda states: np.arange(len(states)) == 0)
     assert len(merged([states([0] * len(EVERY), EVERY, [1.0] * len(EVERY))])) == 1
 
