@@ -25,9 +25,19 @@ from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
 from doselang.simulate.exact import Exact, Gates, by_gates, counted_ends, engine, limits_as_trouble, suits
 from doselang.simulate.montecarlo import monte_carlo
-from doselang.simulate.polynomials import Polynomial, polynomials
+from doselang.simulate.polynomials import Polynomial, largest, polynomials
 
-__all__ = ["Loaded", "Simulation", "check", "load", "load_source", "monte_carlo", "polynomials_of", "simulate"]
+__all__ = [
+    "Loaded",
+    "Simulation",
+    "check",
+    "largest",
+    "load",
+    "load_source",
+    "monte_carlo",
+    "polynomials_of",
+    "simulate",
+]
 
 
 def simulate(
