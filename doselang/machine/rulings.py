@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from attrs import define, field
 
@@ -45,7 +48,11 @@ class Rulings:
     """The looks decided so far."""
 
     situations: Situations
-    _known: dict[bytes, int] = field(factory=dict)
+    branch_of: list[int] = field(factory=list)
+    """By kind of look: the branch that it takes; ASKED where an adviser may be asked for more."""
+    _kinds: dict[bytes, int] = field(factory=dict)
+    _closing: dict[int, int] = field(factory=dict)
+    """By kind of look with an adviser to be asked: a branch that closes what all looks of the kind close."""
 
     @property
     def machine(self) -> Machine:
@@ -57,52 +64,67 @@ class Rulings:
         if reads is None:
             return self._asked(part, frames, codes)
         columns = self.situations.features(part, reads, frames, codes)
-        index, inverse = distinct(columns)
-        head = part.number.to_bytes(4)
-        features = np.column_stack([column[index] for column in columns]).astype(np.int32)
-        labels = [head + row.tobytes() for row in features]
-        new = [position for position, label in enumerate(labels) if label not in self._known]
-        if new:
-            rows = index[new]
-            found = self._decided(part, frames[rows], codes[rows])
-            self._known.update(zip([labels[n] for n in new], found.tolist(), strict=True))
-        branches = np.array([self._known[label] for label in labels], np.int32)[inverse]
+        kinds = self._kind(b"told" + part.number.to_bytes(4), columns, partial(self._decided, part, frames, codes))
+        branches = np.array(self.branch_of, np.int32)[kinds]
         asked = np.flatnonzero(branches == ASKED)
         for start in range(0, len(asked), BLOCK):
             some = asked[start : start + BLOCK]
-            branches[some] = self._advised(part, inverse[some], frames[some], codes[some])
+            branches[some] = self._advised(part, kinds[some], frames[some], codes.take(some, axis=0))
         return branches
 
+    def _kind(self, head: bytes, columns: list[Ints], decide: Callable[[Ints], Ints]) -> Ints:
+        """The kind of each look, told by some columns; `decide` gives the branches of rows of kinds that are new."""
+        index, inverse = distinct(columns)
+        features = np.column_stack([column[index] for column in columns]).astype(np.int32)
+        labels = [head + row.tobytes() for row in features]
+        new = [position for position, label in enumerate(labels) if label not in self._kinds]
+        if new:
+            self.branch_of += decide(index[new]).tolist()
+            for position in new:
+                self._kinds[labels[position]] = len(self._kinds)
+        return np.array([self._kinds[label] for label in labels], np.int32)[inverse]
+
     def _advised(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
-        """What is decided at looks where advisers may be asked; `kinds` are equal where all that is local is.
+        """What is decided at looks where advisers may be asked, of kinds told without them.
 
         Looks of one kind close the same levels, if no adviser is asked about that. Then those of one kind at which the
         advisers say the same decide the same.
         """
         if not _all_of_advice(part):
             return self._asked(part, frames, codes)
-        first, which = distinct([kinds])
-        closing = self._asked(part, frames[first], codes[first])[which]
         view = self._view(part, frames, codes)
-        self.situations.frames.close(view.codes, view.here, closing)
-        columns: list[Ints] = [which]
+        self.situations.frames.close(view.codes, view.here, self._closings(part, kinds, frames, codes))
+        columns: list[Ints] = [kinds]
         for place, read in part.reads.columns:
             if place.kind == "recommended":
                 columns += self.situations.at_place(part, place, read, view)
         asked = dict.fromkeys(atom for line in part.lines for atom in atoms(line.guard))
         columns += [truth(atom, view) for atom in asked if isinstance(atom, Chance | Recommends)]
-        index, inverse = distinct(columns)
-        return self._asked(part, frames[index], codes[index])[inverse]
+        told = self._kind(b"said" + part.number.to_bytes(4), columns, partial(self._decided_all, part, frames, codes))
+        return np.array(self.branch_of, np.int32)[told]
 
-    def _decided(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
-        """What is decided at looks of which all is known that local conditions read; ASKED where an adviser may be."""
+    def _closings(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
+        """For each look a branch that closes what all looks of its kind close."""
+        first, which = distinct([kinds])
+        there = kinds[first].tolist()
+        new = [position for position, kind in enumerate(there) if kind not in self._closing]
+        if new:
+            found = self._decided_all(part, frames, codes, first[new])
+            self._closing.update(zip([there[position] for position in new], found.tolist(), strict=True))
+        return np.array([self._closing[kind] for kind in there], np.int32)[which]
+
+    def _decided_all(self, part: PartMachine, frames: Ints, codes: Ints, rows: Ints) -> Ints:
+        return self._asked(part, frames[rows], codes[rows])
+
+    def _decided(self, part: PartMachine, frames: Ints, codes: Ints, rows: Ints) -> Ints:
+        """What is decided at some looks as far as local conditions tell; ASKED where an adviser may be asked."""
+        frames, codes = frames[rows], codes[rows]
         told = np.ones(len(frames), np.bool_)
         if part.reads.everything:
             told = ~may_ask(self.machine, part, self._view(part, frames, codes), self._begun(frames))
         branches = np.full(len(frames), ASKED, np.int32)
-        rows = np.flatnonzero(told)
-        if len(rows):
-            branches[rows] = self._asked(part, frames[rows], codes[rows])
+        if told.any():
+            branches[told] = self._asked(part, frames[told], codes[told])
         return branches
 
     def _asked(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
