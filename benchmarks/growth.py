@@ -72,6 +72,7 @@ def plot(rows: list[dict[str, float]], path: str) -> None:
     for panel, title in zip(panels, ("states", "seconds of the processor to count all ends"), strict=True):
         panel.set(yscale="log", xlabel="cohorts of three", ylabel=title)
         panel.legend(frameon=False)
+    figure.suptitle("All ends of BOIN, counted")
     figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
 
 
