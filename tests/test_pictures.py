@@ -441,7 +441,7 @@ def shapes(picture: str) -> tuple[list[str], list[tuple[str, list[float]]]]:
     root = ElementTree.fromstring(picture)
     found = []
     for group in root.iter(f"{SVG}g"):
-        if re.match(r"(selected|patients|dlts|size)-", group.get("id", "")):
+        if re.match(r"(selected|patients|dlts|size|duration)-", group.get("id", "")):
             corners = " ".join(path.get("d", "") for path in group.iter(f"{SVG}path"))
             found.append((group.get("id", ""), [float(number) for number in re.findall(r"-?[\d.]+", corners)]))
     return texts(picture.encode()), found
@@ -452,11 +452,12 @@ def test_the_pictures_of_the_page_are_those_that_its_commands_draw(
 ) -> None:
     run_document(PAGE.read_text(encoding="utf-8"), tmp_path)
     shown = re.findall(r"\]\(pictures/([\w-]+\.svg)\)", PAGE.read_text(encoding="utf-8"))
+    if request.config.getoption("--update-documents"):
+        for name in shown:
+            shutil.copy(tmp_path / name, ROOT / "docs" / "pictures" / name)
     assert len(shown) >= 2 and {path.name for path in (ROOT / "docs" / "pictures").iterdir()} == set(shown)
     for name in shown:
         drawn, stored = tmp_path / name, ROOT / "docs" / "pictures" / name
-        if request.config.getoption("--update-documents"):
-            shutil.copy(drawn, stored)
         new, old = (shapes(path.read_text(encoding="utf-8")) for path in (drawn, stored))
         assert new[0] == old[0], f"{stored} is out of date: pytest tests/test_pictures.py --update-documents"
         assert [name for name, _ in new[1]] == [name for name, _ in old[1]]

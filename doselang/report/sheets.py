@@ -12,7 +12,7 @@ from doselang.report.characteristics import ACCRUALS, METHODS, percent
 from doselang.report.panels import DESIGNS, Distribution
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
-from doselang.simulate.characteristics import Characteristics
+from doselang.simulate.characteristics import Characteristics, Spread
 
 MOST_SCENARIOS, MOST_DESIGNS = 24, len(DESIGNS)
 
@@ -54,6 +54,11 @@ class Sheet:
     @property
     def several(self) -> bool:
         return len(self.designs) > 1
+
+    @property
+    def timed(self) -> bool:
+        """Whether the trials have a clock."""
+        return self.one.timing is not None
 
     @property
     def where(self) -> str:
@@ -119,10 +124,14 @@ def target_of(protocol: Protocol) -> float | None:
 
 
 def _method(one: Characteristics) -> str:
-    """`exact, one patient at a time`; `simulated, 10,000 trials, seed 7, …; error bars: 95% intervals`."""
+    """`exact, one patient at a time`; `simulated, 10,000 trials, seed 7, …; error bars: 95% intervals`.
+
+    With a clock also how patients come: durations mean nothing without it.
+    """
     words = [METHODS[one.method]]
     words += [] if one.trials is None else [f"{one.trials:,} trials", f"seed {one.seed}"]
     words.append(ACCRUALS[one.accrual])
+    words += [] if one.timing is None else [said.value for said in one.timing.assumptions if said.name == "arrivals"]
     return ", ".join(words) + ("; error bars: 95% intervals" if one.standard_errors is not None else "")
 
 
@@ -139,8 +148,30 @@ def described(sheet: Sheet) -> str:
             patients = (
                 f"{one.patients.mean:.2f} patients{part_words(one)} and {one.dlts.mean:.2f} with {sheet.toxicity}"
             )
-            sentences.append(f"Scenario {row.name}{by}: selected as {sheet.result}: {selected}; on average {patients}.")
+            sentences.append(
+                f"Scenario {row.name}{by}: selected as {sheet.result}: {selected}; on average {patients}"
+                f"{_duration_words(one)}."
+            )
     return " ".join(sentences)
+
+
+def duration_of(one: Characteristics) -> Spread | None:
+    """How long trials take, in days; None without a clock."""
+    return None if one.timing is None else one.timing.spreads["duration_days"]
+
+
+def quartiles(spread: Spread) -> tuple[float, float, float]:
+    """The lower quartile, the median, the upper quartile."""
+    by = {quantile.share: quantile.value for quantile in spread.quantiles}
+    return by[0.25], by[0.5], by[0.75]
+
+
+def _duration_words(one: Characteristics) -> str:
+    spread = duration_of(one)
+    if spread is None:
+        return ""
+    low, middle, high = quartiles(spread)
+    return f"; median duration {middle:.0f} days, quartiles {low:.0f} and {high:.0f}"
 
 
 def shares_of(sheet: Sheet, one: Characteristics) -> tuple[float, ...]:
