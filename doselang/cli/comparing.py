@@ -175,6 +175,11 @@ def _split(path: str) -> tuple[str, dict[str, Setting]]:
     for piece in found["settings"].split(","):
         name, equals, value = piece.partition("=")
         if equals:
+            if name.strip().lower() in map(str.lower, given):
+                raise trouble(
+                    "DL903", f"`{path}`: `{name.strip()}` is given twice.",
+                    help="Name the file twice to compare two values: FILE:levels=4 FILE:levels=5",
+                )  # fmt: skip
             given[name.strip()] = value
         elif given:
             given[list(given)[-1]] += f",{piece}"
