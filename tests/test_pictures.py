@@ -186,6 +186,20 @@ def test_a_simulated_picture_says_so() -> None:
     assert "exact" not in words
 
 
+def test_designs_that_were_not_worked_out_alike_each_say_how() -> None:
+    found = [design(reference(3), rising(3), name="first"), simulated(reference(3, 1), rising(3), name="second")]
+    words = joined(characteristics_picture(found, "svg"))
+    simulation = "simulated, 400 trials, seed 7, one patient at a time"
+    assert f"first: exact, one patient at a time; second: {simulation}; error bars: 95% intervals" in words
+    assert f"{simulation}; error bars" in sheet_of(found[1:]).method and "second" not in sheet_of(found[1:]).method
+
+
+def test_numbers_of_trials_that_differ_are_all_said() -> None:
+    protocol = reference(3)
+    made = [monte_carlo(protocol, [rising(3, n)], trials=100 + 150 * n, seed=7)[0] for n in (0, 2, 1)]
+    assert sheet_of([Design("a", tuple(made))]).method.startswith("simulated, 100 to 400 trials, seed 7, one patient")
+
+
 def test_title_and_description_for_those_who_do_not_see_it() -> None:
     found = design(evolve(reference(3), title='A <"trial"> & more'), rising(3, name=LONG))
     root = ElementTree.fromstring(characteristics_picture([found], "svg"))

@@ -93,7 +93,7 @@ def sheet_of(designs: Sequence[Design]) -> Sheet:
     title = first[0].protocol.title if len(designs) == 1 else f"{len(designs)} designs side by side"
     levels = tuple(level.label for level in first[0].protocol.levels)
     target = targets.pop() if len(targets) == 1 else None
-    return Sheet(designs, rows, levels, others, result, target, printable(title), _method(first[0]))
+    return Sheet(designs, rows, levels, others, result, target, printable(title), _method(designs, rows))
 
 
 def _same(one: Characteristics, first: Design, other: Design) -> Characteristics:
@@ -123,16 +123,28 @@ def target_of(protocol: Protocol) -> float | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _method(one: Characteristics) -> str:
+def _method(designs: Sequence[Design], rows: Sequence[Row]) -> str:
     """`exact, one patient at a time`; `simulated, 10,000 trials, seed 7, …; error bars: 95% intervals`.
 
-    With a clock also how patients come: durations mean nothing without it.
+    Where designs were not worked out alike, each with its name.
     """
+    words = [_method_of([row.found[number] for row in rows]) for number in range(len(designs))]
+    alike = len(set(words)) == 1
+    named = [f"{printable(one.name)}: {said}" for one, said in zip(designs, words, strict=True)]
+    errors = any(one.standard_errors is not None for row in rows for one in row.found)
+    return (words[0] if alike else "; ".join(named)) + ("; error bars: 95% intervals" if errors else "")
+
+
+def _method_of(found: Sequence[Characteristics]) -> str:
+    """How a design was worked out under its scenarios; with a clock, how patients come: durations rest on it."""
+    one, trials = found[0], [each.trials for each in found if each.trials is not None]
     words = [METHODS[one.method]]
-    words += [] if one.trials is None else [f"{one.trials:,} trials", f"seed {one.seed}"]
+    if trials:
+        number = f"{min(trials):,}" if min(trials) == max(trials) else f"{min(trials):,} to {max(trials):,}"
+        words += [f"{number} trials", f"seed {one.seed}"]
     words.append(ACCRUALS[one.accrual])
     words += [] if one.timing is None else [said.value for said in one.timing.assumptions if said.name == "arrivals"]
-    return ", ".join(words) + ("; error bars: 95% intervals" if one.standard_errors is not None else "")
+    return ", ".join(words)
 
 
 def described(sheet: Sheet) -> str:
