@@ -408,6 +408,21 @@ def test_a_wrong_name_is_refused_before_anything_is_done(
     assert (status, out) == (2, "") and words in err
 
 
+def test_too_many_scenarios_are_refused_before_anything_is_done(
+    trial: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = load("trial.dose").protocol
+    assert protocol is not None
+    labels, rates = zip(*((level.label, "10%") for level in protocol.levels), strict=True)
+    rows = [",".join(["name", *labels]), *(",".join([f"s{number}", *rates]) for number in range(25))]
+    Path("many.csv").write_text("\n".join(rows), encoding="utf-8")
+    monkeypatch.setattr("doselang.cli.methods.Ready.figures", lambda *_: pytest.fail("it is worked out"))
+    status, out, err = asked(capsys, "--scenarios", "many.csv", "--plot", "a.svg")
+    assert (status, out) == (2, "") and "A picture shows at most 24 scenarios, and not 25." in err
+    status, out, err = asked(capsys, *(f"{number}.dose" for number in range(6)), "--plot", "a.svg")
+    assert (status, out) == (2, "") and "A picture shows at most 6 files, and not 7." in err
+
+
 def test_without_matplotlib_it_says_how_to_install_it(
     trial: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

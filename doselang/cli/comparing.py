@@ -17,6 +17,7 @@ from doselang.check.differences import Compared, compare_decisions
 from doselang.cli.output import (
     format_option,
     need_protocol,
+    one_standard_input,
     parameters,
     set_option,
     toxicity_option,
@@ -86,6 +87,7 @@ def command(
     names: tuple[str, ...], table: str | None, accrual: Accrual | None, settings: tuple[str, ...], max_states: int,
 ) -> int:  # fmt: skip
     """Put designs side by side, and say where two protocols first decide differently."""
+    _one_standard_input(paths, table)
     how = _simulated(method, trials, seed)
     aimed = _target(target)
     sides = _sides(paths, settings)
@@ -155,6 +157,11 @@ def _sides(paths: tuple[str, ...], settings: tuple[str, ...]) -> list[_Side]:
     if len(sides) > MOST_PROTOCOLS:
         raise trouble("DL903", f"At most {MOST_PROTOCOLS} protocols can be compared, and these are {len(sides)}.")
     return sides
+
+
+def _one_standard_input(paths: tuple[str, ...], table: str | None) -> None:
+    """As for all commands; a file may be named twice here, and the standard input may not."""
+    one_standard_input((), *(path for path in paths if path == "-"), table)
 
 
 def _files(path: str) -> list[str]:

@@ -76,10 +76,7 @@ def sheet_of(designs: Sequence[Design]) -> Sheet:
     first = designs[0].found
     if not first:
         raise trouble("DL903", "There is no scenario to draw.")
-    for what, number, most in (("scenarios", len(first), MOST_SCENARIOS), ("files", len(designs), MOST_DESIGNS)):
-        if number > most:
-            help = "Choose some of them with `--scenario`." if what == "scenarios" else "Compare fewer at a time."
-            raise trouble("DL903", f"A picture shows at most {most} {what}, and not {number}.", help=help)
+    refuse_many(len(first), len(designs))
     rows = tuple(
         Row(number, printable(one.scenario.name), (one, *(_same(one, designs[0], other) for other in designs[1:])))
         for number, one in enumerate(first)
@@ -94,6 +91,14 @@ def sheet_of(designs: Sequence[Design]) -> Sheet:
     levels = tuple(level.label for level in first[0].protocol.levels)
     target = targets.pop() if len(targets) == 1 else None
     return Sheet(designs, rows, levels, others, result, target, printable(title), _method(designs, rows))
+
+
+def refuse_many(scenarios: int, files: int) -> None:
+    """Trouble DL903 where there is more than a picture can show."""
+    for what, number, most in (("scenarios", scenarios, MOST_SCENARIOS), ("files", files, MOST_DESIGNS)):
+        if number > most:
+            help = "Choose some of them with `--scenario`." if what == "scenarios" else "Compare fewer at a time."
+            raise trouble("DL903", f"A picture shows at most {most} {what}, and not {number}.", help=help)
 
 
 def _same(one: Characteristics, first: Design, other: Design) -> Characteristics:
