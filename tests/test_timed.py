@@ -540,6 +540,14 @@ def test_a_window_of_no_days_has_its_dlts_at_once(shape: float) -> None:
     assert drawn.tolist() == [0.0, 0.0, 0.0]
 
 
+def test_what_is_assumed_of_sentinels_is_told() -> None:
+    """The clock waits for the sentinel's whole window, whatever the script says: durations rest on it."""
+    told = {one.name: one for one in clock_of(protocol_of("pembrolizumab-gemcitabine.dose"), Timing()).assumptions}
+    assert told["after a sentinel, the others enter"].value == "when the sentinel's outcome is known"
+    assert told["after a sentinel, the others enter"].source == "assumed"
+    assert not any("sentinel" in one.name for one in clock(Timing()).assumptions)
+
+
 @pytest.mark.parametrize("timing", [Timing(every=0.0), Timing(months=(1.0, 0.0)), Timing(months=(900.0,))])
 def test_a_clock_that_cannot_be_says_where_to_write_what(timing: Timing) -> None:
     with pytest.raises(Trouble) as caught:

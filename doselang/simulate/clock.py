@@ -143,6 +143,8 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
     drop_out = 0.0 if timing.drop_out is None else timing.drop_out
     told.add("leave the window without a DLT", f"{100 * drop_out:.4g}% of patients", told.by(timing.drop_out))
     delay = told.days("from a look to what it opens", timing.delay, None, 0.0)
+    if any(part.sentinel is not None for part in protocol.parts):
+        told.add("after a sentinel, the others enter", "when the sentinel's outcome is known", "assumed")
     follow_up, loss = told.follow_up() if protocol.course is not None else (0.0, 0.0)
     clock = Clock(
         months, timing.every or 0.0, waits, stagger, tuple(w[0] for w in windows), tuple(w[1] for w in windows),
