@@ -78,6 +78,7 @@ WRONG = (
     ("simulate CLASSES --dlt 10%,20%,30% --toxicity moderate-toxicity=1%", "`--toxicity` gives 1 rate"),
     ("simulate DESIGN --toxicity moderate=1%,1%,1%", "`--toxicity` goes with `--dlt`"),
     ("simulate DESIGN --as polynomial --toxicity moderate=1%", "it does not go with rates"),
+    ("simulate|DESIGN|--plot|a\0.svg", "cannot be written: embedded null"),
     # the standard input, of which there is one
     ("simulate - --method timed --timing -", "is given for several files, and can be read once"),
     ("simulate - --scenarios -", "is given for several files"),
