@@ -379,6 +379,7 @@ def test_nothing_is_drawn_where_a_file_cannot_be_used(trial: Path, capsys: pytes
     Path("faulty.dose").write_text('protocol "A trial"\nlevels 1 to\n', encoding="utf-8")
     status, out, err = asked(capsys, "faulty.dose", "--plot", "a.svg")
     assert status == 1 and out and "nothing was done with it" in err and not Path("a.svg").exists()
+    assert err.endswith("No picture is written to a.svg, since not every file could be used.\n")
 
 
 def test_several_files_make_one_picture(trial: Path, capsys: pytest.CaptureFixture[str]) -> None:

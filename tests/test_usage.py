@@ -84,6 +84,7 @@ WRONG = (
     ("simulate - --scenarios -", "is given for several files"),
     ("simulate DESIGN --method timed --timing - --scenarios -", "is given for several files"),
     ("compare - -", "is given for several files"),
+    ("compare DESIGN -- - -:levels=4", "is given for several files"),
     ("compare DESIGN - --scenarios -", "is given for several files"),
     # scenarios
     ("simulate DESIGN --scenario stepe", 'Did you mean "steep"?'),

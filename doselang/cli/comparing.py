@@ -161,7 +161,7 @@ def _sides(paths: tuple[str, ...], settings: tuple[str, ...]) -> list[_Side]:
 
 def _one_standard_input(paths: tuple[str, ...], table: str | None) -> None:
     """As for all commands; a file may be named twice here, and the standard input may not."""
-    one_standard_input((), *(path for path in paths if path == "-"), table)
+    one_standard_input((), *("-" for path in paths if path == "-" or path.startswith("-:")), table)
 
 
 def _files(path: str) -> list[str]:

@@ -139,7 +139,9 @@ def command(
     if records:
         record = records[0] if len(records) == 1 else {"files": records}
         click.echo(write_json(record, compact=written > MOST_INDENTED), nl=False)
-    if drawing is not None and not status:  # a comparison that lacks a file would mislead
+    if drawing is not None and status:  # a comparison that lacks a file would mislead
+        click.echo(f"No picture is written to {plotted}, since not every file could be used.", err=True)
+    elif drawing is not None:
         drawing.write()
         click.echo(f"Picture written: {plotted}", err=True)
     return status
