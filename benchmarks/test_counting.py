@@ -19,7 +19,7 @@ from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.counting import Counted, count_ends
 from doselang.protocol.model import Protocol
-from doselang.simulate.exact import counted
+from doselang.simulate.exact import counted_ends
 
 DESIGNS = Path(__file__).parent.parent / "protocols" / "designs"
 
@@ -42,7 +42,7 @@ def count(protocol: Protocol) -> Counted:
 )
 def test_ten_thousand_scenarios(benchmark: Any, protocol: Protocol, bound: float) -> None:
     """Every figure of 10,000 scenarios, exact, from the counted ends."""
-    ready = counted(protocol)
+    ready = counted_ends(protocol)
     rates = np.sort(np.random.default_rng(1).random((10_000, 1, 5)) * 0.7, axis=2)
     found = benchmark.pedantic(ready.sums, (rates,), rounds=3, warmup_rounds=1)
     assert np.allclose(found.ends.sum(axis=0), 1)

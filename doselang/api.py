@@ -23,11 +23,21 @@ from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.causes import cause_title
 from doselang.simulate.characteristics import Characteristics, UndecidedCause
-from doselang.simulate.exact import Exact, Gates, by_gates, counted, engine, limits_as_trouble, suits
+from doselang.simulate.exact import Exact, Gates, by_gates, counted_ends, engine, limits_as_trouble, suits
 from doselang.simulate.montecarlo import monte_carlo
-from doselang.simulate.polynomials import Polynomial, polynomials
+from doselang.simulate.polynomials import Polynomial, largest, polynomials
 
-__all__ = ["Loaded", "Simulation", "check", "load", "load_source", "monte_carlo", "polynomials_of", "simulate"]
+__all__ = [
+    "Loaded",
+    "Simulation",
+    "check",
+    "largest",
+    "load",
+    "load_source",
+    "monte_carlo",
+    "polynomials_of",
+    "simulate",
+]
 
 
 def simulate(
@@ -107,7 +117,7 @@ def polynomials_of(
             help="Simulate with `--dlt`, or with a scenario that has the chances of the choice.",
         )  # fmt: skip
     with limits_as_trouble(max_states):
-        return polynomials(counted(protocol, accrual, max_states=max_states))
+        return polynomials(counted_ends(protocol, accrual, max_states=max_states))
 
 
 def _causes(

@@ -288,7 +288,7 @@ def test_markdown_and_simulated_text(capsys: pytest.CaptureFixture[str]) -> None
         "--scenario", "moderate", "--target", "20%",
     )  # fmt: skip
     assert status == 0 and "| figure | A | B | B - A |" in printed and "## Decisions" in printed
-    assert "Simulated, 500 trials each, seeds A 3, B 4" in printed and "±" in printed
+    assert "Simulated independently, 500 trials each, seeds A 3, B 4" in printed and "±" in printed
 
 
 def test_two_files_without_a_scenario_are_compared_by_their_decisions(

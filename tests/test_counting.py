@@ -22,9 +22,11 @@ from doselang.machine.exits import Accrual
 from doselang.machine.exploring import TooManyStates
 from doselang.machine.merging import Packed, merged, packed
 from doselang.protocol.model import Protocol, Scenario
+from doselang.simulate import polynomials
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.exact import counted, exact, prepare
+from doselang.simulate.exact import counted_ends, exact, prepare
 from doselang.simulate.montecarlo import monte_carlo
+from doselang.simulate.polynomials import Polynomial, largest
 from tests.oracles.reference import figures, settled
 from tests.samples import committee, endless, literal, reference, two_classes
 from tests.test_exact import UNEVEN, agree, scenario
@@ -73,7 +75,7 @@ def test_counted_ends_agree_with_the_explored_machine(case: Case, accrual: Accru
         return
     one = scenario(*case.rates)
     (right,) = prepare(compile_protocol(case.protocol), accrual).characterise([one])
-    (found,) = counted(case.protocol, accrual).characterise([one])
+    (found,) = counted_ends(case.protocol, accrual).characterise([one])
     assert alike(found, right)
 
 
@@ -86,26 +88,26 @@ def test_counted_ends_of_shipped_protocols_agree(path: Path) -> None:
     low = tuple(rate * 0.3 for rate in rising)
     one = Scenario("rising", (rising, *((low,) * (len(protocol.toxicities) - 1))))
     (right,) = prepare(compile_protocol(protocol), "one-at-a-time").characterise([one])
-    (found,) = counted(protocol).characterise([one])
+    (found,) = counted_ends(protocol).characterise([one])
     assert alike(found, right)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
 def test_counted_ends_agree_with_the_calculation_by_hand(levels: int) -> None:
-    (found,) = counted(reference(levels)).characterise([scenario(UNEVEN[:levels])])
+    (found,) = counted_ends(reference(levels)).characterise([scenario(UNEVEN[:levels])])
     assert agree(found, figures(settled, UNEVEN[:levels], "one-at-a-time"))
 
 
 def test_several_toxicities_agree() -> None:
     one = scenario((0.1, 0.2, 0.3), (0.2, 0.2, 0.2))
     (right,) = prepare(compile_protocol(two_classes()), "one-at-a-time").characterise([one])
-    (found,) = counted(two_classes()).characterise([one])
+    (found,) = counted_ends(two_classes()).characterise([one])
     assert alike(found, right)
 
 
 def test_undecided_ends_are_counted() -> None:
     (right,) = exact(literal(3), [scenario(UNEVEN[:3])])
-    (found,) = counted(literal(3)).characterise([scenario(UNEVEN[:3])])
+    (found,) = counted_ends(literal(3)).characterise([scenario(UNEVEN[:3])])
     assert found.undecided == pytest.approx(right.undecided, abs=1e-12) and right.undecided > 0.5
     assert {c.cause: c.probability for c in found.undecided_causes} == pytest.approx(
         {c.cause: c.probability for c in right.undecided_causes}, abs=1e-12
@@ -121,7 +123,7 @@ def test_the_classical_design_has_the_known_number_of_paths(levels: int, paths: 
 
 def test_wrong_orders_break_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "orders_of", lambda counts: 1.0)
-    (wrong,) = counted(shipped(PROTOCOLS / "designs" / "boin.dose", cohorts=3)).characterise([scenario(UNEVEN)])
+    (wrong,) = counted_ends(shipped(PROTOCOLS / "designs" / "boin.dose", cohorts=3)).characterise([scenario(UNEVEN)])
     assert sum(wrong.mtd) + wrong.no_mtd != pytest.approx(1)
 
 
@@ -181,14 +183,14 @@ EVERY = [[*codes, 0] for codes in product(range(3), repeat=4)]
 
 
 def test_states_whose_hashes_agree_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
     twice = states([0, 1] * len(EVERY), [codes for codes in EVERY for _ in (0, 1)], [1.0] * (2 * len(EVERY)))
     found = merged([twice, twice])
     assert len(found) == len(twice) and set(found.orders.tolist()) == {2.0}
 
 
 def test_a_hash_that_is_trusted_would_put_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states, inner: np.zeros(len(states), np.uint64))
+    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
     monkeypatch.setattr(merging, "_differs", lambda states: np.arange(len(states)) == 0)
     assert len(merged([states([0] * len(EVERY), EVERY, [1.0] * len(EVERY))])) == 1
 
@@ -291,3 +293,65 @@ def test_trials_are_added_until_the_error_is_reached(error: float) -> None:
 def test_options_that_do_not_go_together(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", BOIN, *options]) == 2
     assert words in capsys.readouterr().err
+
+
+# ---- worst cases ----
+
+
+def one_level(orders: list[float], exponents: list[tuple[int, int]]) -> Polynomial:
+    return Polynomial(np.array(orders), np.array(exponents).reshape(-1, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("polynomial", "low", "high", "value", "at"),
+    [
+        (one_level([2.0], [(1, 1)]), 0.0, 1.0, 0.5, 0.5),
+        (one_level([2.0], [(1, 1)]), 0.6, 0.9, 0.48, 0.6),
+        (one_level([3.0], [(2, 1)]), 0.0, 1.0, 4 / 9, 1 / 3),
+        (one_level([1.0, 1.0], [(2, 0), (0, 2)]), 0.2, 0.7, 0.68, 0.2),
+    ],
+)
+def test_the_worst_case_of_one_level_is_that_by_hand(
+    polynomial: Polynomial, low: float, high: float, value: float, at: float
+) -> None:
+    found = largest(polynomial, np.array([low]), np.array([high]), tolerance=1e-5)
+    assert found.value == pytest.approx(value, abs=1e-5) and found.rates[0] == pytest.approx(at, abs=0.01)
+    assert value <= found.bound <= found.value + 1e-5 + 1e-12
+
+
+def test_no_rates_of_a_fine_grid_are_worse_than_the_worst_case() -> None:
+    low, high = np.array([0.02, 0.1, 0.2]), np.array([0.2, 0.35, 0.6])
+    grid = np.stack(np.meshgrid(*(np.linspace(a, b, 25) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 1, 3)
+    for polynomial in polynomials_of(reference(3)).values():
+        found = largest(polynomial, low, high, tolerance=5e-3)
+        worst = float(polynomial.at(grid).max())
+        assert worst - 5e-3 <= found.value <= found.bound and worst <= found.bound <= found.value + 5e-3 + 1e-12
+        assert float(polynomial.at(found.rates.reshape(1, 1, 3))[0]) == pytest.approx(found.value)
+
+
+def test_a_bound_that_forgets_the_peak_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the values at the corners taken for the bound a maximum inside is missed."""
+
+    def at_corners(polynomial: Polynomial, boxes: np.ndarray) -> np.ndarray:
+        return np.maximum(polynomial.at(boxes[:, :1]), polynomial.at(boxes[:, 1:]))
+
+    monkeypatch.setattr(polynomials, "_at_most", at_corners)
+    found = largest(one_level([2.0], [(1, 1)]), np.array([0.0]), np.array([0.9]), tolerance=1e-5)
+    assert found.bound < 0.5
+
+
+def test_a_worst_case_that_takes_too_long_is_still_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polynomials, "MOST_BOXES", 50)
+    polynomial = polynomials_of(reference(3))["MTD 2"]
+    found = largest(polynomial, np.zeros(3), np.ones(3), tolerance=1e-6)
+    assert found.bound > found.value + 1e-3
+    assert float(polynomial.at(np.random.default_rng(1).random((5000, 1, 3))).max()) <= found.bound
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [([0.1], [0.2], "one rate a level: 3"), ([0.3] * 3, [0.2] * 3, "not above"), ([0.0] * 3, [1.2] * 3, "from 0 to 1")],
+)
+def test_regions_that_are_none_are_refused(low: list[float], high: list[float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        largest(polynomials_of(reference(3))["MTD 1"], np.array(low), np.array(high))

@@ -194,7 +194,7 @@ FINDINGS = (
     ("use-without-unknown", 1, "DL203:4", 'Did you mean "one of three"?'),
     ("use-gap", 1, "DL301:26 DL503:121", "protocols/designs/three-plus-three.dose:26"),
     ("use-faulty", 1, "DL101:17", "misspelt-rule.dose:17"),
-    ("use-limit", 1, "DL401:38 DL401:43 DL401:99 DL503:121", "at most 3 patients at a level"),
+    ("use-limit", 1, "DL401:38 DL401:43 DL401:100 DL503:121", "at most 3 patients at a level"),
     ("replaces-without-use", 1, "DL211:21", "uses no design"),
     ("closed-below", 1, "DL407:11 DL407:20", "Write `the next lower level that remains`"),
     ("verdict-of-a-verdict", 1, "DL301:12", "no rule says what comes next"),
@@ -612,7 +612,8 @@ def test_too_many_states_are_told(tmp_path: Path, capsys: Capture) -> None:
 def test_a_full_memory_is_told_before_it_is_full(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("doselang.machine.exploring.MOST_MEMORY", 100_000)
+    for module in ("exploring", "counting"):
+        monkeypatch.setattr(f"doselang.machine.{module}.MOST_MEMORY", 100_000)
     path = tmp_path / "trial.dose"
     path.write_text(GOES_ON, encoding="utf-8")
     assert run(["check", str(path)]) == 2

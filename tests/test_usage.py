@@ -86,6 +86,7 @@ WRONG = (
     ("compare - -", "is given for several files"),
     ("compare DESIGN -- - -:levels=4", "is given for several files"),
     ("compare DESIGN - --scenarios -", "is given for several files"),
+    ("compare DESIGN - --method timed --timing -", "is given for several files"),
     # scenarios
     ("simulate DESIGN --scenario stepe", 'Did you mean "steep"?'),
     ("simulate|DESIGN|--scenario|", "There is no scenario"),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from fractions import Fraction
 from pathlib import Path
 
 import click
 from attrs import evolve, frozen
 
-from doselang.api import simulate
 from doselang.check.counterparts import same_levels
 from doselang.check.differences import Compared, compare_decisions
+from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Ready, Way, clock_options
 from doselang.cli.output import (
     format_option,
     need_protocol,
@@ -25,7 +24,6 @@ from doselang.cli.output import (
 )
 from doselang.diagnostics import Trouble, trouble
 from doselang.loading import Loaded, load, read_text
-from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.comparison import (
@@ -38,12 +36,10 @@ from doselang.report.comparison import (
 from doselang.report.diagnostics_json import write_json
 from doselang.resolve import Setting, read_setting
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.montecarlo import monte_carlo
+from doselang.simulate.clock import TimedAccrual
 from doselang.simulate.scenarios import from_csv, from_rates, named
 from doselang.simulate.side_by_side import Correct, SideBySide, fitted, side_by_side
 
-TRIALS = 100_000
-MOST_TRIALS = 100_000_000
 MOST_PROTOCOLS = 26
 
 _OWN_SETTINGS = re.compile(r"(?P<path>.+?):(?P<settings>[A-Za-z][A-Za-z0-9_-]*\s*=.*)", re.DOTALL)
@@ -61,9 +57,23 @@ _OWN_SETTINGS = re.compile(r"(?P<path>.+?):(?P<settings>[A-Za-z][A-Za-z0-9_-]*\s
     "--correct", type=click.Choice(["closest", "highest"]), default="closest", show_default=True,
     help="The right level: closest to the target, or the highest at or below it.",
 )  # fmt: skip
-@click.option("--method", type=click.Choice(["exact", "montecarlo"]), default="exact", show_default=True)
-@click.option("--trials", type=int, default=None, help=f"How many trials to simulate.  [default: {TRIALS}]")
-@click.option("--seed", type=int, default=None, help="The seed of the first; each further one has the next number.")
+@click.option(
+    "--method",
+    type=click.Choice(["exact", "montecarlo", "timed"]),
+    default="exact",
+    show_default=True,
+    help="montecarlo: each design simulated independently. timed: with a clock, the same patients in each design.",
+)
+@click.option(
+    "--trials",
+    type=int,
+    default=None,
+    help=f"How many trials to simulate.  [default: {TRIALS}; with timed {TIMED_TRIALS}]",
+)
+@click.option(
+    "--seed", type=int, default=None,
+    help="The seed: with montecarlo of the first, and each further one has the next number; with timed of all.",
+)  # fmt: skip
 @click.option(
     "--dlt", "rates", default=None, metavar="RATES", help="One true rate a level: 10%,20%,30% or 0.1,0.2,0.3."
 )
@@ -72,10 +82,12 @@ _OWN_SETTINGS = re.compile(r"(?P<path>.+?):(?P<settings>[A-Za-z][A-Za-z0-9_-]*\s
 @click.option("--scenarios", "table", default=None, metavar="FILE.csv", help="Scenarios from a table.")
 @click.option(
     "--accrual",
-    type=click.Choice(["one-at-a-time", "whole-cohort"]),
+    type=click.Choice(["one-at-a-time", "whole-cohort", "as-they-come"]),
     default=None,
-    help="How patients enter.  [default: one-at-a-time for figures, both for decisions]",
+    help="How patients enter; as they come only with timed.  [default: for figures one-at-a-time, with timed"
+    " as-they-come; for decisions both]",
 )
+@clock_options
 @set_option
 @click.option(
     "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1),
@@ -83,12 +95,14 @@ _OWN_SETTINGS = re.compile(r"(?P<path>.+?):(?P<settings>[A-Za-z][A-Za-z0-9_-]*\s
 )  # fmt: skip
 def command(
     paths: tuple[str, ...], form: str, figures: bool, decisions: bool, equal: bool, most: int, target: str | None,
-    correct: Correct, method: str, trials: int | None, seed: int | None, rates: str | None, others: tuple[str, ...],
-    names: tuple[str, ...], table: str | None, accrual: Accrual | None, settings: tuple[str, ...], max_states: int,
+    correct: Correct, method: Method, trials: int | None, seed: int | None, rates: str | None,
+    others: tuple[str, ...], names: tuple[str, ...], table: str | None, accrual: TimedAccrual | None,
+    arrivals: str | None, timing_path: str | None, jobs: int | None, settings: tuple[str, ...], max_states: int,
 ) -> int:  # fmt: skip
     """Put designs side by side, and say where two protocols first decide differently."""
-    _one_standard_input(paths, table)
-    how = _simulated(method, trials, seed)
+    _one_standard_input(paths, table, timing_path)
+    way = Way(method, accrual, max_states, trials, None, seed, arrivals, timing_path, jobs)
+    ready = way.ready()
     aimed = _target(target)
     sides = _sides(paths, settings)
     if (decisions or equal) and len(sides) != 2:
@@ -105,10 +119,11 @@ def command(
     if figures or both:
         if not scenarios and (figures or len(sides) > 2):
             raise _no_scenario(protocols[0])
-        found = _figures(protocols, scenarios, accrual or "one-at-a-time", how, aimed, correct, max_states)
+        found = _figures(protocols, scenarios, ready, aimed, correct)
     compared: Compared | None = None
     if decisions or equal or (both and len(sides) == 2):
-        compared = compare_decisions(protocols[0], protocols[1], scenarios, accrual, max_states=max_states)
+        order = None if accrual == "as-they-come" else accrual
+        compared = compare_decisions(protocols[0], protocols[1], scenarios, order, max_states=max_states)
     made = Comparison(
         tuple(side.name for side in sides), tuple(one.source for one in loaded), tuple(protocols), aimed, correct,
         found, compared, most, asked=figures or both,
@@ -159,9 +174,9 @@ def _sides(paths: tuple[str, ...], settings: tuple[str, ...]) -> list[_Side]:
     return sides
 
 
-def _one_standard_input(paths: tuple[str, ...], table: str | None) -> None:
+def _one_standard_input(paths: tuple[str, ...], table: str | None, timing_path: str | None) -> None:
     """As for all commands; a file may be named twice here, and the standard input may not."""
-    one_standard_input((), *("-" for path in paths if path == "-" or path.startswith("-:")), table)
+    one_standard_input((), *("-" for path in paths if path == "-" or path.startswith("-:")), table, timing_path)
 
 
 def _files(path: str) -> list[str]:
@@ -223,27 +238,6 @@ def _no_scenario(protocol: Protocol) -> Trouble:
 # ---- figures ----
 
 
-@frozen
-class _Simulated:
-    """How many trials are simulated, and the seed of the first protocol."""
-
-    trials: int
-    seed: int
-
-
-def _simulated(method: str, trials: int | None, seed: int | None) -> _Simulated | None:
-    """None for exact figures. Raises Trouble where the options do not go together."""
-    if method == "exact":
-        if trials is not None or seed is not None:
-            option = "--trials" if trials is not None else "--seed"
-            message = f"`{option}` goes with `--method montecarlo`; exact figures need no trials and no seed."
-            raise trouble("DL903", message)
-        return None
-    if trials is not None and trials > MOST_TRIALS:
-        raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {trials:,}.")
-    return _Simulated(TRIALS if trials is None else trials, secrets.randbelow(1 << 32) if seed is None else seed)
-
-
 def _target(text: str | None) -> Fraction | None:
     if text is None:
         return None
@@ -254,15 +248,19 @@ def _target(text: str | None) -> Fraction | None:
 
 
 def _figures(
-    protocols: list[Protocol], scenarios: tuple[Scenario, ...], accrual: Accrual, how: _Simulated | None,
-    target: Fraction | None, correct: Correct, max_states: int,
-) -> tuple[SideBySide, ...]:  # fmt: skip
+    protocols: list[Protocol], scenarios: tuple[Scenario, ...], ready: Ready, target: Fraction | None, correct: Correct
+) -> tuple[SideBySide, ...]:
+    """The figures under each scenario. With a clock all protocols have one seed, and so the same patients."""
+    fitting = [
+        tuple(evolve(fitted(one, protocols[0], protocol), hazards=None) for one in scenarios) for protocol in protocols
+    ]
+    if ready.way.method == "timed":
+        from doselang.simulate.paired import paired  # takes time to import, and few need it
+
+        return tuple(
+            paired(map(ready.timed_trials, protocols, under), target, correct) for under in zip(*fitting, strict=True)
+        )
     by_protocol: list[tuple[Characteristics, ...]] = []
-    for number, protocol in enumerate(protocols):
-        some = [evolve(fitted(one, protocols[0], protocol), hazards=None) for one in scenarios]
-        if how is None:
-            by_protocol.append(simulate(protocol, some, accrual, max_states=max_states))
-        else:
-            seed = how.seed + number
-            by_protocol.append(monte_carlo(protocol, some, accrual, trials=how.trials, seed=seed))
+    for number, (protocol, some) in enumerate(zip(protocols, fitting, strict=True)):
+        by_protocol.append(evolve(ready, seed=ready.seed + number).figures(protocol, some))
     return tuple(side_by_side(found, target, correct) for found in zip(*by_protocol, strict=True))

@@ -1,10 +1,11 @@
-"""How `doselang simulate` gets its figures: by which method, and what goes with which."""
+"""How `simulate` and `compare` get their figures: by which method, and what goes with which."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from attrs import frozen
@@ -18,6 +19,9 @@ from doselang.resolve.names import shorten
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual, Timing
 from doselang.simulate.montecarlo import MOST_TRIALS, monte_carlo
+
+if TYPE_CHECKING:
+    from doselang.simulate.timed import TimedTrials
 
 Method = Literal["exact", "montecarlo", "auto", "timed"]
 
@@ -43,6 +47,21 @@ def read_error(text: str | None) -> float | None:
         message = f"`--error {shorten(text, 40)}` is not a number from 0.00001 to below 1."
         raise trouble("DL903", message, help="For example: --error 0.001")
     return error
+
+
+def clock_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that go with a clock."""
+    for option in (
+        click.option(
+            "--jobs", default=None, type=int, help="With timed: how many processes.  [default: as many as processors]"
+        ),
+        click.option(
+            "--timing", "timing_path", default=None, metavar="FILE.toml", help="With timed: all times, from a file."
+        ),
+        click.option("--arrivals", default=None, metavar="NUMBER", help="With timed: patients a month, at random."),
+    ):
+        command = option(command)
+    return command
 
 
 @frozen
@@ -139,9 +158,26 @@ class Ready:
     def _timed(self, protocol: Protocol, scenarios: tuple[Scenario, ...]) -> tuple[Characteristics, ...]:
         from doselang.simulate.timed_figures import timed
 
+        trials, jobs = self._timed_size()
+        return timed(
+            protocol, scenarios, self.timing, self._timed_accrual, trials=trials, seed=self.seed, jobs=jobs
+        )  # fmt: skip
+
+    def timed_trials(self, protocol: Protocol, scenario: Scenario) -> TimedTrials:
+        """Trials with a clock, one by one: trial r has the same patients in every protocol."""
+        from doselang.simulate.timed import timed_trials
+
+        trials, jobs = self._timed_size()
+        return timed_trials(protocol, scenario, self.timing, self._timed_accrual, trials, self.seed, jobs=jobs)
+
+    @property
+    def _timed_accrual(self) -> TimedAccrual:
+        return self.way.accrual or "as-they-come"
+
+    def _timed_size(self) -> tuple[int, int]:
+        """How many trials there are, and how many processes share them."""
         trials = TIMED_TRIALS if self.way.trials is None else self.way.trials
         jobs = self.way.jobs
         if jobs is None:  # as many processes as there are processors, if there is enough for them to do
             jobs = max(1, min(os.cpu_count() or 1, trials // WORTH_A_PROCESS))
-        accrual = self.way.accrual or "as-they-come"
-        return timed(protocol, scenarios, self.timing, accrual, trials=trials, seed=self.seed, jobs=jobs)
+        return trials, jobs

@@ -6,7 +6,7 @@ import click
 
 from doselang.api import load, polynomials_of
 from doselang.cli.drawing import Drawing
-from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way, read_error
+from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way, clock_options, read_error
 from doselang.cli.output import (
     color_option,
     expanded,
@@ -90,11 +90,7 @@ MOST_INDENTED = 100
     help="How patients enter: each when the last one's outcome is known, a cohort together, or with timed as they come."
     "  [default: one-at-a-time; with timed as-they-come]",
 )
-@click.option("--arrivals", default=None, metavar="NUMBER", help="With timed: patients a month, at random.")
-@click.option("--timing", "timing_path", default=None, metavar="FILE.toml", help="With timed: all times, from a file.")
-@click.option(
-    "--jobs", default=None, type=int, help="With timed: how many processes.  [default: as many as processors]"
-)
+@clock_options
 @set_option
 @click.option(
     "--max-states", default=MAX_STATES, show_default=True, type=click.IntRange(1), help="The most states to explore."

@@ -8,6 +8,10 @@ anything is decided: it is decided once for all the ways of coming to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import zip_longest
+
 import numpy as np
 from attrs import define, field
 
@@ -17,13 +21,14 @@ from doselang.machine.exits import Accrual
 from doselang.machine.exploring import (
     MAX_PATIENTS,
     MAX_STATES,
+    MOST_MEMORY,
     Bucket,
     Exploration,
     TooManyStates,
     every_exit,
     taken,
 )
-from doselang.machine.merging import MOST_CODES, Packed, joined, merged, packed
+from doselang.machine.merging import MOST_CODES, Packed, joined, merged, of_one_frame, packed
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
 from doselang.machine.situations import Situations, orders_of, outcomes_of
@@ -33,6 +38,9 @@ BLOCK = 1 << 16
 """So many states are carried on at once: what is worked out of them stays near the processor."""
 MERGE_AT = 1 << 22
 """So many states that wait for one number of patients are merged before more are added to them."""
+
+STATE_BYTES = 64
+"""What a state takes, roughly, with what merging it takes."""
 
 Place = tuple[int, int, int]
 """Patients, steps of a rolling part since then, and the frame of the looks that come; -1 where cohorts begin."""
@@ -88,22 +96,42 @@ class _Counter:
 
     def run(self) -> Counted:
         """Carry on what waits, fewest patients first, until everything has ended."""
-        while self.waiting:
-            place = min(self.waiting)
-            patients, steps, look = place
-            states = merged(self.waiting.pop(place), 0 if look == BEGIN else int(self.frames.level[look]))
-            self.states += len(states)
-            if self.states > self.max_states or patients > MAX_PATIENTS:
-                raise TooManyStates(self.states, patients)
-            if len(self.machine.records) >= MOST_CODES:
-                raise OverflowError("the levels of a trial have too many different records")
-            for start in range(0, len(states), BLOCK):
-                some = states.part(start, start + BLOCK)
-                if look != BEGIN:
-                    self._decide(some, patients)
-                else:
-                    self._step(some, patients, steps)
-        return Counted(self.machine, self.frames, joined(self.ends), self.states)
+        with ThreadPoolExecutor(1) as beside:
+            while self.waiting:
+                patients, steps, _ = min(self.waiting)
+                for look, states in self._merged(patients, steps, beside):
+                    self.states += len(states)
+                    self._within_limits(patients)
+                    for start in range(0, len(states), BLOCK):
+                        some = states.part(start, start + BLOCK)
+                        if look != BEGIN:
+                            self._decide(some, patients)
+                        else:
+                            self._step(some, patients, steps)
+        ends, self.ends = joined(self.ends), []
+        return Counted(self.machine, self.frames, ends, self.states)
+
+    def _merged(self, patients: int, steps: int, beside: Executor) -> Iterator[tuple[int, Packed]]:
+        """All that waits with so many patients: by the frame of the looks, each state once.
+
+        What comes next is merged on another processor while one is worked on.
+        """
+        places = sorted(place for place in self.waiting if place[:2] == (patients, steps))
+        coming = beside.submit(merged, self.waiting.pop(places[0]))
+        for place, following in zip_longest(places, places[1:]):
+            states = coming.result()
+            if following is not None:
+                coming = beside.submit(merged, self.waiting.pop(following))
+            yield place[2], states
+
+    def _within_limits(self, patients: int) -> None:
+        if self.states > self.max_states or patients > MAX_PATIENTS:
+            raise TooManyStates(self.states, patients)
+        if len(self.machine.records) >= MOST_CODES:
+            raise OverflowError("the levels of a trial have too many different records")
+        there = sum(map(len, self.ends)) + sum(len(some) for several in self.waiting.values() for some in several)
+        if there * STATE_BYTES > MOST_MEMORY:
+            raise TooManyStates(self.states, patients, full=True)
 
     def open(self, states: Packed, patients: int, steps: int) -> None:
         """Put states whose cohorts begin where they are carried on: at their looks, where nothing can come before."""
@@ -123,11 +151,11 @@ class _Counter:
         """All outcomes of the cohorts of one frame."""
         frames, records, levels = self.frames, self.machine.records, self.machine.levels
         size, here, part = int(frames.size[frame]), int(frames.level[frame]), int(frames.part[frame])
-        there = states.codes(levels)[:, here]
+        there, frames_of = states.codes(levels)[:, here], of_one_frame(frame, len(states))
         for counts in outcomes_of(size, len(self.machine.protocol.toxicities), early=False):
             words = states.words.copy()
             words.view(np.uint16)[:, here] = records.apply(records.change(Evaluable(part, counts)), there)
-            self._wait((patients + size, 0, frame), Packed(states.frames, words, states.orders * orders_of(counts)))
+            self._wait((patients + size, 0, frame), Packed(frames_of, words, states.orders * orders_of(counts)))
 
     def _decide(self, states: Packed, patients: int) -> None:
         """What comes after complete cohorts of one frame."""
@@ -156,6 +184,9 @@ class _Counter:
     def _go_on(self, states: Packed, patients: int, steps: int) -> None:
         """Keep what has ended, and carry on the rest."""
         ended = self.frames.ended[states.frames] != 0
+        if ended.all():
+            self.ends.append(states)
+            return
         if ended.any():
             self.ends.append(states.take(np.flatnonzero(ended)))
             states = states.take(np.flatnonzero(~ended))
@@ -165,5 +196,4 @@ class _Counter:
         there = self.waiting.setdefault(place, [])
         there.append(states)
         if sum(map(len, there)) > MERGE_AT * (1 + len(there[0]) // MERGE_AT):
-            level = 0 if place[2] == BEGIN else int(self.frames.level[place[2]])
-            self.waiting[place] = [merged(there, level)]
+            self.waiting[place] = [merged(there)]

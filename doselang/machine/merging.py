@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from attrs import frozen
 
@@ -15,8 +17,6 @@ LEVELS_OF_WORD = 4
 """Levels in one word of 64 bits, each a code of 16."""
 MOST_CODES = 1 << 16
 
-_OUTER_BITS = np.uint64(20)
-_INNER = ~np.uint64(0) >> _OUTER_BITS
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
@@ -24,7 +24,8 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD
 class Packed:
     """States of a trial, with a number that is added up where states are merged: in how many orders each is reached.
 
-    `frames` are their frames; `words` [states, words] the codes of their levels, four in each.
+    `frames` are their frames; `words` [states, words] the codes of their levels, four in each. Where all are in one
+    frame `frames` may hold it once (`of_one_frame`): then it is neither fetched nor compared.
     """
 
     frames: Ints
@@ -40,11 +41,23 @@ class Packed:
 
     def take(self, rows: Ints) -> Packed:
         """Some of the states; `np.take` fetches rows several times faster than an index does."""
-        return Packed(self.frames.take(rows), self.words.take(rows, axis=0), self.orders.take(rows))
+        frames = of_one_frame(self.frames[0], len(rows)) if self.alike else self.frames.take(rows)
+        return Packed(frames, self.words.take(rows, axis=0), self.orders.take(rows))
+
+    @property
+    def alike(self) -> bool:
+        """Whether all states are in one frame, which is held once."""
+        return len(self.frames) > 0 and self.frames.strides == (0,)
 
     def part(self, start: int, stop: int) -> Packed:
         """States that stand next to each other: a view, not a copy."""
         return Packed(self.frames[start:stop], self.words[start:stop], self.orders[start:stop])
+
+
+def of_one_frame(frame: Any, states: int) -> Ints:
+    """The frames of states that are all in one."""
+    found: Ints = np.broadcast_to(np.int32(frame), states)
+    return found
 
 
 def packed(frames: Ints, codes: Ints, orders: Floats) -> Packed:
@@ -59,27 +72,27 @@ def joined(chunks: list[Packed]) -> Packed:
     """All states of some lists, one after the other."""
     if len(chunks) == 1:
         return chunks[0]
+    alike = all(chunk.alike for chunk in chunks) and len({int(chunk.frames[0]) for chunk in chunks}) == 1
+    states = sum(map(len, chunks))
     return Packed(
-        np.concatenate([chunk.frames for chunk in chunks]),
+        of_one_frame(chunks[0].frames[0], states) if alike else np.concatenate([chunk.frames for chunk in chunks]),
         np.concatenate([chunk.words for chunk in chunks]),
         np.concatenate([chunk.orders for chunk in chunks]),
     )
 
 
-def merged(chunks: list[Packed], level: int = 0) -> Packed:
-    """Each state once, with the sum of its orders.
-
-    `level` is the one whose codes have changed most lately: it says which states should stand near each other.
-    """
+def merged(chunks: list[Packed]) -> Packed:
+    """Each state once, with the sum of its orders."""
     states = joined(chunks)
     if len(states) < 2:
         return states
-    there, starts = _sorted(states, level // LEVELS_OF_WORD)
+    there, starts = _sorted(states)
     orders = np.add.reduceat(there.orders, starts)
-    return Packed(there.frames.take(starts), there.words.take(starts, axis=0), orders)
+    first = there.take(starts)
+    return Packed(first.frames, first.words, orders)
 
 
-def _sorted(states: Packed, inner: int) -> tuple[Packed, Ints]:
+def _sorted(states: Packed) -> tuple[Packed, Ints]:
     """The states in an order in which equal ones stand together, and where others begin.
 
     The upper bits of a hash are sorted together with the position in the lower ones: sorting plain numbers is several
@@ -89,7 +102,7 @@ def _sorted(states: Packed, inner: int) -> tuple[Packed, Ints]:
     number = len(states)
     bits = np.uint64(number.bit_length())
     low = (np.uint64(1) << bits) - np.uint64(1)
-    key = (_hashed(states, inner) & ~low) | np.arange(number, dtype=np.uint64)
+    key = (_hashed(states) & ~low) | np.arange(number, dtype=np.uint64)
     key.sort()
     order = (key & low).astype(np.int64)
     key >>= bits
@@ -111,29 +124,21 @@ def _sorted(states: Packed, inner: int) -> tuple[Packed, Ints]:
 def _differs(states: Packed) -> NDArray[np.bool_]:
     """Whether each state differs from the one before."""
     differs = np.ones(len(states), np.bool_)
-    np.not_equal(states.frames[1:], states.frames[:-1], out=differs[1:])
+    if states.alike:
+        differs[1:] = False
+    else:
+        np.not_equal(states.frames[1:], states.frames[:-1], out=differs[1:])
     for word in range(states.words.shape[1]):
         differs[1:] |= states.words[1:, word] != states.words[:-1, word]
     return differs
 
 
-def _hashed(states: Packed, inner: int) -> Words:
-    """A hash of each state: of equal ones the same.
-
-    The upper bits are those of all words but the inner one, so that states that differ in that one alone stand near
-    each other after sorting, as they do before: what is near is fetched fast.
-    """
-    outer = states.frames.astype(np.uint64) * _MIX[0]
+def _hashed(states: Packed) -> Words:
+    """A hash of each state: of equal ones the same."""
+    key = np.zeros(len(states), np.uint64) if states.alike else states.frames.astype(np.uint64) * _MIX[0]
     for word in range(states.words.shape[1]):
-        if word != inner:
-            outer ^= states.words[:, word]
-            outer *= _MIX[1 + word % 3]
-            outer ^= outer >> np.uint64(29)
-    outer *= _MIX[0]
-    outer &= ~_INNER
-    own = states.words[:, inner] * _MIX[1]
-    own ^= own >> np.uint64(32)
-    own *= _MIX[2]
-    own >>= _OUTER_BITS
-    found: Words = outer | own
-    return found
+        key ^= states.words[:, word]
+        key *= _MIX[1 + word % 3]
+        key ^= key >> np.uint64(32)
+    mixed: Words = key * _MIX[0]
+    return mixed

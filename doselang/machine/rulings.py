@@ -81,7 +81,7 @@ class Rulings:
         """
         if not _all_of_advice(part):
             return self._asked(part, frames, codes)
-        _, first, which = np.unique(kinds, return_index=True, return_inverse=True)
+        first, which = distinct([kinds])
         closing = self._asked(part, frames[first], codes[first])[which]
         view = self._view(part, frames, codes)
         self.situations.frames.close(view.codes, view.here, closing)

@@ -12,18 +12,27 @@ from doselang import __version__
 from doselang.check.differences import Compared
 from doselang.protocol.model import Protocol
 from doselang.protocol.words import percent_words
-from doselang.report.characteristics import ACCRUALS, percent
+from doselang.report.characteristics import ACCRUALS, METHODS, percent
 from doselang.report.decisions import decision_lines, decisions_csv, decisions_record
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
+from doselang.report.timing import assumptions_table, shared_assumptions
+from doselang.simulate.clock import Assumed
 from doselang.simulate.side_by_side import Correct, Figure, Line, SideBySide
 from doselang.source import Source
 
 SHARES = {"selected", "no MTD", "no result", "undecided", "correct selection", "overdose selection"}
 """Figures that are probabilities."""
 WHOLE = "largest sample size"
+IN_DAYS = ", days"
+"""How the names of figures end that are in days."""
 BY_ERROR = ", ± standard error"
+PAIRED = "a difference is one between the same patients, and its error is that of the differences trial by trial"
+NONE = "none"
+"""What stands for a figure that no trial has."""
+APART = " *"
+"""The mark of a difference that is of other trials than the figures beside it."""
 
 
 @frozen
@@ -65,6 +74,9 @@ def render_comparison(made: Comparison, *, markdown: bool = False) -> str:
         blocks = ["".join(f"- {line}\n" for line in blocks[0].splitlines())]
     for one in made.figures:
         blocks += _scenario(made, one, markdown=markdown)
+    if clocks := _clocks(made):
+        table = assumptions_table(clocks)
+        blocks.append(markdown_table(table) if markdown else text_table(table))
     if made.figures and made.target is None:
         blocks.append("Correct and overdose selection are left out: `--target 25%` tells which level is right.\n")
     if made.asked and not made.figures:
@@ -86,17 +98,62 @@ def _scenario(made: Comparison, one: SideBySide, *, markdown: bool) -> Iterator[
     if made.target is not None:
         words = right_words(made, one)
         yield f"{words[:1].upper()}{words[1:]}.\n" if markdown else f"  {words}\n"
+    if one.paired:
+        yield f"{PAIRED[:1].upper()}{PAIRED[1:]}.\n" if markdown else f"  {PAIRED}\n"
     table = _table(made, one)
     yield markdown_table(table) if markdown else text_table(table, indent=2)
+    for words in map(printable, _apart(made, one)):
+        yield f"\\{words}.\n" if markdown else f"  {words}\n"
+
+
+def _apart(made: Comparison, one: SideBySide) -> Iterator[str]:
+    """Of which trials the figures and differences are that are not of all."""
+    total = one.found[0].trials or 0
+    for line in one.lines:
+        if not any(figure is not None and figure.trials is not None for figure in (*line.figures, *line.differences)):
+            continue
+        result = made.protocols[0].verdicts[made.protocols[0].result].name
+        each = [
+            f"{letter} {_trials(figure, total):,}" for letter, figure in zip(made.letters, line.figures, strict=True)
+        ]
+        both = [
+            f"{heading} {_trials(figure, total):,}"
+            for heading, figure in zip(_headings(made), line.differences, strict=True)
+        ]
+        yield (
+            f"* over the trials that find the {result}, {listed(each)} of {total:,};"
+            f" the differences over those that find it in both, {listed(both)}"
+        )
+
+
+def _trials(figure: Figure | None, total: int) -> int:
+    """Of how many trials a figure is."""
+    return 0 if figure is None else total if figure.trials is None else figure.trials
+
+
+def _headings(made: Comparison) -> list[str]:
+    return [f"{letter} - {made.letters[0]}" for letter in made.letters[1:]]
+
+
+def _clocks(made: Comparison) -> dict[str, tuple[Assumed, ...]]:
+    """What the clock of each design assumes; nothing without a clock."""
+    if not made.figures:
+        return {}
+    found = zip(made.letters, made.figures[0].found, strict=True)
+    return {letter: one.timing.assumptions for letter, one in found if one.timing is not None}
 
 
 def _method(made: Comparison, one: SideBySide) -> str:
-    """`exact, one patient at a time`; of simulated trials their number and the seed of each."""
+    """`exact, one patient at a time`; of simulated trials their number and seeds, and whether they share patients."""
     first = one.found[0]
     if first.trials is None:
         return f"exact, {ACCRUALS[first.accrual]}"
+    if one.paired:
+        how = f"{METHODS[first.method]}, {first.trials:,} trials, seed {first.seed}, the same patients in each design"
+        return f"{how}, {ACCRUALS[first.accrual]}{BY_ERROR}"
     seeds = ", ".join(f"{letter} {found.seed}" for letter, found in zip(made.letters, one.found, strict=True))
-    return f"simulated, {first.trials:,} trials each, seeds {seeds}, {ACCRUALS[first.accrual]}{BY_ERROR}"
+    how = f"simulated independently, {first.trials:,} trials each, seeds {seeds}"
+    return f"{how}, {ACCRUALS[first.accrual]}{BY_ERROR}"
 
 
 def right_words(made: Comparison, one: SideBySide) -> str:
@@ -116,8 +173,7 @@ def right_words(made: Comparison, one: SideBySide) -> str:
 
 
 def _table(made: Comparison, one: SideBySide) -> Table:
-    letters = made.letters
-    headings = [*letters, *(f"{letter} - {letters[0]}" for letter in letters[1:])]
+    headings = [*made.letters, *_headings(made)]
     columns: Any = [Column("figure"), *(Column(heading, "right") for heading in headings)]
     rows = [
         (
@@ -132,7 +188,7 @@ def _table(made: Comparison, one: SideBySide) -> Table:
 def _label(made: Comparison, line: Line) -> str:
     if line.level is None:
         result = made.protocols[0].verdicts[made.protocols[0].result].name
-        return line.name.replace("no MTD", f"no {result}")
+        return line.name.replace("no MTD", f"no {result}").replace("the MTD", f"the {result}")
     label = made.protocols[0].levels[line.level].label
     match line.name:
         case "selected":
@@ -143,8 +199,15 @@ def _label(made: Comparison, line: Line) -> str:
             return f"{line.name}, {label}" if line.name == "correct selection" else line.name
 
 
-def _cell(line: Line, figure: Figure, *, difference: bool = False) -> str:
+def _cell(line: Line, figure: Figure | None, *, difference: bool = False) -> str:
     """A figure with its error; a difference has a sign, and that of percentages is in points."""
+    if figure is None:
+        return NONE
+    mark = "" if figure.trials is None else APART
+    return f"{_number_cell(line, figure, difference=difference)}{mark}"
+
+
+def _number_cell(line: Line, figure: Figure, *, difference: bool) -> str:
     if line.name == WHOLE:
         words = f"{figure.value:+.0f}" if difference else f"{figure.value:.0f}"
         return f"{words} seen" if figure.seen else words
@@ -153,11 +216,17 @@ def _cell(line: Line, figure: Figure, *, difference: bool = False) -> str:
     if not difference:
         if share:
             return percent(figure.value, error)
-        return f"{figure.value:.2f}" if error is None else f"{figure.value:.3f} ±{bound}{error:.3f}"
+        digits = 2 if line.name.endswith(IN_DAYS) else 3
+        return f"{figure.value:.2f}" if error is None else f"{figure.value:.{digits}f} ±{bound}{error:.{digits}f}"
     value, scale = (100 * figure.value, 100) if share else (figure.value, 1)
-    digits = (1 if share else 2) if error is None else (2 if share else 3)
+    digits = (1 if share else 2) if error is None else (2 if share or line.name.endswith(IN_DAYS) else 3)
     words = f"{_signed(value, digits)}{' pp' if share else ''}"
-    return words if error is None else f"{words} ±{bound}{scale * error:.{digits}f}"
+    if error is None:
+        return words
+    least = f"{bound}{scale * error:.{digits}f}"
+    if error > 1e-12 and float(f"{scale * error:.{digits}f}") == 0:
+        least = f"<{10**-digits:.{digits}f}"
+    return f"{words} ±{least}"
 
 
 def _signed(value: float, digits: int) -> str:
@@ -191,6 +260,13 @@ def comparison_record(made: Comparison) -> dict[str, object]:
         "accrual": None if first is None else first.accrual,
         "trials": None if first is None else first.trials,
         "seeds": None if first is None or first.trials is None else [one.seed for one in made.figures[0].found],
+        "same_patients": None if first is None or first.trials is None else made.figures[0].paired,
+        "assumptions": [
+            {"time": one.name, "is": one.value, "said_by": one.source, "protocols": letters}
+            for one, letters in shared_assumptions(clocks)
+        ]
+        if (clocks := _clocks(made))
+        else None,
         "scenarios": [_scenario_record(made, one) for one in made.figures] if made.figures else None,
         "decisions": None
         if made.compared is None
@@ -212,41 +288,50 @@ def _scenario_record(made: Comparison, one: SideBySide) -> dict[str, object]:
             {
                 "figure": line.name,
                 "level": None if line.level is None else labels[line.level],
-                "values": [_figure(figure) for figure in line.figures],
-                "differences": [_figure(figure) for figure in line.differences],
+                "values": [_figure(figure, one.found[0].trials) for figure in line.figures],
+                "differences": [_figure(figure, one.found[0].trials) for figure in line.differences],
             }
             for line in one.lines
         ],
     }
 
 
-def _figure(figure: Figure) -> dict[str, object]:
-    return {"value": figure.value, "standard_error": figure.error, "at_most": figure.bound}
+def _figure(figure: Figure | None, total: int | None) -> dict[str, object] | None:
+    """A figure, null where no trial has it; `trials` is of how many it is, null where it is exact."""
+    if figure is None:
+        return None
+    trials = None if total is None else _trials(figure, total)
+    return {"value": figure.value, "standard_error": figure.error, "at_most": figure.bound, "trials": trials}
 
 
 def render_figures_csv(made: Comparison) -> str:
     """One row for each figure of each protocol under each scenario; the first has no difference."""
     headings = (
         "scenario", "protocol", "path", "figure", "level", "value", "standard_error", "difference", "difference_error",
-        "method", "accrual", "trials", "seed",
+        "method", "accrual", "trials", "seed", "value_trials", "difference_trials", "same_patients",
     )  # fmt: skip
     columns: Any = [Column(heading) for heading in headings]
+    return csv_table(Table(columns, [row for one in made.figures for row in _csv_rows(made, one)]))
+
+
+def _csv_rows(made: Comparison, one: SideBySide) -> Iterator[tuple[str, ...]]:
     labels = [level.label for level in made.protocols[0].levels]
-    rows = []
-    for one in made.figures:
-        for number, (letter, found) in enumerate(zip(made.letters, one.found, strict=True)):
-            end = found.method, found.accrual, _number(found.trials), _number(found.seed)
-            for line in one.lines:
-                figure = line.figures[number]
-                less = line.differences[number - 1] if number else None
-                rows.append(
-                    (
-                        one.scenario.name, letter, made.names[number], line.name,
-                        "" if line.level is None else labels[line.level], repr(figure.value), _number(figure.error),
-                        "" if less is None else repr(less.value), "" if less is None else _number(less.error), *end,
-                    )
-                )  # fmt: skip
-    return csv_table(Table(columns, rows))
+    for number, (letter, found) in enumerate(zip(made.letters, one.found, strict=True)):
+        total = found.trials
+        same = "" if total is None else "yes" if one.paired else "no"
+        for line in one.lines:
+            figure, less = line.figures[number], line.differences[number - 1] if number else None
+            yield (
+                one.scenario.name, letter, made.names[number], line.name,
+                "" if line.level is None else labels[line.level], *_csv_figure(figure), *_csv_figure(less),
+                found.method, found.accrual, _number(total), _number(found.seed),
+                "" if total is None else str(_trials(figure, total)),
+                "" if total is None or not number else str(_trials(less, total)), same,
+            )  # fmt: skip
+
+
+def _csv_figure(figure: Figure | None) -> tuple[str, str]:
+    return ("", "") if figure is None else (repr(figure.value), _number(figure.error))
 
 
 def render_decisions_table(made: Comparison) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, log10
 from typing import Any
 
+from doselang.report.phrases import listed
 from doselang.report.table import Column, Table
 from doselang.simulate.characteristics import QUANTILES, Classes, Share, Spread, TimeFigures
+from doselang.simulate.clock import Assumed
 
 TITLES = {
     "duration_days": "duration of the trial, days",
@@ -23,14 +25,33 @@ TITLES = {
 
 def shown_timing(timing: TimeFigures) -> Iterator[str | Table]:
     """The assumptions of the clock, then its figures, each with its standard error."""
-    rows = [(one.name, one.value, one.source) for one in timing.assumptions]
-    yield _table(["time", "is", "said by"], "", rows)
+    yield assumptions_table({"": timing.assumptions})
     headings = ["", "mean", *(f"{share:.0%}" for share in QUANTILES)]
     rows_of_figures = [_row(name, spread) for name, spread in timing.spreads.items() if spread is not None]
     yield _table(headings, "right", rows_of_figures)
     if timing.after:
         rows_after = [(reason, _percent(share)) for reason, share in timing.after.items()]
         yield _table(["after re-treatment, treatment ends by", "patients"], "right", rows_after)
+
+
+def assumptions_table(by_design: Mapping[str, Sequence[Assumed]]) -> Table:
+    """What each design's clock was told or assumes, one row for those of which it is the same."""
+    rows = [
+        (one.name, "" if len(designs) == len(by_design) else listed(designs), one.value, one.source)
+        for one, designs in shared_assumptions(by_design)
+    ]
+    if any(design for _, design, _, _ in rows):
+        return _table(["time", "in", "is", "said by"], "", rows)
+    return _table(["time", "is", "said by"], "", [(name, value, source) for name, _, value, source in rows])
+
+
+def shared_assumptions(by_design: Mapping[str, Sequence[Assumed]]) -> list[tuple[Assumed, list[str]]]:
+    """Every assumption with the designs that make it; those about one time stand together."""
+    found: dict[str, dict[Assumed, list[str]]] = {}
+    for design, assumptions in by_design.items():
+        for one in assumptions:
+            found.setdefault(one.name, {}).setdefault(one, []).append(design)
+    return [pair for same in found.values() for pair in same.items()]
 
 
 def _row(name: str, spread: Spread) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, Endless, TooManyStates, explore
 from doselang.machine.notation import Group, history_from
 from doselang.machine.records import Ints
+from doselang.machine.rulings import decided_when_complete
 from doselang.machine.weights import Choice, Floats, Flow, carry, flow_of
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
@@ -32,7 +33,10 @@ MANY_SCENARIOS = 64
 """From so many scenarios on it pays to keep all tallies, if that makes at most FEW_STATES."""
 FEW_STATES = 100_000
 KEPT_STATES = 1_000_000
-"""So many states are kept with their steps; of more only the ends are counted, where that is possible."""
+"""So many states are kept with their steps; of more only the ends are counted, where that is possible.
+
+Where looks depend on the tallies alone counting is many times faster than exploring: then from FEW_STATES on.
+"""
 
 Gates = frozenset[tuple[int, int]]
 """Gates, each a part and its number there."""
@@ -94,16 +98,17 @@ def engine(
         return _explored(machine, accrual, known, max_states)
     if way == "ends":
         with suppress(TooManyStates, OverflowError):
-            return counted(machine.protocol, accrual, max_states=min(FEW_STATES, max_states))
+            return counted_ends(machine.protocol, accrual, max_states=min(FEW_STATES, max_states))
+    kept = min(FEW_STATES if all(map(decided_when_complete, machine.parts)) else KEPT_STATES, max_states)
     try:
-        return _explored(machine, accrual, known, min(KEPT_STATES, max_states))
+        return _explored(machine, accrual, known, kept)
     except TooManyStates as error:
-        if max_states <= KEPT_STATES or isinstance(error, Endless):
+        if max_states <= kept or isinstance(error, Endless):
             raise
-    return counted(machine.protocol, accrual, max_states=max_states)
+    return counted_ends(machine.protocol, accrual, max_states=max_states)
 
 
-def counted(protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES) -> Parametric:
+def counted_ends(protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES) -> Parametric:
     """The ends of a protocol counted, for any rates. Raises as `count_ends`."""
     machine = compile_protocol(protocol, tallies=True)
     return Parametric(count_ends(machine, accrual, max_states=max_states), accrual)

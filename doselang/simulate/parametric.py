@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import distinct, summed
 from doselang.machine.counting import Counted
 from doselang.machine.exits import Accrual
 from doselang.machine.records import Ints
@@ -20,6 +21,7 @@ from doselang.simulate.totals import Results, Sums, characteristics
 
 NUMBERS = 1 << 17
 SCENARIOS = 256
+ENDS = 1 << 12
 """So many probabilities, of some ends under so many scenarios, are worked out at once: what fits near the processor."""
 
 
@@ -49,9 +51,11 @@ class Parametric:
         self.codes = ends.codes(machine.levels)
         toxic = [records.tally(what) for what in range(len(protocol.toxicities))]
         self.exponents = np.column_stack([records.tally(-1) - sum(toxic), *toxic])
-        frames, self.frame_of = np.unique(ends.frames, return_inverse=True)
-        sizes, self.size_of = np.unique(records.tally(-1, 0)[self.codes].sum(axis=1), return_inverse=True)
-        self.end_frames, self.sizes = frames.tolist(), sizes.tolist()
+        first, self.frame_of = distinct([ends.frames])
+        self.end_frames = ends.frames[first].tolist()
+        sizes = summed(records.tally(-1, 0), self.codes)
+        first, self.size_of = distinct([sizes])
+        self.sizes = sizes[first].tolist()
 
     def __len__(self) -> int:
         return len(self.counted.ends)
@@ -65,7 +69,7 @@ class Parametric:
         for first in range(0, scenarios, SCENARIOS):
             block = slice(first, min(first + SCENARIOS, scenarios))
             factors = [self._factors(powers[..., block], level) for level in range(levels)]
-            width = max(1, NUMBERS // (block.stop - first))
+            width = min(ENDS, max(1, NUMBERS // (block.stop - first)))
             for start in range(0, len(self), width):
                 some = slice(start, start + width)
                 found[:, block] += self._figures(some) @ self._chance(some, factors)

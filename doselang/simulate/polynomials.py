@@ -143,3 +143,73 @@ def _order(counted: Parametric):  # type: ignore[no-untyped-def]
         return (order.index(name) if name in order else len(order) + (name == UNDECIDED), name)
 
     return key
+
+
+# ---- the worst case over a region ----
+
+MOST_BOXES = 1 << 17
+
+
+@frozen(eq=False)
+class Largest:
+    """The largest value of a polynomial over a region: it is `value` at `rates` [levels], and nowhere above `bound`."""
+
+    value: float
+    rates: Floats
+    bound: float
+
+
+def largest(polynomial: Polynomial, low: Floats, high: Floats, *, tolerance: float = 1e-3) -> Largest:
+    """The worst case of a result over all rates from `low` to `high`, [levels] each, in [0, 1].
+
+    By branch and bound: a term is at most the product of what each level adds at most, which is known for an interval
+    of rates. Boxes that cannot hold more than what was found, by more than the tolerance, are left; the others are
+    halved along the level that may still add most. After MOST_BOXES boxes the bound may be further from the value; it
+    holds all the same. Raises ValueError for several toxicities, or where the region is none.
+    """
+    low, high = np.asarray(low, float), np.asarray(high, float)
+    if polynomial.exponents.shape[2] != 2:
+        raise ValueError("the worst case is found for protocols that count one toxicity")
+    if low.shape != polynomial.exponents.shape[1:2] or low.shape != high.shape:
+        raise ValueError(f"there must be one rate a level: {polynomial.exponents.shape[1]}")
+    if not ((low >= 0) & (low <= high) & (high <= 1)).all():
+        raise ValueError("the rates must be from 0 to 1, the lower ones not above the higher ones")
+    boxes, best, where, seen, left = np.stack([low, high])[None], -1.0, low, 0, 0.0
+    while len(boxes):
+        middle = boxes.mean(axis=1)
+        values = polynomial.at(middle[:, None, :])
+        if values.max() > best:
+            best, where = float(values.max()), middle[int(np.argmax(values))]
+        bounds = _at_most(polynomial, boxes)
+        seen += len(boxes)
+        kept = bounds > best + tolerance
+        if seen > MOST_BOXES:
+            left = float(bounds[kept].max(initial=0.0))
+            break
+        boxes = _halved(boxes[kept])
+    return Largest(best, where, max(best + tolerance, left))
+
+
+def _halved(boxes: Floats) -> Floats:
+    """Each box [boxes, 2, levels] in two, along its longest side."""
+    rows, side = np.arange(len(boxes)), np.argmax(boxes[:, 1] - boxes[:, 0], axis=1)
+    middle = boxes.mean(axis=1)[rows, side]
+    lower, upper = boxes.copy(), boxes.copy()
+    lower[rows, 1, side] = middle
+    upper[rows, 0, side] = middle
+    return np.concatenate([lower, upper])
+
+
+def _at_most(polynomial: Polynomial, boxes: Floats) -> Floats:
+    """What the polynomial is at most in each box, [boxes]."""
+    safe, toxic = polynomial.exponents[:, :, 0], polynomial.exponents[:, :, 1]
+    patients = safe + toxic
+    # (1-p)^a p^b rises up to b/(a+b), and falls from there
+    peak = np.divide(toxic, patients, out=np.zeros(patients.shape), where=patients > 0)
+    found = np.zeros(len(boxes))
+    block = max(1, (1 << 20) // peak.size)
+    for start in range(0, len(boxes), block):
+        some = boxes[start : start + block]
+        rate = np.clip(peak[None], some[:, 0][:, None], some[:, 1][:, None])
+        found[start : start + block] = ((1 - rate) ** safe * rate**toxic).prod(axis=2) @ polynomial.orders
+    return found

@@ -24,12 +24,14 @@ class Figure:
     """A figure of one protocol. `error` is its standard error, None where it is exact.
 
     `bound` where the standard error is at most that; `seen` where the value is the largest of the simulated trials.
+    `trials` is how many trials it is of, None where it is of all.
     """
 
     value: float
     error: float | None = None
     bound: bool = False
     seen: bool = False
+    trials: int | None = None
 
     def less(self, other: Figure) -> Figure:
         """The difference to another protocol's figure: exact where both are, else with the error of both together."""
@@ -41,16 +43,15 @@ class Figure:
 
 @frozen
 class Line:
-    """One figure of all protocols: what it is of which level (None: of the trial), and the differences to the first."""
+    """One figure of all protocols: what it is of which level (None: of the trial).
+
+    `differences` to the first are of the second protocol and those after it. A figure is None where no trial has it.
+    """
 
     name: str
     level: int | None
-    figures: tuple[Figure, ...]
-
-    @property
-    def differences(self) -> tuple[Figure, ...]:
-        """Of the second protocol and those after it."""
-        return tuple(figure.less(self.figures[0]) for figure in self.figures[1:])
+    figures: tuple[Figure | None, ...]
+    differences: tuple[Figure | None, ...]
 
 
 @frozen
@@ -58,7 +59,7 @@ class SideBySide:
     """All figures under one scenario of the first protocol.
 
     `right` is the right level, None without a target or where there is none; `above` are the levels whose true rate is
-    above the target, the right level apart.
+    above the target, the right level apart. `paired` where every difference is one between the same patients.
     """
 
     scenario: Scenario
@@ -66,12 +67,13 @@ class SideBySide:
     right: int | None
     above: tuple[int, ...]
     lines: tuple[Line, ...]
+    paired: bool = False
 
 
 def side_by_side(
     found: Sequence[Characteristics], target: Fraction | None = None, correct: Correct = "closest"
 ) -> SideBySide:
-    """The figures of several protocols under one scenario, that of the first.
+    """The figures of several protocols under one scenario, that of the first, simulated independently if at all.
 
     With a `target`, a rate from 0 to 1, also those that take a right level.
     """
@@ -116,7 +118,7 @@ def too_toxic(rates: Sequence[float], target: Fraction, right: int | None) -> tu
 
 
 def _line(name: str, level: int | None, figures: Sequence[Figure]) -> Line:
-    return Line(name, level, tuple(figures))
+    return Line(name, level, tuple(figures), tuple(figure.less(figures[0]) for figure in figures[1:]))
 
 
 def _share(one: Characteristics, level: int) -> Figure:

@@ -9,6 +9,7 @@ import numpy as np
 from attrs import evolve
 
 from doselang.machine.arrays import NDArray
+from doselang.machine.columns import Bools
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.notation import Group, write_history
@@ -31,7 +32,7 @@ from doselang.simulate.clock import TimedAccrual, Timing
 from doselang.simulate.courses import GOES_ON
 from doselang.simulate.montecarlo import with_errors
 from doselang.simulate.people import MOST_PEOPLE
-from doselang.simulate.timed import CourseTotals, TimedTrials, timed_trials
+from doselang.simulate.timed import CourseTotals, End, TimedTrials, timed_trials
 from doselang.simulate.totals import Results, Totals, characteristics
 
 MOST_CLASSES = 120
@@ -82,13 +83,12 @@ def _totals(found: TimedTrials, patients: Ints, dlts: Ints) -> tuple[Totals, Res
     further, beside = [], 0.0
     for end, number in zip(found.ends, np.bincount(found.end, minlength=len(found.ends)).tolist(), strict=True):
         history = found.histories.get(end)
-        if end.frame is None or end.branch is None:
+        if (frame := _frame_of(end, frames)) is None:
             beside += number / trials
             words = UNREPLACED_WORDS if end.why == "unreplaced" else ENDLESS_WORDS
             shown = None if history is None else write_history(history, found.protocol)
             further.append(UndecidedCause(words, shown, number / trials))
             continue
-        frame = frames.frame(evolve(end.frame, end=frames.branch(end.branch)))
         ends[frame] = number / trials
         if history is not None:
             histories[frame] = history
@@ -102,6 +102,22 @@ def _totals(found: TimedTrials, patients: Ints, dlts: Ints) -> tuple[Totals, Res
         patients.sum(axis=0) / trials, dlts.sum(axis=0) / trials, shortest, undecided=beside,
     )  # fmt: skip
     return totals, Results(frames), further
+
+
+def _frame_of(end: End, frames: Frames) -> int | None:
+    """The number of the frame that an end is, None where it is none."""
+    if end.frame is None or end.branch is None:
+        return None
+    return frames.frame(evolve(end.frame, end=frames.branch(end.branch)))
+
+
+def declared_none(found: TimedTrials) -> Bools:
+    """By trial: whether it was declared that there is no level to be the result."""
+    frames = Frames(compile_protocol(found.protocol))
+    results, numbers = Results(frames), [_frame_of(end, frames) for end in found.ends]
+    said = [None if number is None else results[number] for number in numbers]
+    none = np.array([result is not None and result.verdict == "no mtd" for result in said])
+    return np.asarray(none[found.end], np.bool_)
 
 
 # ---- figures of time ----

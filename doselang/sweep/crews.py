@@ -144,8 +144,9 @@ class Cluster(Crew):
             ) from None
         if re.fullmatch(r"([a-z]+://)?[^\s/]+:[0-9]+", self.address) is None:
             raise trouble("DL903", f"`--dask {self.address}` is not the address of a scheduler.", help=ADDRESS)
-        for name in ("distributed", "asyncio", "tornado"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told below
+        for name in ("distributed", "asyncio", "tornado", *logging.root.manager.loggerDict):
+            if name.partition(".")[0] in ("distributed", "asyncio", "tornado"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told below
         try:
             self._client = Client(self.address, timeout=AWAIT_SECONDS, set_as_default=False)
             self._client.wait_for_workers(1, timeout=AWAIT_SECONDS)
