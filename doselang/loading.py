@@ -70,7 +70,7 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     designs.read_tables(file, folder)
     composed = compose(file, designs.used_by(file, folder, trail), report)
     source = evolve(source, used=tuple(designs.sources))
-    _know_settings(composed, settings or {}, report)
+    _know_settings(composed, settings or {}, report, source.path)
     protocol = resolve(
         composed.file, report, text=text, settings=settings or {}, composed=composed, files=designs.tables
     )
@@ -94,19 +94,19 @@ def _told(report: Report) -> tuple[Diagnostic, ...]:
     return tuple(sorted((*others, *errors[:MOST_ERRORS], rest), key=lambda item: (item.span, item.code)))
 
 
-def _know_settings(composed: Composed, settings: Settings, report: Report) -> None:
+def _know_settings(composed: Composed, settings: Settings, report: Report, path: str) -> None:
     """Trouble for a parameter that is to be set and that the file does not have, or that it gives to its design."""
     if any(item.code == "DL605" for item in report):
         return
     names = [statement.name.text for statement in composed.file.statements if isinstance(statement, ParameterDecl)]
     for name in settings:
         if fold(name) in composed.given:
-            message = f"`--set {name}=…`: the file gives `{name}` to the design that it uses."
+            message = f"`{name}=…`: {path} gives `{name}` to the design that it uses."
             raise trouble("DL903", message, help="Change it there, or leave it out of `with` to set it here.")
         if name.lower() not in (known.lower() for known in names):
             near = nearest(name, names)
             help = f"Did you mean `{near}`?" if near else f"Its parameters are {', '.join(names)}." if names else None
-            raise trouble("DL903", f"`--set {name}=…`: the file has no parameter `{name}`.", help=help)
+            raise trouble("DL903", f"`{name}=…`: {path} has no parameter `{name}`.", help=help)
 
 
 # ---- designs ----
@@ -221,6 +221,8 @@ def read_text(path: str) -> str:
     """The decoded text of a file: UTF-8, with or without a byte-order mark; line ends become `\\n`."""
     if path == "-":
         return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "the standard input")
+    if not path:
+        raise trouble("DL901", "The name of a file is empty.", help="Is a variable of the shell not set?")
     file = Path(path)
     try:
         if file.is_dir():

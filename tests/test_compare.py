@@ -299,3 +299,19 @@ def test_two_files_without_a_scenario_are_compared_by_their_decisions(
     status, printed = compared(capsys, str(path), str(path))
     assert status == 0 and "No figures" in printed and "decide alike in every history" in printed
     assert "Give true rates" in refused(capsys, str(path), str(path), "--figures")
+
+
+def test_a_parameter_is_given_once_and_named_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for again in ("levels=3,levels=4", "levels=3,LEVELS=3", "levels=3, levels =4"):
+        status, printed = compared(capsys, THREE, f"{THREE}:{again}")
+        assert status == 2 and "evels` is given twice" in printed.replace("EVELS", "evels")
+    status, printed = compared(capsys, THREE, f"{BOIN}:level=3")
+    assert status == 2 and f"`level=…`: {BOIN} has no parameter `level`." in printed and "`levels`?" in printed
+
+
+def test_the_name_of_a_file_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    status, printed = compared(capsys, THREE, "")
+    assert status == 2 and "DL901 file-unreadable: The name of a file is empty." in printed

@@ -284,7 +284,7 @@ def test_trials_are_added_until_the_error_is_reached(error: float) -> None:
     ("options", "words"),
     [
         (["--error", "0.01"], "`--error` goes with `--method montecarlo`"),
-        (["--method", "montecarlo", "--error", "0"], "`--error` is a number from 0.00001 to 1, and not 0."),
+        (["--method", "montecarlo", "--error", "0"], "`--error 0` is not a number from 0.00001 to below 1."),
         (["--as", "polynomial", "--dlt", RATES], "holds for any rates: it does not go with rates."),
         (["--as", "polynomial", "--method", "montecarlo"], "it does not go with `--method montecarlo`."),
         (["--as", "polynomial", "--max-states", "10"], "The machine has more than 10 states."),

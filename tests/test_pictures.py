@@ -186,6 +186,20 @@ def test_a_simulated_picture_says_so() -> None:
     assert "exact" not in words
 
 
+def test_designs_that_were_not_worked_out_alike_each_say_how() -> None:
+    found = [design(reference(3), rising(3), name="first"), simulated(reference(3, 1), rising(3), name="second")]
+    words = joined(characteristics_picture(found, "svg"))
+    simulation = "simulated, 400 trials, seed 7, one patient at a time"
+    assert f"first: exact, one patient at a time; second: {simulation}; error bars: 95% intervals" in words
+    assert f"{simulation}; error bars" in sheet_of(found[1:]).method and "second" not in sheet_of(found[1:]).method
+
+
+def test_numbers_of_trials_that_differ_are_all_said() -> None:
+    protocol = reference(3)
+    made = [monte_carlo(protocol, [rising(3, n)], trials=100 + 150 * n, seed=7)[0] for n in (0, 2, 1)]
+    assert sheet_of([Design("a", tuple(made))]).method.startswith("simulated, 100 to 400 trials, seed 7, one patient")
+
+
 def test_title_and_description_for_those_who_do_not_see_it() -> None:
     found = design(evolve(reference(3), title='A <"trial"> & more'), rising(3, name=LONG))
     root = ElementTree.fromstring(characteristics_picture([found], "svg"))
@@ -365,6 +379,7 @@ def test_nothing_is_drawn_where_a_file_cannot_be_used(trial: Path, capsys: pytes
     Path("faulty.dose").write_text('protocol "A trial"\nlevels 1 to\n', encoding="utf-8")
     status, out, err = asked(capsys, "faulty.dose", "--plot", "a.svg")
     assert status == 1 and out and "nothing was done with it" in err and not Path("a.svg").exists()
+    assert err.endswith("No picture is written to a.svg, since not every file could be used.\n")
 
 
 def test_several_files_make_one_picture(trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -392,6 +407,21 @@ def test_a_wrong_name_is_refused_before_anything_is_done(
     Path("folder.svg").mkdir()
     status, out, err = asked(capsys, "--plot", picture)
     assert (status, out) == (2, "") and words in err
+
+
+def test_too_many_scenarios_are_refused_before_anything_is_done(
+    trial: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = load("trial.dose").protocol
+    assert protocol is not None
+    labels, rates = zip(*((level.label, "10%") for level in protocol.levels), strict=True)
+    rows = [",".join(["name", *labels]), *(",".join([f"s{number}", *rates]) for number in range(25))]
+    Path("many.csv").write_text("\n".join(rows), encoding="utf-8")
+    monkeypatch.setattr("doselang.cli.methods.Ready.figures", lambda *_: pytest.fail("it is worked out"))
+    status, out, err = asked(capsys, "--scenarios", "many.csv", "--plot", "a.svg")
+    assert (status, out) == (2, "") and "A picture shows at most 24 scenarios, and not 25." in err
+    status, out, err = asked(capsys, *(f"{number}.dose" for number in range(6)), "--plot", "a.svg")
+    assert (status, out) == (2, "") and "A picture shows at most 6 files, and not 7." in err
 
 
 def test_without_matplotlib_it_says_how_to_install_it(
@@ -441,7 +471,7 @@ def shapes(picture: str) -> tuple[list[str], list[tuple[str, list[float]]]]:
     root = ElementTree.fromstring(picture)
     found = []
     for group in root.iter(f"{SVG}g"):
-        if re.match(r"(selected|patients|dlts|size)-", group.get("id", "")):
+        if re.match(r"(selected|patients|dlts|size|duration)-", group.get("id", "")):
             corners = " ".join(path.get("d", "") for path in group.iter(f"{SVG}path"))
             found.append((group.get("id", ""), [float(number) for number in re.findall(r"-?[\d.]+", corners)]))
     return texts(picture.encode()), found
@@ -452,11 +482,12 @@ def test_the_pictures_of_the_page_are_those_that_its_commands_draw(
 ) -> None:
     run_document(PAGE.read_text(encoding="utf-8"), tmp_path)
     shown = re.findall(r"\]\(pictures/([\w-]+\.svg)\)", PAGE.read_text(encoding="utf-8"))
+    if request.config.getoption("--update-documents"):
+        for name in shown:
+            shutil.copy(tmp_path / name, ROOT / "docs" / "pictures" / name)
     assert len(shown) >= 2 and {path.name for path in (ROOT / "docs" / "pictures").iterdir()} == set(shown)
     for name in shown:
         drawn, stored = tmp_path / name, ROOT / "docs" / "pictures" / name
-        if request.config.getoption("--update-documents"):
-            shutil.copy(drawn, stored)
         new, old = (shapes(path.read_text(encoding="utf-8")) for path in (drawn, stored))
         assert new[0] == old[0], f"{stored} is out of date: pytest tests/test_pictures.py --update-documents"
         assert [name for name, _ in new[1]] == [name for name, _ in old[1]]

@@ -244,7 +244,7 @@ WRONG_TABLES = (
     ("protocol,levels\nTHREE,3\n", "row 2: there are neither a scenario of the protocol nor rates"),
     ("protocol,levels,1,2\nTHREE,3,0.1,0.2\n", "row 2: there is no rate under `3`"),
     ("protocol,levels,1,2\nTHREE,2,0.1,2\n", "row 2, column 4: the rate under `2` is `2`, which is not from 0 to 1"),
-    ("protocol,levels,1,2\nTHREE,2,0.1,x\n", "which is not a number"),
+    ("protocol,levels,1,2\nTHREE,2,0.1,x\n", "plan.csv: row 2, column 4: the rate under `2` is `x`"),
     ("protocol,target,scenario\nTHREE,,rising\n", "column 2: no row gives anything under `target`"),
     ('protocol,scenario\n"THREE,rising\n', "Is a quotation mark left open?"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 from math import inf, sqrt
 from pathlib import Path
 
@@ -513,6 +514,46 @@ def test_dlts_come_as_the_distribution_says(timing: Timing, day: float, share: f
     drawn = clock(evolve(timing, window=28.0)).onset_day((np.arange(10_000) + 0.5) / 10_000, 0)
     assert (drawn <= 28).all() and (np.diff(drawn) >= 0).all() and drawn[0] >= 0
     assert (drawn <= day).mean() == pytest.approx(share, abs=2e-4)
+
+
+@pytest.mark.parametrize("shape", [0.01, 1.0, 7.0, 100.0])
+@pytest.mark.parametrize("scale", [1e-9, 0.1, 27.9, 36525.0])
+def test_any_weibull_distribution_comes_within_the_window(shape: float, scale: float) -> None:
+    """Against the formula, worked out with 60 digits."""
+    shares = [0.0, 1e-9, 0.3, 0.5, 0.999, 1 - 2**-53]
+    days = clock(Timing(onset="weibull", shape=shape, scale=scale, window=28.0)).onset_day(np.array(shares), 0)
+    with localcontext() as context:
+        context.prec, context.Emin, context.Emax = 60, -999_999, 999_999
+        k, s = Decimal(shape), Decimal(scale)
+        until = (-((28 / s) ** k)).exp() if k * (28 / s).ln() < 13 else Decimal(0)
+        for share, day in zip(shares, days, strict=True):
+            left = 1 - Decimal(share) * (1 - until)
+            right = min(Decimal(28), s * (-left.ln()) ** (1 / k)) if share else Decimal(0)
+            if k * (28 / s).ln() < -100:  # 60 digits do not tell the share from 0: the first term of the series
+                right = 28 * Decimal(share) ** (1 / k)
+            assert day == pytest.approx(float(right), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [0.01, 100.0])
+def test_a_window_of_no_days_has_its_dlts_at_once(shape: float) -> None:
+    drawn = clock(Timing(onset="weibull", shape=shape, scale=3.0, window=0.0)).onset_day(np.array([0.0, 0.5, 0.99]), 0)
+    assert drawn.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_what_is_assumed_of_sentinels_is_told() -> None:
+    """The clock waits for the sentinel's whole window, whatever the script says: durations rest on it."""
+    told = {one.name: one for one in clock_of(protocol_of("pembrolizumab-gemcitabine.dose"), Timing()).assumptions}
+    assert told["after a sentinel, the others enter"].value == "when the sentinel's outcome is known"
+    assert told["after a sentinel, the others enter"].source == "assumed"
+    assert not any("sentinel" in one.name for one in clock(Timing()).assumptions)
+
+
+@pytest.mark.parametrize("timing", [Timing(every=0.0), Timing(months=(1.0, 0.0)), Timing(months=(900.0,))])
+def test_a_clock_that_cannot_be_says_where_to_write_what(timing: Timing) -> None:
+    with pytest.raises(Trouble) as caught:
+        clock(timing)
+    help = caught.value.diagnostic.help or ""
+    assert "[arrivals]" in help and "timing file" in help and ("when-full = " in help or "months = " in help)
 
 
 def test_windows_are_read_from_the_script() -> None:

@@ -149,7 +149,7 @@ def test_every_key_is_documented() -> None:
             assert f"`{key}`" in page, key
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "inf", "nan", "1001", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "inf", "nan", "1001", "", "1_0", "\uff13"])
 def test_wrong_arrivals_are_refused(text: str) -> None:
     with pytest.raises(Trouble, match="is not a number of patients a month"):
         with_arrivals(Timing(), text)

@@ -77,6 +77,16 @@ WRONG = (
     ("simulate CLASSES --dlt 10%,20%,30% --toxicity mild=1%,1%,1%", "names no further toxicity"),
     ("simulate CLASSES --dlt 10%,20%,30% --toxicity moderate-toxicity=1%", "`--toxicity` gives 1 rate"),
     ("simulate DESIGN --toxicity moderate=1%,1%,1%", "`--toxicity` goes with `--dlt`"),
+    ("simulate DESIGN --as polynomial --toxicity moderate=1%", "it does not go with rates"),
+    ("simulate|DESIGN|--plot|a\0.svg", "cannot be written: embedded null"),
+    # the standard input, of which there is one
+    ("simulate - --method timed --timing -", "is given for several files, and can be read once"),
+    ("simulate - --scenarios -", "is given for several files"),
+    ("simulate DESIGN --method timed --timing - --scenarios -", "is given for several files"),
+    ("compare - -", "is given for several files"),
+    ("compare DESIGN -- - -:levels=4", "is given for several files"),
+    ("compare DESIGN - --scenarios -", "is given for several files"),
+    ("compare DESIGN - --method timed --timing -", "is given for several files"),
     # scenarios
     ("simulate DESIGN --scenario stepe", 'Did you mean "steep"?'),
     ("simulate|DESIGN|--scenario|", "There is no scenario"),
@@ -92,6 +102,11 @@ WRONG = (
     ("simulate DESIGN --method montecarlo --trials 1000000000000", "at most 100,000,000"),
     ("simulate DESIGN --method montecarlo --trials 10 --seed -1", "must not be negative"),
     ("simulate DESIGN --method montecarlo --trials 10 --seed x", "--seed"),
+    *(
+        (f"simulate DESIGN --method montecarlo --error {error}", f"`--error {error}` is not a number from 0.00001 to")
+        for error in ("1", "-1", "nan", "inf", "x", "0,001", "0.1%", "1e-6")
+    ),
+    ("simulate DESIGN --method montecarlo --error 0,001", "For example: --error 0.001"),
     ("simulate DESIGN --method bayes", "--method"),
     ("simulate DESIGN --accrual all", "--accrual"),
     ("simulate DESIGN --format xml", "--format"),

@@ -16,6 +16,7 @@ from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Ready, Way, clock
 from doselang.cli.output import (
     format_option,
     need_protocol,
+    one_standard_input,
     parameters,
     set_option,
     toxicity_option,
@@ -99,6 +100,7 @@ def command(
     arrivals: str | None, timing_path: str | None, jobs: int | None, settings: tuple[str, ...], max_states: int,
 ) -> int:  # fmt: skip
     """Put designs side by side, and say where two protocols first decide differently."""
+    _one_standard_input(paths, table, timing_path)
     way = Way(method, accrual, max_states, trials, None, seed, arrivals, timing_path, jobs)
     ready = way.ready()
     aimed = _target(target)
@@ -172,6 +174,11 @@ def _sides(paths: tuple[str, ...], settings: tuple[str, ...]) -> list[_Side]:
     return sides
 
 
+def _one_standard_input(paths: tuple[str, ...], table: str | None, timing_path: str | None) -> None:
+    """As for all commands; a file may be named twice here, and the standard input may not."""
+    one_standard_input((), *("-" for path in paths if path == "-" or path.startswith("-:")), table, timing_path)
+
+
 def _files(path: str) -> list[str]:
     if path == "-" or not os.path.isdir(path):
         return [path]
@@ -190,6 +197,11 @@ def _split(path: str) -> tuple[str, dict[str, Setting]]:
     for piece in found["settings"].split(","):
         name, equals, value = piece.partition("=")
         if equals:
+            if name.strip().lower() in map(str.lower, given):
+                raise trouble(
+                    "DL903", f"`{path}`: `{name.strip()}` is given twice.",
+                    help="Name the file twice to compare two values: FILE:levels=4 FILE:levels=5",
+                )  # fmt: skip
             given[name.strip()] = value
         elif given:
             given[list(given)[-1]] += f",{piece}"

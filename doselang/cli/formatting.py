@@ -44,9 +44,9 @@ def command(paths: tuple[str, ...], only_check: bool, quiet: bool) -> int:
 
 def replace_file(path: Path, content: str | bytes) -> None:
     """Put a text, or bytes, in the place of a file, whole or not at all; its permissions stay. Trouble if not."""
-    path = path.resolve()
     room: str | None = None
     try:
+        path = path.resolve()
         handle, room = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -57,7 +57,8 @@ def replace_file(path: Path, content: str | bytes) -> None:
         else:
             os.chmod(room, 0o644)
         os.replace(room, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if room is not None and os.path.exists(room):
             os.unlink(room)
-        raise trouble("DL901", f"{path} cannot be written: {error.strerror}; it is left as it was.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise trouble("DL901", f"{path} cannot be written: {reason}; it is left as it was.") from None

@@ -15,6 +15,7 @@ from doselang.diagnostics import Trouble, trouble
 from doselang.loading import read_text
 from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol, Scenario
+from doselang.resolve.names import shorten
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual, Timing
 from doselang.simulate.montecarlo import MOST_TRIALS, monte_carlo
@@ -32,6 +33,20 @@ FIRST_TRIALS = 10_000
 """With an error to be reached so many come first, unless another number is asked for."""
 LIMITS = ("DL701", "DL702", "DL704")
 """The findings that say that a trial is too large for exact figures."""
+
+
+def read_error(text: str | None) -> float | None:
+    """The standard error to be reached. Raises Trouble DL903 for what is none."""
+    if text is None:
+        return None
+    try:
+        error = float(text)
+    except ValueError:
+        error = -1.0
+    if not 1e-5 <= error < 1:
+        message = f"`--error {shorten(text, 40)}` is not a number from 0.00001 to below 1."
+        raise trouble("DL903", message, help="For example: --error 0.001")
+    return error
 
 
 def clock_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,8 +90,6 @@ class Way:
             raise trouble("DL903", message)
         if self.trials is not None and self.trials > MOST_TRIALS:
             raise trouble("DL903", f"`--trials` is at most {MOST_TRIALS:,}, and not {self.trials:,}.")
-        if self.error is not None and not 1e-5 <= self.error < 1:
-            raise trouble("DL903", f"`--error` is a number from 0.00001 to 1, and not {self.error:g}.")
         if self.method != "timed":
             self._refuse_clock()
         elif self.error is not None:

@@ -50,6 +50,15 @@ def with_dlt(rates: str | None, others: tuple[str, ...]) -> None:
         )  # fmt: skip
 
 
+def one_standard_input(paths: tuple[str, ...], *further: str | None) -> None:
+    """Refuse `-` for two things at once: what is read from the standard input is gone."""
+    if len([path for path in dict.fromkeys(paths) if path == "-"]) + further.count("-") > 1:
+        raise trouble(
+            "DL903", "`-`, the standard input, is given for several files, and can be read once.",
+            help="Write the others to files, and give their names.",
+        )  # fmt: skip
+
+
 PATIENCE = 20.0
 """After so many seconds a command says that it is still at work, and how to bound it."""
 

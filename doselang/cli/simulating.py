@@ -6,13 +6,14 @@ import click
 
 from doselang.api import load, polynomials_of
 from doselang.cli.drawing import Drawing
-from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way, clock_options
+from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way, clock_options, read_error
 from doselang.cli.output import (
     color_option,
     expanded,
     files_argument,
     format_option,
     need_protocol,
+    one_standard_input,
     parameters,
     quiet_option,
     set_option,
@@ -27,6 +28,7 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.report.characteristics import render_csv, render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json
 from doselang.report.polynomials import polynomial_csv, polynomial_record, render_polynomials
+from doselang.report.sheets import refuse_many
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual
 from doselang.simulate.scenarios import from_csv, from_rates, named
@@ -63,7 +65,6 @@ MOST_INDENTED = 100
 )
 @click.option(
     "--error",
-    type=float,
     default=None,
     metavar="E",
     help="Simulate until the standard error of every result's probability is at most E, such as 0.001.",
@@ -97,19 +98,20 @@ MOST_INDENTED = 100
 @quiet_option
 @color_option
 def command(
-    paths: tuple[str, ...], form: str, method: Method, what: str, trials: int | None, error: float | None,
+    paths: tuple[str, ...], form: str, method: Method, what: str, trials: int | None, error: str | None,
     seed: int | None, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None,
     plotted: str | None, accrual: TimedAccrual | None, arrivals: str | None, timing_path: str | None,
     jobs: int | None, settings: tuple[str, ...], max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Give the operating characteristics of a protocol: exactly, or by simulated trials."""
-    way = Way(method, accrual, max_states, trials, error, seed, arrivals, timing_path, jobs)
+    one_standard_input(paths, table, timing_path)
+    way = Way(method, accrual, max_states, trials, read_error(error), seed, arrivals, timing_path, jobs)
     ready = way.ready()
     if what == "polynomial":
-        _refuse_with_polynomial(method, form, asked=bool(rates or names or table), drawn=plotted)
+        _refuse_with_polynomial(method, form, asked=bool(rates or others or names or table), drawn=plotted)
     drawing = None if plotted is None else Drawing.at(plotted)
-    values, status, records, written = parameters(settings), 0, [], 0
-    for path in expanded(paths):
+    values, files, status, records, written = parameters(settings), expanded(paths), 0, [], 0
+    for path in files:
         loaded = load(path, values)
         if loaded.protocol is None:
             status = max(status, need_protocol(loaded))
@@ -119,18 +121,23 @@ def command(
             records += [record] if form == "json" else []
             click.echo(text, nl=False)
             continue
-        found = ready.figures(loaded.protocol, _scenarios(loaded.protocol, rates, others, names, table))
+        scenarios = _scenarios(loaded.protocol, rates, others, names, table)
+        if drawing is not None:
+            refuse_many(len(scenarios), len(files))
+        found = ready.figures(loaded.protocol, scenarios)
         if drawing is not None:
             drawing.add(path, found)
         if form == "json":
             records.append(simulation_record(found, path))
             written += len(found)
         else:
-            _print(found, form, path, many=len(expanded(paths)) > 1)
+            _print(found, form, path, many=len(files) > 1)
     if records:
         record = records[0] if len(records) == 1 else {"files": records}
         click.echo(write_json(record, compact=written > MOST_INDENTED), nl=False)
-    if drawing is not None and not status:  # a comparison that lacks a file would mislead
+    if drawing is not None and status:  # a comparison that lacks a file would mislead
+        click.echo(f"No picture is written to {plotted}, since not every file could be used.", err=True)
+    elif drawing is not None:
         drawing.write()
         click.echo(f"Picture written: {plotted}", err=True)
     return status

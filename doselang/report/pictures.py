@@ -14,6 +14,7 @@ from attrs import frozen
 
 from doselang.diagnostics import trouble
 from doselang.report.characteristics import percent
+from doselang.report.durations import MEDIAN, QUARTILES, Scale, durations, scale_of
 from doselang.report.panels import (
     DESIGNS,
     NONE,
@@ -105,7 +106,7 @@ def measured(sheet: Sheet) -> Measures:
     levels, every = len(sheet.levels), len(sheet.levels) + len(sheet.others)
     panels = [max(2.6, bars_wide * every), max(2.2, bars_wide * levels)]
     panels += [panels[1]] if sheet.several else []
-    panels.append(2.8)
+    panels += [2.8] * (2 if sheet.timed else 1)
     wide = Measures.LEFT + sum(panels) + Measures.GAP * (len(panels) - 1) + Measures.RIGHT - 0.4
     ticks = 0.16 + 0.14 * max(len(wrapped(name, columns, 4)) for name in names)
     titles, method = wrapped(sheet.title, int(wide / 0.118)), wrapped(sheet.method, int(wide / 0.074))
@@ -127,6 +128,7 @@ def _keys(sheet: Sheet) -> list[tuple[str, str]]:
     if not sheet.several:
         keys += [("selected", f"selected as {sheet.result}"), ("none", "no level selected")]
         keys += [("patients", "patients"), ("toxic", f"those with {sheet.toxicity}"), ("mean", "mean")]
+        keys += [("quartiles", "quartiles, and between them the median")] if sheet.timed else []
     return keys
 
 
@@ -215,6 +217,8 @@ def _sign(kind: str, number: int) -> Any:
             return Line2D([], [], color="black", linewidth=1.2, linestyle=(0, (6, 3)))
         case "mean":
             return Line2D([], [], color="black", linestyle="none", marker="^", markersize=7)
+        case "quartiles":
+            return Line2D([], [], **QUARTILES), Line2D([], [], **MEDIAN)
         case _:
             return _patch({"selected": SELECTED, "none": NONE, "patients": PATIENTS, "toxic": TOXIC}[kind])
 
@@ -231,6 +235,7 @@ class Limits:
     toxic: float
     sizes: tuple[float, float]
     frequency: float
+    durations: Scale | None
 
 
 def _limits(sheet: Sheet) -> Limits:
@@ -244,7 +249,9 @@ def _limits(sheet: Sheet) -> Limits:
     patients = [top for one in every for top in _tops(one.patients.by_level, one.standard_errors, "patients")]
     toxic = [top for one in every for top in _tops(one.dlts.by_level, one.standard_errors, "dlts")]
     across = max(-0.9, min(sizes) - edge), max(sizes) + edge
-    return Limits(reach(shares, 20, 104), reach(patients, 1), reach(toxic, 0.5), across, reach(weights, 10, 104))
+    return Limits(
+        reach(shares, 20, 104), reach(patients, 1), reach(toxic, 0.5), across, reach(weights, 10, 104), scale_of(sheet)
+    )
 
 
 def _tops(heights: Sequence[float], errors: StandardErrors | None, name: str) -> list[float]:
@@ -269,8 +276,11 @@ def _row(
         panels.append(figure.add_axes(box))
         left += wide + sizes.GAP
     _selection(panels[0], sheet, sizes, row, limits)
-    _by_level(panels[1:-1], sheet, sizes, row, limits)
-    _sizes(panels[-1], sheet, row, limits)
+    last = 3 if sheet.several else 2
+    _by_level(panels[1:last], sheet, sizes, row, limits)
+    _sizes(panels[last], sheet, row, limits)
+    if limits.durations is not None:
+        durations(panels[-1], sheet, row, limits.durations)
 
 
 def _selection(axes: Axes, sheet: Sheet, sizes: Measures, row: Row, limits: Limits) -> None:

@@ -12,7 +12,7 @@ from doselang.report.characteristics import ACCRUALS, METHODS, percent
 from doselang.report.panels import DESIGNS, Distribution
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
-from doselang.simulate.characteristics import Characteristics
+from doselang.simulate.characteristics import Characteristics, Spread
 
 MOST_SCENARIOS, MOST_DESIGNS = 24, len(DESIGNS)
 
@@ -56,6 +56,11 @@ class Sheet:
         return len(self.designs) > 1
 
     @property
+    def timed(self) -> bool:
+        """Whether the trials have a clock."""
+        return self.one.timing is not None
+
+    @property
     def where(self) -> str:
         """` in escalation`: the part whose patients are shown, where there are several."""
         return part_words(self.one)
@@ -71,10 +76,7 @@ def sheet_of(designs: Sequence[Design]) -> Sheet:
     first = designs[0].found
     if not first:
         raise trouble("DL903", "There is no scenario to draw.")
-    for what, number, most in (("scenarios", len(first), MOST_SCENARIOS), ("files", len(designs), MOST_DESIGNS)):
-        if number > most:
-            help = "Choose some of them with `--scenario`." if what == "scenarios" else "Compare fewer at a time."
-            raise trouble("DL903", f"A picture shows at most {most} {what}, and not {number}.", help=help)
+    refuse_many(len(first), len(designs))
     rows = tuple(
         Row(number, printable(one.scenario.name), (one, *(_same(one, designs[0], other) for other in designs[1:])))
         for number, one in enumerate(first)
@@ -88,7 +90,15 @@ def sheet_of(designs: Sequence[Design]) -> Sheet:
     title = first[0].protocol.title if len(designs) == 1 else f"{len(designs)} designs side by side"
     levels = tuple(level.label for level in first[0].protocol.levels)
     target = targets.pop() if len(targets) == 1 else None
-    return Sheet(designs, rows, levels, others, result, target, printable(title), _method(first[0]))
+    return Sheet(designs, rows, levels, others, result, target, printable(title), _method(designs, rows))
+
+
+def refuse_many(scenarios: int, files: int) -> None:
+    """Trouble DL903 where there is more than a picture can show."""
+    for what, number, most in (("scenarios", scenarios, MOST_SCENARIOS), ("files", files, MOST_DESIGNS)):
+        if number > most:
+            help = "Choose some of them with `--scenario`." if what == "scenarios" else "Compare fewer at a time."
+            raise trouble("DL903", f"A picture shows at most {most} {what}, and not {number}.", help=help)
 
 
 def _same(one: Characteristics, first: Design, other: Design) -> Characteristics:
@@ -118,12 +128,28 @@ def target_of(protocol: Protocol) -> float | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _method(one: Characteristics) -> str:
-    """`exact, one patient at a time`; `simulated, 10,000 trials, seed 7, …; error bars: 95% intervals`."""
+def _method(designs: Sequence[Design], rows: Sequence[Row]) -> str:
+    """`exact, one patient at a time`; `simulated, 10,000 trials, seed 7, …; error bars: 95% intervals`.
+
+    Where designs were not worked out alike, each with its name.
+    """
+    words = [_method_of([row.found[number] for row in rows]) for number in range(len(designs))]
+    alike = len(set(words)) == 1
+    named = [f"{printable(one.name)}: {said}" for one, said in zip(designs, words, strict=True)]
+    errors = any(one.standard_errors is not None for row in rows for one in row.found)
+    return (words[0] if alike else "; ".join(named)) + ("; error bars: 95% intervals" if errors else "")
+
+
+def _method_of(found: Sequence[Characteristics]) -> str:
+    """How a design was worked out under its scenarios; with a clock, how patients come: durations rest on it."""
+    one, trials = found[0], [each.trials for each in found if each.trials is not None]
     words = [METHODS[one.method]]
-    words += [] if one.trials is None else [f"{one.trials:,} trials", f"seed {one.seed}"]
+    if trials:
+        number = f"{min(trials):,}" if min(trials) == max(trials) else f"{min(trials):,} to {max(trials):,}"
+        words += [f"{number} trials", f"seed {one.seed}"]
     words.append(ACCRUALS[one.accrual])
-    return ", ".join(words) + ("; error bars: 95% intervals" if one.standard_errors is not None else "")
+    words += [] if one.timing is None else [said.value for said in one.timing.assumptions if said.name == "arrivals"]
+    return ", ".join(words)
 
 
 def described(sheet: Sheet) -> str:
@@ -139,8 +165,30 @@ def described(sheet: Sheet) -> str:
             patients = (
                 f"{one.patients.mean:.2f} patients{part_words(one)} and {one.dlts.mean:.2f} with {sheet.toxicity}"
             )
-            sentences.append(f"Scenario {row.name}{by}: selected as {sheet.result}: {selected}; on average {patients}.")
+            sentences.append(
+                f"Scenario {row.name}{by}: selected as {sheet.result}: {selected}; on average {patients}"
+                f"{_duration_words(one)}."
+            )
     return " ".join(sentences)
+
+
+def duration_of(one: Characteristics) -> Spread | None:
+    """How long trials take, in days; None without a clock."""
+    return None if one.timing is None else one.timing.spreads["duration_days"]
+
+
+def quartiles(spread: Spread) -> tuple[float, float, float]:
+    """The lower quartile, the median, the upper quartile."""
+    by = {quantile.share: quantile.value for quantile in spread.quantiles}
+    return by[0.25], by[0.5], by[0.75]
+
+
+def _duration_words(one: Characteristics) -> str:
+    spread = duration_of(one)
+    if spread is None:
+        return ""
+    low, middle, high = quartiles(spread)
+    return f"; median duration {middle:.0f} days, quartiles {low:.0f} and {high:.0f}"
 
 
 def shares_of(sheet: Sheet, one: Characteristics) -> tuple[float, ...]:

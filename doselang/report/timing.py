@@ -8,7 +8,7 @@ from typing import Any
 
 from doselang.report.phrases import listed
 from doselang.report.table import Column, Table
-from doselang.simulate.characteristics import QUANTILES, Share, Spread, TimeFigures
+from doselang.simulate.characteristics import QUANTILES, Classes, Share, Spread, TimeFigures
 from doselang.simulate.clock import Assumed
 
 TITLES = {
@@ -87,7 +87,7 @@ def timing_record(timing: TimeFigures) -> dict[str, object]:
 
 
 def _spread_record(spread: Spread) -> dict[str, object]:
-    return {
+    found: dict[str, object] = {
         "number": spread.number,
         "mean": spread.mean,
         "sd": spread.sd,
@@ -96,6 +96,15 @@ def _spread_record(spread: Spread) -> dict[str, object]:
             f"{q.share:.0%}": {"value": q.value, "standard_error": q.standard_error} for q in spread.quantiles
         },
     }
+    if spread.distribution is not None:
+        found["distribution"] = _distribution_record(spread.distribution, spread.number)
+    return found
+
+
+def _distribution_record(classes: Classes, trials: int) -> dict[str, object]:
+    """The share of trials in each class, by the last day of the class; 0 left out."""
+    shares = {str((place + 1) * classes.width): count / trials for place, count in enumerate(classes.counts) if count}
+    return {"class_days": classes.width, "probability": shares}
 
 
 def _share_record(share: Share) -> dict[str, float]:

@@ -121,14 +121,30 @@ class Share:
 
 
 @frozen
+class Classes:
+    """How many trials fall into classes of equal width, in days: `counts[k]` above k widths, and up to k + 1 widths.
+
+    The first class has 0 as well. Widths are 1 day, or 7 days doubled some times, so that coarser classes are made of
+    finer ones.
+    """
+
+    width: int
+    counts: tuple[int, ...]
+
+
+@frozen
 class Spread:
-    """How a figure is spread over trials, or over patients; `number` is how many they are."""
+    """How a figure is spread over trials, or over patients; `number` is how many they are.
+
+    `distribution` is that of the trial's duration, and None of other figures.
+    """
 
     number: int
     mean: float
     sd: float
     standard_error: float
     quantiles: tuple[Quantile, ...]
+    distribution: Classes | None = None
 
 
 @frozen

@@ -6,7 +6,7 @@ Times are in days; a month has 30.4375 days, a twelfth of a year.
 from __future__ import annotations
 
 import re
-from math import inf
+from math import inf, log
 from typing import Literal
 
 import numpy as np
@@ -105,12 +105,25 @@ class Clock:
             case "at the end":
                 return np.full(share.shape, begin + width)
             case "weibull":
-                in_window = -np.expm1(-((width / self.scale) ** self.shape))
-                day = self.scale * (-np.log1p(-share * in_window)) ** (1 / self.shape)
-                return np.asarray(begin + np.minimum(day, width), np.float64)
+                return np.asarray(begin + np.minimum(_weibull(share, width, self.shape, self.scale), width), np.float64)
             case "table":
                 days, shares = np.array([(0.0, 0.0), *self.table]).T
                 return np.asarray(begin + np.minimum(np.interp(share, shares, days), width), np.float64)
+
+
+def _weibull(share: Floats, width: float, shape: float, scale: float) -> Floats:
+    """The day by which a share of the DLTs has come, of a Weibull distribution that is cut at `width`.
+
+    Where the window is far shorter, or far longer, than the scale, its limits: the power (width / scale) ** shape is
+    then not a number that can be told from 0, or from infinity.
+    """
+    if width == 0:
+        return np.zeros_like(share)
+    power = shape * log(width / scale)
+    if power < -30:
+        return np.asarray(width * share ** (1 / shape), np.float64)
+    in_window = -np.expm1(-((width / scale) ** shape)) if power < 30 else 1.0
+    return np.asarray(scale * (-np.log1p(-share * in_window)) ** (1 / shape), np.float64)
 
 
 def clock_of(protocol: Protocol, timing: Timing) -> Clock:
@@ -130,6 +143,8 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
     drop_out = 0.0 if timing.drop_out is None else timing.drop_out
     told.add("leave the window without a DLT", f"{100 * drop_out:.4g}% of patients", told.by(timing.drop_out))
     delay = told.days("from a look to what it opens", timing.delay, None, 0.0)
+    if any(part.sentinel is not None for part in protocol.parts):
+        told.add("after a sentinel, the others enter", "when the sentinel's outcome is known", "assumed")
     follow_up, loss = told.follow_up() if protocol.course is not None else (0.0, 0.0)
     clock = Clock(
         months, timing.every or 0.0, waits, stagger, tuple(w[0] for w in windows), tuple(w[1] for w in windows),
@@ -255,7 +270,10 @@ def _window(words: str | None, cycle: float) -> tuple[float, float] | None:
 def _check(clock: Clock) -> None:
     """Refuse times that do not go together, and trials in which too many patients would have to be drawn."""
     if clock.months is not None and clock.months[-1] <= 0:
-        raise trouble("DL903", "The last of the arrivals a month goes on for ever, so it must be more than 0.")
+        raise trouble(
+            "DL903", "The last of the arrivals a month goes on for ever, so it must be more than 0.",
+            help='For example, in [arrivals] of the timing file: months = ["0 a month", "2 a month"]',
+        )  # fmt: skip
     if clock.onset == "table":
         last = clock.table[-1][0]
         if any(last > end - begin + 1e-9 for begin, end in zip(clock.begins, clock.ends, strict=True)):
@@ -268,12 +286,13 @@ def _check(clock: Clock) -> None:
     if clock.every == 0 and clock.months is None and clock.waits < inf:
         raise trouble(
             "DL903", "All patients come at once, and those who cannot enter do not wait.",
-            help='Write in [arrivals]: when-full = "wait"',
+            help='Write in [arrivals] of the timing file: when-full = "wait"',
         )  # fmt: skip
     if clock.waits < inf and often * pause > MOST_TURNED_AWAY:
         raise trouble(
             "DL903",
             f"About {often * pause:,.0f} patients would come while one outcome is awaited, and {MOST_TURNED_AWAY} are"
             " the most that can be simulated.",
-            help='Give fewer arrivals, a shorter window, or write in [arrivals]: when-full = "wait"',
+            help="Give fewer arrivals, a shorter window, or a timing file (`--timing`) with [arrivals] and, below it,"
+            ' when-full = "wait"',
         )  # fmt: skip

@@ -165,7 +165,8 @@ def rate_of(cell: str, where: str, *, decimal_comma: bool = False) -> float:
 
 
 def _begin(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    """Words as the beginning of a sentence; the name of a file stays as it is."""
+    return f"{words[:1].upper()}{words[1:]}" if words.startswith(("the ", "row ")) else words
 
 
 # ---- tables ----

@@ -20,6 +20,7 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import (
     QUANTILES,
     Characteristics,
+    Classes,
     Courses,
     Quantile,
     Share,
@@ -33,6 +34,8 @@ from doselang.simulate.montecarlo import with_errors
 from doselang.simulate.people import MOST_PEOPLE
 from doselang.simulate.timed import CourseTotals, End, TimedTrials, timed_trials
 from doselang.simulate.totals import Results, Totals, characteristics
+
+MOST_CLASSES = 120
 
 UNREPLACED_WORDS = "a patient was inevaluable, and no rule says whether another takes the place"
 
@@ -123,7 +126,7 @@ def declared_none(found: TimedTrials) -> Bools:
 def time_figures(found: TimedTrials) -> TimeFigures:
     """Durations, and what the clock brings about, with quantiles and standard errors."""
     spreads = {
-        "duration_days": spread_of(found.duration),
+        "duration_days": _with_classes(spread_of(found.duration), found.duration),
         "time_to_mtd_days": spread_of(found.to_mtd[~np.isnan(found.to_mtd)]),
         "enrolled": spread_of(found.enrolled),
         "inevaluable": spread_of(found.inevaluable),
@@ -168,6 +171,20 @@ def spread_of(values: NDArray[np.generic]) -> Spread | None:
     return Spread(
         len(ordered), float(ordered.mean()), deviation, deviation / sqrt(len(ordered)), _quantiles(at, len(ordered))
     )  # fmt: skip
+
+
+def _with_classes(spread: Spread | None, days: Floats) -> Spread | None:
+    return None if spread is None else evolve(spread, distribution=classes_of(days))
+
+
+def classes_of(days: Floats) -> Classes:
+    """How often durations have which length, in at most MOST_CLASSES classes of as few days as that takes."""
+    most = float(days.max())
+    width = 1 if most <= MOST_CLASSES else 7
+    while width > 1 and most > width * MOST_CLASSES:
+        width *= 2
+    place = np.maximum(np.ceil(days / width).astype(np.int64) - 1, 0)
+    return Classes(width, tuple(np.bincount(place).tolist()))
 
 
 def _of_patients(counts: Ints, sums: NDArray[np.generic], patients: Ints) -> Spread | None:

@@ -50,7 +50,7 @@ def read_timing(text: str, path: str) -> Timing:
 def with_arrivals(timing: Timing, text: str) -> Timing:
     """The times, with the arrivals of the command line: patients a month, at random."""
     try:
-        rate = float(text)
+        rate = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         rate = -1.0
     if not (isfinite(rate) and 0 < rate <= MOST_A_MONTH):
