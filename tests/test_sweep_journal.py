@@ -183,7 +183,24 @@ def test_a_result_without_a_journal_is_not_written_over(tmp_path: Path, capsys: 
     assert sweep(tmp_path) == 2
     assert "out.csv is there already, without the journal of a sweep." in capsys.readouterr().err
     assert (tmp_path / "out.csv").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("content", ["mine\n", "name,1,2\nlow,5%,10%\n", ""])
+def test_what_is_no_result_is_not_written_over_even_anew(content: str, tmp_path: Path, capsys: Capture) -> None:
+    """It may be a table of scenarios."""
+    write_plan(tmp_path, 4)
+    (tmp_path / "out.csv").write_text(content)
+    assert sweep(tmp_path, "--fresh") == 2
+    assert "is not the result of a sweep, and is not written over." in capsys.readouterr().err
+    assert (tmp_path / "out.csv").read_text() == content
+
+
+def test_a_result_whose_journal_is_gone_is_written_anew_where_that_is_asked_for(tmp_path: Path) -> None:
+    result, _ = whole(tmp_path)
+    (tmp_path / "out.csv.journal").unlink()
+    assert sweep(tmp_path) == 2
     assert sweep(tmp_path, "--fresh") == 0
+    assert (tmp_path / "out.csv").read_bytes() == result
 
 
 @pytest.mark.parametrize(

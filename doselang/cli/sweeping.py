@@ -22,7 +22,7 @@ from doselang.sweep.journal import Journal, journal_path
 from doselang.sweep.options import ACCRUALS, METHODS, TRIALS
 from doselang.sweep.plan import Plan
 from doselang.sweep.plan_reading import read_plan
-from doselang.sweep.results import refuse_form, write_table
+from doselang.sweep.results import is_result, refuse_form, write_table
 from doselang.sweep.running import Sweep
 from doselang.sweep.working import versions
 
@@ -75,9 +75,13 @@ def _refuse_overwriting(path: str, out: str, *, fresh: bool) -> None:
         raise trouble("DL903", "The result would be written over the plan.", help="Give another `--out`.")
     if os.path.isdir(out):
         raise trouble("DL903", f"{out} is a folder.", help="Give a file in it as `--out`.")
-    if os.path.exists(out) and not os.path.exists(journal_path(out)) and not fresh:
-        raise trouble("DL903", f"{out} is there already, without the journal of a sweep.",
-                      help="Give another `--out`, or `--fresh` to write over it.")  # fmt: skip
+    if os.path.exists(out) and not os.path.exists(journal_path(out)):
+        if not fresh:
+            raise trouble("DL903", f"{out} is there already, without the journal of a sweep.",
+                          help="Give another `--out`, or `--fresh` to write over it.")  # fmt: skip
+        if not is_result(out):
+            raise trouble("DL903", f"{out} is not the result of a sweep, and is not written over.",
+                          help="Give another `--out`.")  # fmt: skip
 
 
 def _crew(plan: Plan, jobs: int | None, address: str | None) -> Crew:

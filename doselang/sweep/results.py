@@ -38,6 +38,16 @@ def refuse_form(out: str) -> None:
             ) from None
 
 
+def is_result(out: str) -> bool:
+    """Whether a file begins as a table of results does: a table of scenarios, for example, does not."""
+    try:
+        with open(out, "rb") as file:
+            head = file.read(64)
+    except OSError:
+        return False
+    return head.startswith((b"PAR1", b"cell,protocol,"))
+
+
 def write_table(out: str, rows: Rows) -> None:
     """Write all rows to a file, which is either as it was before, or whole. Raises Trouble DL901."""
     columns = columns_of(rows())
