@@ -71,12 +71,12 @@ class Isotonic:
         estimate = self._estimate(evaluable, toxic, admitted)
         target, levels = float(self.target), len(admitted)
         gap = np.where(admitted, np.abs(estimate - target), np.inf)
-        least = gap.min(0) + TIED
+        nearest = (gap <= gap.min(0) + TIED) & admitted
+        below = nearest & (estimate < target - TIED)
         lowest, highest = np.full(len(here), -1, np.int32), np.full(len(here), -1, np.int32)
         for level in range(levels):
-            nearest = admitted[level] & (gap[level] <= least)
-            np.copyto(lowest, level, where=nearest & (lowest < 0))
-            np.copyto(highest, level, where=nearest & (estimate[level] < target - TIED))
+            highest = np.where(below[level], level, highest)
+            lowest = np.where(nearest[levels - 1 - level], levels - 1 - level, lowest)
         return np.where(highest >= 0, highest, lowest).astype(np.int32)
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:

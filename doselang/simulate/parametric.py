@@ -22,6 +22,7 @@ from doselang.simulate.totals import Results, Sums, characteristics
 NUMBERS = 1 << 17
 SCENARIOS = 256
 ENDS = 1 << 12
+FEW = 4
 """So many probabilities, of some ends under so many scenarios, are worked out at once: what fits near the processor."""
 
 
@@ -62,6 +63,8 @@ class Parametric:
 
     def sums(self, rates: Floats) -> Sums:
         """The sums under K scenarios, exact but for rounding; `rates` are [K, toxicities, levels], in [0, 1]."""
+        if len(rates) <= FEW:
+            return self._of_few(rates)
         machine, scenarios = self.counted.machine, len(rates)
         parts, levels = len(machine.parts), machine.levels
         powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
@@ -76,6 +79,28 @@ class Parametric:
         ends, sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
         patients, dlts = rest.reshape(2, parts, levels, scenarios)
         return Sums(self.end_frames, ends, self.sizes, sizes, patients, dlts)
+
+    def _of_few(self, rates: Floats) -> Sums:
+        """The same for few scenarios: by level the probability of each record, and from it the means."""
+        machine, records = self.counted.machine, self.counted.machine.records
+        powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
+        ends, sizes = np.zeros((len(self.end_frames), len(rates))), np.zeros((len(self.sizes), len(rates)))
+        of_record = np.zeros((len(rates), machine.levels, len(self.exponents)))
+        for k in range(len(rates)):
+            factors = [self._factors(powers[..., k : k + 1], level) for level in range(machine.levels)]
+            for start in range(0, len(self), NUMBERS):
+                some = slice(start, start + NUMBERS)
+                chance = self.counted.ends.orders[some].copy()
+                for level, (position, factor) in enumerate(factors):
+                    chance *= factor[position, 0].take(self.codes[some, level])
+                ends[:, k] += np.bincount(self.frame_of[some], chance, len(ends))
+                sizes[:, k] += np.bincount(self.size_of[some], chance, len(sizes))
+                for level in range(machine.levels):
+                    of_record[k, level] += np.bincount(self.codes[some, level], chance, len(self.exponents))
+        parts = range(len(machine.parts))
+        patients = np.array([of_record @ records.tally(-1, part)[: len(self.exponents)] for part in parts])
+        dlts = np.array([of_record @ records.tally(0, part)[: len(self.exponents)] for part in parts])
+        return Sums(self.end_frames, ends, self.sizes, sizes, patients.transpose(0, 2, 1), dlts.transpose(0, 2, 1))
 
     def _chance(self, some: slice, factors: list[tuple[Ints, Floats]]) -> Floats:
         """The probability of some ends, [ends, K]."""
