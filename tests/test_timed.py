@@ -541,10 +541,12 @@ def test_a_window_of_no_days_has_its_dlts_at_once(shape: float) -> None:
 
 
 def test_what_is_assumed_of_sentinels_is_told() -> None:
-    """The clock waits for the sentinel's whole window, whatever the script says: durations rest on it."""
-    told = {one.name: one for one in clock_of(protocol_of("pembrolizumab-gemcitabine.dose"), Timing()).assumptions}
-    assert told["after a sentinel, the others enter"].value == "when the sentinel's outcome is known"
-    assert told["after a sentinel, the others enter"].source == "assumed"
+    protocol = protocol_of("pembrolizumab-gemcitabine.dose")
+    told = {one.name: one for one in clock_of(protocol, Timing()).assumptions}["after a sentinel, the others enter"]
+    assert (told.value, told.source) == ("14 days after it enters, if no toxicity is known", "the script")
+    untold = evolve(protocol, parts=tuple(evolve(part, alone=None) for part in protocol.parts))
+    told = {one.name: one for one in clock_of(untold, Timing()).assumptions}["after a sentinel, the others enter"]
+    assert (told.value, told.source) == ("when the sentinel's outcome is known", "assumed")
     assert not any("sentinel" in one.name for one in clock(Timing()).assumptions)
 
 
@@ -566,6 +568,7 @@ def test_windows_are_read_from_the_script() -> None:
 
     assert window("within cycle 1") == (0, 28) and window("within cycle 2 to 3") == (28, 84)
     assert window("within 21 days") == (0, 21) and window("within 2 weeks") == (0, 14)
+    assert window("within 36 hours") == (0, 1.5)
     assert window("within 2 cycles") == (0, 56) and window(None) == (0, 28)
     assert clock_of(protocol, Timing(cycle=21.0)).window == 21
 

@@ -154,6 +154,15 @@ class Frames:
                 self.offset[number] = decision.answers.next.offset
         return number
 
+    def without_sentinel(self, frames: Ints) -> Ints:
+        """The frames with the same cohorts under way, whose first patients are no longer alone."""
+        numbers, which = np.unique(frames, return_inverse=True)
+        found = []
+        for frame in (self.frames[number] for number in numbers.tolist()):
+            orders = tuple(evolve(order, sentinel=False) for order in frame.orders)
+            found.append(self.frame(evolve(frame, orders=orders)))
+        return np.array(found, np.int32)[which]
+
     def after(self, frames: Ints, branches: Ints) -> Ints:
         """The frames after the branches, element by element."""
         after: Ints = self._after[frames, branches]

@@ -317,6 +317,8 @@ class Part(Element):
     """Whose first patient is treated alone: that of each new level, or of each cohort; None: nobody's."""
     rolling: bool = False
     """Whether the rules are asked at every arrival, while other patients are pending."""
+    alone: str | None = None
+    """For how long a sentinel is treated alone, in words (`14 days`); None where nobody says."""
 
 
 # ---- a patient's course ----

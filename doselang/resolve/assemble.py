@@ -11,7 +11,7 @@ from doselang.resolve import treatment
 from doselang.resolve.advisers import bind_advisers, declare_advisers
 from doselang.resolve.composing import Composed
 from doselang.resolve.conditions import bind_guard
-from doselang.resolve.entering import report_entering
+from doselang.resolve.entering import bind_sentinel, report_entering
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.histories import Spelling
@@ -151,9 +151,10 @@ def _parts(glossary: Glossary, outline: Outline, accruals: Sequence[Accrual], ru
             title = section.header.title.value if section.header.title else None
             held = rules.holding(section.home)
             name, span = section.header.name.text, section.header.span
-            sentinel = section.sentinels[0].each if section.sentinels else None
-            rolling = bool(section.looks)
-            part = model.Part(name, accrual.cohort or 1, held, accrual.limits, title, sentinel, rolling, span=span)
+            sentinel, alone = bind_sentinel(glossary, section.sentinels, outline.cycles)
+            part = model.Part(
+                name, accrual.cohort or 1, held, accrual.limits, title, sentinel, bool(section.looks), alone, span=span
+            )
             report_rolling(glossary, section, part)
             parts.append(part)
     return tuple(parts)

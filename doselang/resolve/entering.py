@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from doselang.diagnostics import Report
 from doselang.protocol.guards import SentinelHas, atoms
 from doselang.protocol.model import EnrolRest, Part, Rule
+from doselang.resolve.amounts import duration
+from doselang.resolve.glossary import Glossary
 from doselang.resolve.outline import Section
 from doselang.source import Span
+from doselang.syntax import nodes as syntax
 
 HELP = "Write in the part, for example: sentinel of each new level for 14 days"
+
+
+def bind_sentinel(
+    glossary: Glossary, sentinels: Sequence[syntax.Sentinel], cycles: Sequence[syntax.Cycle]
+) -> tuple[Literal["new level", "cohort"] | None, str | None]:
+    """Whose first patient is treated alone in a part, and for how long, in words."""
+    if not sentinels:
+        return None, None
+    length = sentinels[0].length
+    if length.unit == "cycles" and not cycles and not glossary.partial:
+        glossary.report.add(
+            "DL214", "The sentinel's time is given in cycles, and the file does not say how long a cycle is.",
+            length.span, help="Write above the levels, with the length that the protocol gives: cycle is 28 days",
+        )  # fmt: skip
+    return sentinels[0].each, duration(glossary, length, "a sentinel's time")
 
 
 def report_entering(report: Report, sections: Sequence[Section], parts: Sequence[Part]) -> None:

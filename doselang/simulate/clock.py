@@ -66,7 +66,8 @@ class Clock:
     """All times of a trial, in days.
 
     `begins[t]` and `ends[t]` are the window of toxicity t, counted from the patient's first day; `window` the end of
-    the last of them, at which a patient without toxicity is known. `loss` is a rate a day.
+    the last of them, at which a patient without toxicity is known. `alone` is for how long a sentinel is treated
+    alone, by part, inf where the script gives no time. `loss` is a rate a day.
     """
 
     months: tuple[float, ...] | None
@@ -85,6 +86,7 @@ class Clock:
     cycle: float
     follow_up: float
     loss: float
+    alone: tuple[float, ...]
     assumptions: tuple[Assumed, ...] = field(factory=tuple)
 
     def arrival(self, waited: Floats) -> Floats:
@@ -143,23 +145,22 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
     drop_out = 0.0 if timing.drop_out is None else timing.drop_out
     told.add("leave the window without a DLT", f"{100 * drop_out:.4g}% of patients", told.by(timing.drop_out))
     delay = told.days("from a look to what it opens", timing.delay, None, 0.0)
-    if any(part.sentinel is not None for part in protocol.parts):
-        told.add("after a sentinel, the others enter", "when the sentinel's outcome is known", "assumed")
+    alone = _alone(protocol, cycle, told)
     follow_up, loss = told.follow_up() if protocol.course is not None else (0.0, 0.0)
     clock = Clock(
         months, timing.every or 0.0, waits, stagger, tuple(w[0] for w in windows), tuple(w[1] for w in windows),
         max(w[1] for w in windows), onset, timing.shape or 1.0, timing.scale or 1.0, timing.table or (), drop_out,
-        delay, cycle, follow_up, loss, tuple(told.found),
+        delay, cycle, follow_up, loss, alone, tuple(told.found),
     )  # fmt: skip
     _check(clock)
     return clock
 
 
 def _cycle(protocol: Protocol, timing: Timing, told: _Told) -> float:
-    """The length of a cycle, told where it matters: to courses, and to windows that are given in cycles."""
+    """The length of a cycle, told where it matters: to courses, and to times that are given in cycles."""
     script = _days(protocol.cycle)
-    windows = [toxicity.window or "" for toxicity in protocol.toxicities]
-    if protocol.course is None and not any("cycle" in window for window in windows):
+    written = [*(toxicity.window for toxicity in protocol.toxicities), *(part.alone for part in protocol.parts)]
+    if protocol.course is None and not any("cycle" in words for words in written if words):
         return timing.cycle or script or 28.0
     return told.days("cycle of treatment", timing.cycle, script, 28.0)
 
@@ -178,6 +179,23 @@ def _windows(protocol: Protocol, timing: Timing, cycle: float, told: _Told) -> l
             told.add(name, _in_words(window[1]) + since, "the script")
         found.append(window)
     return found
+
+
+def _alone(protocol: Protocol, cycle: float, told: _Told) -> tuple[float, ...]:
+    """For how long the sentinels of each part are alone: as the script says, else until they are known, as is told."""
+    found = []
+    for part in protocol.parts:
+        window = None if part.alone is None or part.sentinel is None else _window(f"within {part.alone}", cycle)
+        found.append(inf if window is None else window[1])
+    watched = [(part, days) for part, days in zip(protocol.parts, found, strict=True) if part.sentinel is not None]
+    alike = len({days for _, days in watched}) == 1
+    for part, days in watched[:1] if alike else watched:
+        name = f"after a sentinel{'' if alike else f' of {part.name}'}, the others enter"
+        if days < inf:
+            told.add(name, f"{_in_words(days)} after it enters, if no toxicity is known", "the script")
+        else:
+            told.add(name, "when the sentinel's outcome is known", "assumed")
+    return tuple(found)
 
 
 @define
@@ -241,14 +259,14 @@ def _in_words(days: float) -> str:
     return f"{days:g} day{'' if days == 1 else 's'}"
 
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) (day|week|month|year)s?")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) (hour|day|week|month|year)s?")
 _IN_CYCLES = re.compile(r"within (?:cycle ([0-9]+)(?: to ([0-9]+))?|([0-9.]+) cycles?)")
 
 
 def _days(words: str | None) -> float | None:
     """`28 days` as a number of days."""
     found = _DURATION.fullmatch(words or "")
-    return None if found is None else float(found[1]) * UNITS[found[2]]
+    return None if found is None else float(found[1]) * {"hour": 1 / 24, **UNITS}[found[2]]
 
 
 def _window(words: str | None, cycle: float) -> tuple[float, float] | None:
@@ -281,7 +299,7 @@ def _check(clock: Clock) -> None:
                 "DL903", f"The table of times to DLT goes to day {last:g}, beyond the window of {clock.window:g} days.",
                 help="End the table at the end of the window, or give a longer `window`.",
             )  # fmt: skip
-    pause = clock.window + clock.delay + clock.stagger
+    pause = max([clock.window, *(days for days in clock.alone if days < inf)]) + clock.delay + clock.stagger
     often = 1 / clock.every if clock.every else max(clock.months or (0.0,)) / MONTH
     if clock.every == 0 and clock.months is None and clock.waits < inf:
         raise trouble(

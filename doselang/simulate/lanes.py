@@ -24,6 +24,7 @@ from doselang.simulate.asking import NOTHING, Decisions, leads_lower, verdict_of
 from doselang.simulate.clock import Clock, TimedAccrual
 from doselang.simulate.people import BLOCK, MOST_PEOPLE, People
 from doselang.simulate.register import INEVALUABLE, Register
+from doselang.simulate.sentinels import Sentinels
 
 UNREPLACED, GIVEN_UP = -1, -2
 """Instead of the frame in which a trial ended: a patient left early and no rule says whether another takes the place;
@@ -84,6 +85,7 @@ class Lanes:
     limits: Floats = field(init=False)
     """The tolerance below which a patient has a toxicity, or one before it [toxicities, levels]."""
     rolling: Bools = field(init=False)
+    sentinels: Sentinels = field(init=False)
     goes_on: int = field(init=False)
     lowering: list[tuple[Ints, Ints, Floats]] = field(factory=list)
     """Looks that closed their level or went lower: trial, cohort, day."""
@@ -108,6 +110,7 @@ class Lanes:
         rates = np.array(self.decisions.scenario.rates, float)
         self.limits = np.cumsum(rates, axis=0)
         self.rolling = np.array([part.rolling for part in machine.protocol.parts])
+        self.sentinels = Sentinels(self.frames, np.array(self.clock.alone))
         self.goes_on = self.frames.branch(GOES_ON[0])
 
     @property
@@ -126,15 +129,24 @@ class Lanes:
         self.open_doors(running)
         while len(running):
             place = np.argmin(self.awaited[:, running], axis=0)
-            known = self.awaited[place, running]
-            first = known <= self.comes[running]
+            known, until, comes = self.awaited[place, running], self.sentinels.until[running], self.comes[running]
+            passes = (until < known) & (until <= comes)
+            first = (known <= comes) & ~passes
             assert np.isfinite(known[first]).all(), "a trial waits, and nobody is pending"
+            if passes.any():
+                self.leave_alone_no_longer(running[passes], until[passes])
             if first.any():
                 self.become_known(running[first], place[first], known[first])
-            if not first.all():
-                self.enter(running[~first])
+            if (enters := ~(first | passes)).any():
+                self.enter(running[enters])
             running = running[~self.over[running]]
         self.register.close()
+
+    def leave_alone_no_longer(self, lanes: Ints, day: Floats) -> None:
+        """The time of a sentinel of each of some trials is over, without a toxicity: the others may enter."""
+        self.frame[lanes], self.place[lanes] = self.sentinels.pass_by(lanes, self.frame[lanes]), -1
+        self.since[lanes] = np.maximum(self.since[lanes], day)
+        self.open_doors(lanes)
 
     def become_known(self, lanes: Ints, place: Ints, day: Floats) -> None:
         """A pending patient of each of some trials becomes known, or leaves early."""
@@ -146,6 +158,7 @@ class Lanes:
         left, rolling = outcome == INEVALUABLE, self.rolling[part]
         ours = (self.register.cohort[lines] == self.cohort[lanes]) & ~rolling
         self.inside[lanes[ours & left]] -= 1
+        self.sentinels.stop(lanes[ours & (outcome != 0)])
         known = ours & ~left
         self.counts[lanes[known], outcome[known]] += 1
         other = (rolling | ~ours) & ~(left & ~rolling)
@@ -240,6 +253,7 @@ class Lanes:
         self.cohort[lanes] += ~(stays & (frames.level[following] == here))
         self.since[lanes] = day + np.where(stays, 0.0, self.clock.delay)
         self.counts[lanes], self.inside[lanes] = 0, 0
+        self.sentinels.stop(lanes)
         ended = frames.ended[following] != 0
         self._stop(lanes[ended], following[ended], day[ended])
 
@@ -300,9 +314,9 @@ class Lanes:
         self.comes[lanes] = np.maximum(earliest, self.people.comes[lanes, last])
 
     def _room(self, lanes: Ints) -> Ints:
-        """How many more patients the cohort under way takes now; of a sentinel that is pending, none."""
+        """How many more patients the cohort under way takes now; beside a sentinel that is alone, none."""
         frame = self.frame[lanes]
-        alone = (self.frames.sentinel[frame] != 0) & (self.counts[lanes].sum(axis=1) == 0)
+        alone = self.sentinels.alone(lanes, frame, self.counts[lanes].sum(axis=1))
         return np.where(alone, 1, self.frames.size[frame]) - self.inside[lanes]
 
     def enter(self, lanes: Ints) -> None:
@@ -339,6 +353,7 @@ class Lanes:
             lane=lanes, person=who, part=part, level=level, outcome=outcome, entered=day, known=known,
             cohort=np.where(beside, -1 - self.cohort[lanes], self.cohort[lanes]), opening=self.openings[lanes, level],
         )  # fmt: skip
+        self.sentinels.enter(lanes, frame, self.inside[lanes] == 0, day)
         self.inside[lanes] += 1
         entering = frames.mode[frame] == ENTERING
         if entering.any():
