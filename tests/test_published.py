@@ -98,7 +98,7 @@ def test_rules_that_are_nearly_those_of_the_paper_have_other_figures(arguments: 
 # ---- CRM ----
 
 TRIALS = 50
-VIOLA_PRINTED = {
+VIOLA_PRINTED: dict[tuple[float, ...], tuple[tuple[float, ...], tuple[float, ...]]] = {
     (0.03, 0.05, 0.07, 0.20, 0.36, 0.45, 0.55): (
         (0, 0.02, 0.28, 0.48, 0.20, 0.02, 0),
         (0, 1.8, 6.18, 7.8, 4.44, 0.36, 0),
