@@ -19,11 +19,10 @@ from doselang.cli.output import (
     one_standard_input,
     parameters,
     set_option,
-    toxicity_option,
-    with_dlt,
 )
-from doselang.diagnostics import Trouble, trouble
-from doselang.loading import Loaded, load, read_text
+from doselang.cli.rates import asked_scenarios, no_scenario, toxicity_option
+from doselang.diagnostics import trouble
+from doselang.loading import Loaded, load
 from doselang.machine.exploring import MAX_STATES
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.comparison import (
@@ -37,7 +36,6 @@ from doselang.report.diagnostics_json import write_json
 from doselang.resolve import Setting, read_setting
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual
-from doselang.simulate.scenarios import from_csv, from_rates, named
 from doselang.simulate.side_by_side import Correct, SideBySide, fitted, side_by_side
 
 MOST_PROTOCOLS = 26
@@ -114,11 +112,11 @@ def command(
     protocols = [one.protocol for one in loaded if one.protocol is not None]
     same_levels(protocols)
     both = not (figures or decisions or equal)
-    scenarios = _scenarios(protocols[0], rates, others, names, table)
+    scenarios = asked_scenarios(protocols[0], rates, others, names, table)
     found: tuple[SideBySide, ...] = ()
     if figures or both:
         if not scenarios and (figures or len(sides) > 2):
-            raise _no_scenario(protocols[0])
+            raise no_scenario(protocols[0], "The first file")
         found = _figures(protocols, scenarios, ready, aimed, correct)
     compared: Compared | None = None
     if decisions or equal or (both and len(sides) == 2):
@@ -215,24 +213,6 @@ def _split(path: str) -> tuple[str, dict[str, Setting]]:
             )  # fmt: skip
         settings[name] = read
     return found["path"], settings
-
-
-def _scenarios(
-    protocol: Protocol, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None
-) -> tuple[Scenario, ...]:
-    """What was asked for, else every scenario of the first file."""
-    chosen = [named(protocol, name) for name in names]
-    with_dlt(rates, others)
-    if rates is not None:
-        chosen.append(from_rates(protocol, rates, others))
-    if table is not None:
-        chosen += from_csv(protocol, read_text(table), table)
-    return tuple(chosen) or protocol.scenarios
-
-
-def _no_scenario(protocol: Protocol) -> Trouble:
-    example = ",".join(f"{10 * (level + 1)}%" for level in range(min(len(protocol.levels), 9)))
-    return trouble("DL903", "The first file has no scenario.", help=f"Give true rates, for example: --dlt {example}")
 
 
 # ---- figures ----

@@ -12,9 +12,8 @@ from doselang.cli.output import (
     need_protocol,
     parameters,
     set_option,
-    toxicity_option,
-    with_dlt,
 )
+from doselang.cli.rates import toxicity_option, with_dlt
 from doselang.conduct.pathways import MAX_PATHS, Pathways, pathways
 from doselang.diagnostics import trouble
 from doselang.loading import load

@@ -26,10 +26,6 @@ files_argument = click.argument("paths", nargs=-1, metavar="FILE…")
 quiet_option = click.option("--quiet", is_flag=True, help="Print only what is wrong.")
 color_option = click.option("--no-color", is_flag=True, help="No colours, also on a terminal.")
 set_option = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter.")
-toxicity_option = click.option(
-    "--toxicity", "others", multiple=True, metavar="NAME=RATES",
-    help="With --dlt: the true rates of a further toxicity, one a level (may be repeated).",
-)  # fmt: skip
 accrual_option = click.option(
     "--accrual", type=click.Choice(["one-at-a-time", "whole-cohort"]), default="one-at-a-time", show_default=True,
     help="How patients enter: each when the last one's outcome is known, or a cohort together.",
@@ -39,15 +35,6 @@ accrual_option = click.option(
 def format_option(*formats: str) -> Callable[[Command], Command]:
     """`--format`, the first being the default."""
     return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
-
-
-def with_dlt(rates: str | None, others: tuple[str, ...]) -> None:
-    """Refuse rates of further toxicities without those of the first."""
-    if others and rates is None:
-        raise trouble(
-            "DL903", "`--toxicity` goes with `--dlt`.",
-            help="Give the rates of the first toxicity too, one a level: --dlt 10%,20%,30%",
-        )  # fmt: skip
 
 
 def one_standard_input(paths: tuple[str, ...], *further: str | None) -> None:

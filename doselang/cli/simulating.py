@@ -17,21 +17,18 @@ from doselang.cli.output import (
     parameters,
     quiet_option,
     set_option,
-    toxicity_option,
-    with_dlt,
 )
+from doselang.cli.rates import asked_scenarios, no_scenario, toxicity_option
 from doselang.diagnostics import trouble
-from doselang.loading import read_text
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
-from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.model import Protocol
 from doselang.report.characteristics import render_csv, render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json
 from doselang.report.polynomials import polynomial_csv, polynomial_record, render_polynomials
 from doselang.report.sheets import refuse_many
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual
-from doselang.simulate.scenarios import from_csv, from_rates, named
 
 MOST_POLYNOMIAL = 1_000_000
 """Of machines with more states polynomials are too long to be of use."""
@@ -121,7 +118,9 @@ def command(
             records += [record] if form == "json" else []
             click.echo(text, nl=False)
             continue
-        scenarios = _scenarios(loaded.protocol, rates, others, names, table)
+        scenarios = asked_scenarios(loaded.protocol, rates, others, names, table)
+        if not scenarios:
+            raise no_scenario(loaded.protocol, "The file")
         if drawing is not None:
             refuse_many(len(scenarios), len(files))
         found = ready.figures(loaded.protocol, scenarios)
@@ -158,23 +157,6 @@ def _polynomials(protocol: Protocol, form: str, path: str, accrual: Accrual, max
     if form == "json":
         return "", polynomial_record(found, protocol, path, accrual)
     return (polynomial_csv if form == "csv" else render_polynomials)(found, protocol), None
-
-
-def _scenarios(
-    protocol: Protocol, rates: str | None, others: tuple[str, ...], names: tuple[str, ...], table: str | None
-) -> tuple[Scenario, ...]:
-    """What to simulate under: what was asked for, else every scenario of the file."""
-    chosen = [named(protocol, name) for name in names]
-    with_dlt(rates, others)
-    if rates is not None:
-        chosen.append(from_rates(protocol, rates, others))
-    if table is not None:
-        chosen += from_csv(protocol, read_text(table), table)
-    found = tuple(chosen) or protocol.scenarios
-    if not found:
-        example = ",".join(f"{10 * (level + 1)}%" for level in range(min(len(protocol.levels), 9)))
-        raise trouble("DL903", "The file has no scenario.", help=f"Give true rates, for example: --dlt {example}")
-    return found
 
 
 def _print(found: tuple[Characteristics, ...], form: str, path: str, *, many: bool) -> None:
