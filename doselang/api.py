@@ -17,7 +17,7 @@ from doselang.diagnostics import Trouble, trouble
 from doselang.loading import Loaded, load, load_source
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exits import Accrual
-from doselang.machine.exploring import MAX_STATES, Exploration, explore
+from doselang.machine.exploring import MAX_STATES, Exploration, TooManyStates, explore
 from doselang.machine.notation import write_history
 from doselang.machine.records import Ints
 from doselang.protocol.model import Protocol, Scenario
@@ -63,7 +63,7 @@ class Simulation:
     max_states: int = MAX_STATES
     _machine: Machine = field(init=False)
     _engines: dict[object, Exact | Trouble] = field(init=False, factory=dict)
-    _causes: dict[Gates, tuple[Exploration, list[tuple[Cause, Ints]]]] = field(init=False, factory=dict)
+    _causes: dict[Gates, tuple[Exploration, list[tuple[Cause, Ints]]] | None] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._machine = compile_protocol(self.protocol)
@@ -92,15 +92,22 @@ class Simulation:
         return found
 
     def _told(self, one: Characteristics, known: Gates) -> Characteristics:
-        """The figures, with the causes of what is undecided as `check` finds them."""
+        """The figures, with the causes of what is undecided as `check` finds them.
+
+        Ends can be counted of a machine that is too large to be explored: then the causes have no histories.
+        """
         if not one.undecided:
             return one
         if known not in self._causes:
-            exploration = explore(
-                self._machine, self.accrual, histories=True, max_states=self.max_states, known_gates=known
-            )
-            self._causes[known] = exploration, find_causes(exploration)
-        return evolve(one, undecided_causes=_causes(*self._causes[known], one.scenario))
+            try:
+                exploration = explore(
+                    self._machine, self.accrual, histories=True, max_states=self.max_states, known_gates=known
+                )
+                self._causes[known] = exploration, find_causes(exploration)
+            except (TooManyStates, OverflowError):
+                self._causes[known] = None
+        found = self._causes[known]
+        return one if found is None else evolve(one, undecided_causes=_causes(*found, one.scenario))
 
 
 def polynomials_of(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doselang.api import polynomials_of
+from doselang.api import polynomials_of, simulate
 from doselang.cli import run
 from doselang.diagnostics import Trouble
 from doselang.loading import load
@@ -22,9 +22,10 @@ from doselang.machine.exits import Accrual
 from doselang.machine.exploring import TooManyStates
 from doselang.machine.merging import Packed, merged, packed
 from doselang.protocol.model import Protocol, Scenario
+from doselang.report.characteristics import render_text
 from doselang.simulate import polynomials
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.exact import counted_ends, exact, prepare
+from doselang.simulate.exact import MANY_SCENARIOS, counted_ends, exact, prepare
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.simulate.polynomials import Polynomial, largest
 from tests.oracles.reference import figures, settled
@@ -112,6 +113,23 @@ def test_undecided_ends_are_counted() -> None:
     assert {c.cause: c.probability for c in found.undecided_causes} == pytest.approx(
         {c.cause: c.probability for c in right.undecided_causes}, abs=1e-12
     )
+
+
+def test_ends_are_told_though_their_machine_is_too_large_to_be_explored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the causes of what is undecided have their probabilities, and no histories."""
+    many = [scenario(UNEVEN[:3])] * MANY_SCENARIOS
+    (right,) = exact(literal(3), many[:1])
+
+    def too_large(*_given: object, **_options: object) -> None:
+        raise TooManyStates(1, 1)
+
+    monkeypatch.setattr("doselang.api.explore", too_large)
+    found = simulate(literal(3), many)[-1]
+    assert {c.cause: c.probability for c in found.undecided_causes} == pytest.approx(
+        {c.cause: c.probability for c in right.undecided_causes}, abs=1e-12
+    )
+    assert {c.history for c in found.undecided_causes} == {None}
+    assert all(c.cause in render_text([found]) for c in found.undecided_causes)
 
 
 @pytest.mark.parametrize(("levels", "paths"), [(2, 46), (3, 154), (4, 442), (5, 1162), (6, 2890)])

@@ -623,7 +623,7 @@ def test_the_rolling_six_is_faster_than_the_three_plus_three() -> None:
         ({"timing": Timing(months=(1000.0,), window=5000.0)}, "patients would come while one outcome"),
         ({"timing": Timing(every=0.0)}, "do not wait"), ({"timing": Timing(months=(1.0, 0.0))}, "goes on for ever"),
         ({"timing": Timing(stagger=7.0), "accrual": "whole-cohort"}, "days apart"),
-        ({"timing": Timing(onset="table", table=((56.0, 1.0),))}, "beyond the window"),
+        ({"timing": Timing(onset="table", table=((56.0, 1.0),))}, "day 56, beyond the window of 28 days"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_simulated_is_refused(wrong: dict[str, object], message: str) -> None:

@@ -214,9 +214,8 @@ def test_markdown_has_every_assumption_and_figure(capsys: pytest.CaptureFixture[
 def test_every_simulated_number_has_its_error(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, REFERENCE, *TIMED, "--scenario", "with courses")
     assert "simulated with a clock, 300 trials, seed 3" in text
-    for line in text.splitlines():
-        if "cycles a patient" in line or "of patients enter" in line:
-            assert line.count("±") >= 2
+    lines = [line for line in text.splitlines() if "cycles a patient" in line or "of patients enter" in line]
+    assert len(lines) >= 2 and all(line.count("±") >= 2 for line in lines)
 
 
 def test_the_number_of_processes_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

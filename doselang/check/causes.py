@@ -9,7 +9,7 @@ from doselang.check.facts import Cause, CohortKind
 from doselang.machine.arrays import pack
 from doselang.machine.decisions import Decision, Undecided
 from doselang.machine.exploring import Bucket, Exploration
-from doselang.machine.notation import PENDING, Group, history_through, write_history
+from doselang.machine.notation import PENDING, Group, history_through, patients_of, write_history
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_SIZE, Ints
 from doselang.machine.relations import NOWHERE
 from doselang.protocol.model import Protocol
@@ -109,7 +109,7 @@ def find_causes(exploration: Exploration) -> list[tuple[Cause, Ints]]:
 
 
 def _patients(cause: Cause) -> int:
-    return sum(len(group.letters) for group in cause.history)
+    return patients_of(cause.history)
 
 
 def _rules(exploration: Exploration, part: int, lines: tuple[int, ...]) -> tuple[int, ...]:

@@ -93,7 +93,7 @@ def _safety(found: Watched, whole: Watched) -> Iterator[Fact]:
     one_by_one = list(safety(found.exploration, found.safe))
     yield from one_by_one
     known = {_kind(fact) for fact in one_by_one}
-    for fact in safety(whole.exploration, whole.safe):
+    for fact in safety(whole.exploration, whole.safe) if whole is not found else ():
         if _kind(fact) not in known:
             yield evolve(fact, accrual="whole-cohort")
 
@@ -124,7 +124,7 @@ def _causes(found: Exploration, whole: Exploration, any_order: Exploration) -> I
     known = {_same(cause) for cause, _ in one_by_one}
     only_whole = [
         (evolve(cause, accrual="whole-cohort"), steps)
-        for cause, steps in find_causes(whole)
+        for cause, steps in (find_causes(whole) if whole is not found else ())
         if _same(cause) not in known
     ]
     known |= {_same(cause) for cause, _ in only_whole}

@@ -76,13 +76,15 @@ def _broken_by(found: Exploration, claims: set[int]) -> dict[int, str]:
     """For each claim that another decision or some mutant breaks, what is changed.
 
     Of mutants whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a
-    time.
+    time. Where nothing is asked before the end of a cohort both are the same.
     """
     protocol = found.machine.protocol
     broken = broken_otherwise(found, claims)
-    ways: tuple[Accrual, ...] = ("whole-cohort", "one-at-a-time")
+    ways: tuple[Accrual, ...] = ("whole-cohort",)
     if any(part.rolling for part in protocol.parts):
         ways = ("one-at-a-time", "whole-cohort", "any-order")
+    elif any(part.any_time for part in found.machine.parts):
+        ways = ("whole-cohort", "one-at-a-time")
     for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():

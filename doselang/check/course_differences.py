@@ -9,6 +9,7 @@ from operator import itemgetter
 from attrs import define, evolve, field, frozen
 
 from doselang.check.counterparts import matched
+from doselang.check.sides import chance_drawn
 from doselang.diagnostics import trouble
 from doselang.machine.course import (
     CourseBranch,
@@ -73,11 +74,7 @@ class _Asked:
 
         A final state has no level, so that it is told from one that is not. Last the chance by which the way was drawn.
         """
-        chance = Fraction(1)
-        for gate, option in branch.choices:
-            case = next(line.case for line in self.machine.states[state].lines if line.gate == (gate, option))
-            if case.gate is not None and case.gate.kind == "draw" and case.gate.chances is not None:
-                chance *= case.gate.chances[option]
+        chance = chance_drawn(self.machine.states[state].lines, branch.choices)
         went = branch.decision.went
         if went is None:
             return -1, -1, chance

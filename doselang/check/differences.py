@@ -14,7 +14,7 @@ from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Branch, GoesOn
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS, MAX_STATES, MOST_MEMORY, TooManyStates
-from doselang.machine.notation import INEVALUABLE, Group, letters_of
+from doselang.machine.notation import INEVALUABLE, Group, letters_of, patients_of
 from doselang.machine.replay import replay
 from doselang.protocol.model import Protocol, Scenario
 
@@ -49,7 +49,7 @@ class Parting:
 
     @property
     def patients(self) -> int:
-        return sum(len(group.letters) for group in self.both[0].history)
+        return patients_of(self.both[0].history)
 
 
 @frozen(eq=False)

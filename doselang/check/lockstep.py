@@ -6,13 +6,16 @@ what comes next. As both have decided alike so far, the same patients are under 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import attrgetter
+
 import numpy as np
 from attrs import define, field, frozen
 
 from doselang.check.counterparts import Counterparts
 from doselang.check.joint import Joints
 from doselang.check.sides import Side
-from doselang.machine.arrays import NDArray, pack, present
+from doselang.machine.arrays import NDArray, pack, present, ranges
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.course import Environment
@@ -55,7 +58,6 @@ class Pairs:
 class Parted:
     """Looks at which the two decide differently in one way: how often, how probably, and the first of them."""
 
-    part: int
     pair: int
     event: int
     order: tuple[int, bytes]
@@ -223,7 +225,7 @@ class Lockstep:
             for side, number, frames, codes in zip(self.sides, parts, pairs.frames, pairs.codes, strict=True)
         ]
         first, count = joints.of((rows[0], rows[1]), self.sides[0].found.frames.mode[pairs.frames[0]])
-        state, event = _every(first, count)
+        state, event = ranges(first, count)
         chance = self._chance(event, self.sides[0].found.frames.at[pairs.frames[0][state]])
         weights = np.where(chance > 0, pairs.weights[state] * chance, 0.0)
         ways = joints.column("ways")[event]
@@ -331,7 +333,7 @@ class Lockstep:
             known = self.parted.get(key)
             if known is None:
                 nothing = np.zeros(len(self.scenarios))
-                known = self.parted[key] = Parted(part, int(numbers[row]), int(event[row]), order, 0, nothing)
+                known = self.parted[key] = Parted(int(numbers[row]), int(event[row]), order, 0, nothing)
             elif order < known.order:
                 known.pair, known.event, known.order = int(numbers[row]), int(event[row]), order
             known.situations += 1
@@ -367,18 +369,7 @@ class Lockstep:
         return int(self.sides[0].found.frames.mode[self.frame(pair, 0)]) == ROLLING
 
     def _bucket(self, pair: int) -> Pairs:
-        low, high = 0, len(self.buckets)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.buckets[middle].start <= pair else (low, middle)
-        return self.buckets[low]
-
-
-def _every(first: Ints, count: Ints) -> tuple[Ints, Ints]:
-    """All events of some pairs, one after another: the position of the pair, and the event, of each."""
-    position = np.repeat(np.arange(len(first)), count)
-    event = first[position] + np.arange(len(position)) - np.repeat(np.cumsum(count) - count, count)
-    return position, event
+        return self.buckets[bisect_right(self.buckets, pair, key=attrgetter("start")) - 1]
 
 
 def _joined(arrays) -> Ints:  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,7 @@ from attrs import define, field
 
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.exploring import Exploration
+from doselang.machine.reading import Line
 from doselang.machine.records import Ints
 from doselang.machine.states import Frame
 
@@ -47,13 +49,20 @@ class Side:
         found = {}
         for number in np.unique(branches).tolist():
             branch, machine = self.found.frames.branches[number], self.found.machine
-            chance = Fraction(1)
-            for gate, option in branch.choices:
-                case = next(line.case for line in machine.parts[part].lines if line.gate == (gate, option))
-                if case.gate is not None and case.gate.kind == "draw" and case.gate.chances is not None:
-                    chance *= case.gate.chances[option]
+            chance = chance_drawn(machine.parts[part].lines, branch.choices)
             names = [(machine.protocol.counters[c].name.lower(), r) for c, r in branch.decision.answers.counts]
             told = ("chance", chance), ("counts", tuple(sorted(names)))
             found[number] = [self.seen.setdefault(one, len(self.seen)) for one in told]
         made = np.array([found[number] for number in branches.tolist()], np.int32).reshape(-1, 2)
         return made[:, 0], made[:, 1]
+
+
+def chance_drawn(lines: Iterable[Line], choices: Iterable[tuple[int, int]]) -> Fraction:
+    """The chance of those options of a way that are drawn, and not chosen by people."""
+    cases = {line.gate: line.case for line in lines}
+    chance = Fraction(1)
+    for choice in choices:
+        gate = cases[choice].gate
+        if gate is not None and gate.kind == "draw" and gate.chances is not None:
+            chance *= gate.chances[choice[1]]
+    return chance

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from doselang.check.counterparts import same_levels
 from doselang.check.differences import Compared, compare_decisions
-from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Ready, Way, clock_options
+from doselang.cli.methods import TIMED_TRIALS, Method, Ready, Way, clock_options
 from doselang.cli.output import (
     format_option,
     need_protocol,
@@ -36,6 +36,7 @@ from doselang.report.diagnostics_json import write_json
 from doselang.resolve import Setting, read_setting
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual
+from doselang.simulate.montecarlo import TRIALS
 from doselang.simulate.side_by_side import Correct, SideBySide, fitted, side_by_side
 
 MOST_PROTOCOLS = 26

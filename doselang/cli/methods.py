@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ import click
 from attrs import frozen
 
 from doselang.api import simulate
+from doselang.cli.output import cores
 from doselang.diagnostics import Trouble, trouble
 from doselang.loading import read_text
 from doselang.machine.exits import Accrual
@@ -18,14 +18,13 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import shorten
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual, Timing
-from doselang.simulate.montecarlo import MOST_TRIALS, monte_carlo
+from doselang.simulate.montecarlo import MOST_TRIALS, TRIALS, monte_carlo
 
 if TYPE_CHECKING:
     from doselang.simulate.timed import TimedTrials
 
 Method = Literal["exact", "montecarlo", "auto", "timed"]
 
-TRIALS = 100_000
 TIMED_TRIALS = 10_000
 MOST_TIMED = 2_000_000
 WORTH_A_PROCESS = 20_000
@@ -179,5 +178,5 @@ class Ready:
         trials = TIMED_TRIALS if self.way.trials is None else self.way.trials
         jobs = self.way.jobs
         if jobs is None:  # as many processes as there are processors, if there is enough for them to do
-            jobs = max(1, min(os.cpu_count() or 1, trials // WORTH_A_PROCESS))
+            jobs = max(1, min(cores(), trials // WORTH_A_PROCESS))
         return trials, jobs

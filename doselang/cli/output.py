@@ -37,6 +37,14 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
 def one_standard_input(paths: tuple[str, ...], *further: str | None) -> None:
     """Refuse `-` for two things at once: what is read from the standard input is gone."""
     if len([path for path in dict.fromkeys(paths) if path == "-"]) + further.count("-") > 1:

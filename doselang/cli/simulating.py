@@ -6,7 +6,7 @@ import click
 
 from doselang.api import load, polynomials_of
 from doselang.cli.drawing import Drawing
-from doselang.cli.methods import TIMED_TRIALS, TRIALS, Method, Way, clock_options, read_error
+from doselang.cli.methods import TIMED_TRIALS, Method, Way, clock_options, read_error
 from doselang.cli.output import (
     color_option,
     expanded,
@@ -29,6 +29,7 @@ from doselang.report.polynomials import polynomial_csv, polynomial_record, rende
 from doselang.report.sheets import refuse_many
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.clock import TimedAccrual
+from doselang.simulate.montecarlo import TRIALS
 
 MOST_POLYNOMIAL = 1_000_000
 """Of machines with more states polynomials are too long to be of use."""

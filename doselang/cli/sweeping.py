@@ -15,11 +15,13 @@ from types import FrameType
 
 import click
 
+from doselang.cli.output import cores
 from doselang.codes import CODES
 from doselang.diagnostics import trouble
+from doselang.simulate.montecarlo import TRIALS
 from doselang.sweep.crews import Alone, Cluster, Crew, Processes
 from doselang.sweep.journal import Journal, journal_path
-from doselang.sweep.options import ACCRUALS, METHODS, TRIALS
+from doselang.sweep.options import ACCRUALS, METHODS
 from doselang.sweep.plan import Plan
 from doselang.sweep.plan_reading import read_plan
 from doselang.sweep.results import is_result, refuse_form, write_table
@@ -87,16 +89,8 @@ def _refuse_overwriting(path: str, out: str, *, fresh: bool) -> None:
 def _crew(plan: Plan, jobs: int | None, address: str | None) -> Crew:
     if address is not None:
         return Cluster(address)
-    hands = min(_cores() if jobs is None else jobs, sum(1 for _ in plan.units()))
+    hands = min(cores() if jobs is None else jobs, sum(1 for _ in plan.units()))
     return Alone() if hands == 1 else Processes(hands)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _swept(plan: Plan, journal: Journal, crew: Crew, out: str, *, quiet: bool) -> int:

@@ -18,20 +18,16 @@ TIED = 1e-9
 
 
 def pooled(rates: Floats, weights: Floats) -> Floats:
-    """The weighted isotonic regression of each row, by its max-min formula: max over s <= i of min over t >= i.
+    """The weighted isotonic regression of each column, by its max-min formula: max over s <= i of min over t >= i.
 
     Parameters
     ----------
     rates, weights
-        [rows, levels]; a level of weight 0 has no part in the regression, and its value is not a number.
+        [levels, rows]: what is worked out for all rows stands together. A level of weight 0 has no part in the
+        regression, and its value is not a number.
 
     Source: Robertson, Wright, Dykstra, Order Restricted Statistical Inference, 1988, section 1.4.
     """
-    return pooled_by_level(np.ascontiguousarray(rates.T), np.ascontiguousarray(weights.T)).T
-
-
-def pooled_by_level(rates: Floats, weights: Floats) -> Floats:
-    """As `pooled`, of arrays [levels, rows]: what is worked out for all rows stands together."""
     levels, rows = rates.shape
     weight, sums = np.zeros((levels + 1, rows)), np.zeros((levels + 1, rows))
     for level in range(levels):
@@ -95,4 +91,4 @@ class Isotonic:
         b = np.ascontiguousarray(evaluable.T, np.float64) + 2 * SHRINK - a
         both = a + b
         weights = both * both * (both + 1) / (a * b)
-        return pooled_by_level(a / both, np.where(admitted, weights, 0.0))
+        return pooled(a / both, np.where(admitted, weights, 0.0))

@@ -70,3 +70,11 @@ def distinct(columns: Sequence[NDArray[np.integer[Any]]]) -> tuple[NDArray[np.in
     kind = np.empty(top, np.int64)
     kind[there] = np.arange(len(there))
     return where[there], kind[key]
+
+
+def ranges(
+    first: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    """By row the numbers first, first + 1, … of which there are `count`: the row of each, and the number."""
+    row = np.repeat(np.arange(len(first)), count)
+    return row, first[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)

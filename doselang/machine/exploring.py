@@ -13,7 +13,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import NDArray, pack, present
+from doselang.machine.arrays import NDArray, pack, present, ranges
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.exits import Accrual
@@ -237,10 +237,7 @@ def _step(
 
 def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
     """All exits of some situations, one after another: the position in `rows`, and the exit, of each."""
-    many = situations.count[rows]
-    position = np.repeat(np.arange(len(rows)), many)
-    exits = situations.first[rows][position] + np.arange(len(position)) - np.repeat(np.cumsum(many) - many, many)
-    return position, exits
+    return ranges(situations.first[rows], situations.count[rows])
 
 
 def taken(found: Exploration, bucket: Bucket, state: Ints, exits: Ints, branch: Ints) -> Steps:

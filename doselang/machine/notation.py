@@ -51,6 +51,11 @@ class Group:
     span: Span = field(default=NOWHERE, eq=False, repr=False)
 
 
+def patients_of(history: Iterable[Group]) -> int:
+    """How many patients a history has."""
+    return sum(len(group.letters) for group in history)
+
+
 def letters_of(protocol: Protocol) -> str:
     """The letters of evaluable patients: without toxicity, then those of each class."""
     return NONE + "".join(toxicity.letter for toxicity in protocol.toxicities)

@@ -73,7 +73,7 @@ def outcome_words(cause: Cause, protocol: Protocol) -> str:
 
 
 def _seen_words(known: int, toxic: int, name: str) -> str:
-    """What is dlts at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
+    """What is seen at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
     if not known:
         return "before anybody at the level is known"
     return f"after {toxic or 'no'} {name}{'s' * (toxic > 1)} in {counted(known, 'patient')} at the level"
@@ -233,8 +233,8 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
     if part.rolling:
         known, with_toxicity = cause.outcomes[0]
         name = protocol.toxicities[0].name
-        dlts = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
-        return [f"exactly {known} evaluable and {dlts}"]
+        seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
+        return [f"exactly {known} evaluable and {seen}"]
     if cause.sentinel:
         had = {t for _, t in cause.outcomes}
         return [

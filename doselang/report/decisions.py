@@ -17,6 +17,7 @@ from doselang.machine.exits import Accrual
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Course, Level, Protocol, Rule
 from doselang.protocol.words import level_words
+from doselang.report.characteristics import percent
 from doselang.report.courses import course_words
 from doselang.report.phrases import counted, listed
 from doselang.report.table import Column, Table, csv_table
@@ -220,11 +221,7 @@ def _told(number: int, one: Difference, names: tuple[str, str]) -> Iterator[str]
 
 
 def _share(probability: float | None) -> str:
-    if probability is None:
-        return "not known"
-    if 0 < probability < 0.0005:
-        return "<0.1%"
-    return ">99.9%" if 0.9995 <= probability < 1 - 1e-9 else f"{probability:.1%}"
+    return "not known" if probability is None else percent(probability)
 
 
 def unlike(compared: Compared, names: tuple[str, str]) -> Iterator[str]:

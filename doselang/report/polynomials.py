@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
 from doselang import __version__
 from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol
+from doselang.report.table import Column, Table, csv_table
 from doselang.simulate.polynomials import Polynomial
 
 WIDTH = 100
@@ -83,11 +82,10 @@ def polynomial_record(found: Mapping[str, Polynomial], protocol: Protocol, path:
 
 def polynomial_csv(found: Mapping[str, Polynomial], protocol: Protocol) -> str:
     """One row a term: the result, the coefficient, and for each level and outcome the exponent."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     heads = [f"{name}[{level.label}]" for level in protocol.levels for name in _names(protocol)]
-    writer.writerow(["result", "coefficient", *heads])
-    for result, polynomial in found.items():
-        for orders, exponents in _terms(polynomial):
-            writer.writerow([result, orders, *(power for of_level in exponents for power in of_level)])
-    return text.getvalue()
+    rows = [
+        (result, str(orders), *(str(power) for of_level in exponents for power in of_level))
+        for result, polynomial in found.items()
+        for orders, exponents in _terms(polynomial)
+    ]
+    return csv_table(Table([Column(head) for head in ("result", "coefficient", *heads)], rows))

@@ -294,9 +294,10 @@ def _check(clock: Clock) -> None:
         )  # fmt: skip
     if clock.onset == "table":
         last = clock.table[-1][0]
-        if any(last > end - begin + 1e-9 for begin, end in zip(clock.begins, clock.ends, strict=True)):
+        window = min(end - begin for begin, end in zip(clock.begins, clock.ends, strict=True))
+        if last > window + 1e-9:
             raise trouble(
-                "DL903", f"The table of times to DLT goes to day {last:g}, beyond the window of {clock.window:g} days.",
+                "DL903", f"The table of times to DLT goes to day {last:g}, beyond the window of {window:g} days.",
                 help="End the table at the end of the window, or give a longer `window`.",
             )  # fmt: skip
     pause = max([clock.window, *(days for days in clock.alone if days < inf)]) + clock.delay + clock.stagger

@@ -15,7 +15,7 @@ from doselang.machine.arrays import NDArray, pack
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import Group, history_from
+from doselang.machine.notation import Group, history_from, patients_of
 from doselang.machine.records import Ints
 from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
@@ -28,6 +28,8 @@ from doselang.simulate.totals import Results, Totals, characteristics
 
 Counts = NDArray[np.int64]
 
+TRIALS = 100_000
+"""So many trials where nobody asks for a number."""
 MOST_TRIALS = 100_000_000
 
 BATCH = 1 << 18
@@ -145,11 +147,7 @@ class Sums:
 
     def history(self, frames: Sequence[int]) -> tuple[Group, ...]:
         """The shortest history met that ended in one of some frames."""
-        return min((self.histories[frame] for frame in frames), key=_patients)
-
-
-def _patients(history: tuple[Group, ...]) -> int:
-    return sum(len(group.letters) for group in history)
+        return min((self.histories[frame] for frame in frames), key=patients_of)
 
 
 @define
@@ -231,7 +229,7 @@ class _Batch:
             sums.ends[number] += int(lanes.trials[row])
             if self.results[number] is None:
                 found = self._history(lanes, row)
-                sums.histories[number] = min(sums.histories.get(number, found), found, key=_patients)
+                sums.histories[number] = min(sums.histories.get(number, found), found, key=patients_of)
         if patients >= MAX_PATIENTS and not ended.all():
             given_up = np.flatnonzero(~ended)
             sums.unbounded += int(lanes.trials[given_up].sum())

@@ -33,13 +33,14 @@ class Polynomial:
 
     def gradient(self, rates: Floats) -> Floats:
         """The derivatives, [K, toxicities, levels], by the rates [K, toxicities, levels]."""
-        factors = self._factors(rates)
+        factors, powers = self._factors(rates), self._powers(rates)
         levels = self.exponents.shape[1]
         found = np.zeros(rates.shape)
         for level in range(levels):
             others = np.delete(factors, level, axis=1).prod(axis=1) * self.orders[:, None]
+            free = self._derivative(powers, level, 0)
             for toxicity in range(rates.shape[1]):
-                own = self._derivative(rates, level, 1 + toxicity) - self._derivative(rates, level, 0)
+                own = self._derivative(powers, level, 1 + toxicity) - free
                 found[:, toxicity, level] = (others * own).sum(axis=0)
         return found
 
@@ -55,9 +56,8 @@ class Polynomial:
             factors *= powers[self.exponents[:, :, outcome], outcome, levels]
         return factors
 
-    def _derivative(self, rates: Floats, level: int, outcome: int) -> Floats:
+    def _derivative(self, powers: Floats, level: int, outcome: int) -> Floats:
         """The derivative of what a level adds to each term, by the chance of one of its outcomes: [terms, K]."""
-        powers = self._powers(rates)
         exponent = self.exponents[:, level]
         found = exponent[:, outcome, None] * powers[np.maximum(exponent[:, outcome] - 1, 0), outcome, level]
         for other in range(exponent.shape[1]):

@@ -207,7 +207,7 @@ def fitted(scenario: Scenario, first: Protocol, other: Protocol) -> Scenario:
             rates.append(scenario.rates[names.index(fold(toxicity.name), 1)])
         elif len(names) == len(other.toxicities) and not set(names[1:]) & {fold(t.name) for t in other.toxicities[1:]}:
             rates.append(scenario.rates[number])
-    told = {name: chances for name, chances in (own.chances if own else {}).items()}
+    told = dict(own.chances) if own else {}
     for name, chances in scenario.chances.items():
         gates = gates_of(other, name)
         if gates and all(len(gate.options) == len(chances) for gate in gates):

@@ -17,7 +17,7 @@ from doselang.machine.compiling import compile_protocol
 from doselang.machine.course import compile_course
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
-from doselang.machine.notation import Group, letters_of
+from doselang.machine.notation import Group, letters_of, patients_of
 from doselang.machine.records import Ints
 from doselang.machine.situations import Situations
 from doselang.machine.states import Frame, Frames
@@ -306,7 +306,7 @@ def joined(pieces: Sequence[TimedTrials]) -> TimedTrials:
     histories: dict[End, tuple[Group, ...]] = {}
     for piece in pieces:
         for end, history in piece.histories.items():
-            histories[end] = min(histories.get(end, history), history, key=_patients)
+            histories[end] = min(histories.get(end, history), history, key=patients_of)
     positions = [np.array([number[end] for end in piece.ends], np.int32)[piece.end] for piece in pieces]
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(piece, name) for piece in pieces])
@@ -320,10 +320,6 @@ def joined(pieces: Sequence[TimedTrials]) -> TimedTrials:
         pieces[0], ends=ends, end=np.concatenate(positions), histories=histories,
         courses=_joined_courses(courses) if courses else None, **columns,
     )  # fmt: skip
-
-
-def _patients(history: tuple[Group, ...]) -> int:
-    return sum(len(group.letters) for group in history)
 
 
 def _joined_courses(pieces: Sequence[CourseTotals]) -> CourseTotals:

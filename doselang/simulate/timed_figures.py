@@ -12,7 +12,7 @@ from doselang.machine.arrays import NDArray
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.notation import Group, write_history
+from doselang.machine.notation import Group, patients_of, write_history
 from doselang.machine.records import Ints
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats
@@ -95,7 +95,7 @@ def _totals(found: TimedTrials, patients: Ints, dlts: Ints) -> tuple[Totals, Res
     sizes = np.bincount(patients[:, 0].sum(axis=1))
 
     def shortest(numbers: Sequence[int]) -> tuple[Group, ...]:
-        return min((histories[n] for n in numbers), key=lambda groups: sum(len(group.letters) for group in groups))
+        return min((histories[n] for n in numbers), key=patients_of)
 
     totals = Totals(
         ends, {size: number / trials for size, number in enumerate(sizes.tolist()) if number},

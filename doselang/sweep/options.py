@@ -10,6 +10,7 @@ from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.resolve.names import listing, nearest, shorten
 from doselang.simulate.characteristics import Method
+from doselang.simulate.montecarlo import MOST_TRIALS, TRIALS
 from doselang.sweep.plan import Options
 
 KEYS = ("method", "accrual", "trials", "seed", "max-states")
@@ -17,8 +18,6 @@ KEYS = ("method", "accrual", "trials", "seed", "max-states")
 METHODS = ("exact", "montecarlo")
 ACCRUALS = ("one-at-a-time", "whole-cohort")
 
-TRIALS = 100_000
-MOST_TRIALS = 100_000_000
 MOST_SEED = 1 << 64
 
 
@@ -31,11 +30,15 @@ def options_from(written: Mapping[str, Any], path: str) -> Options:
         for key in ("trials", "seed"):
             if key in written:
                 message = f"`{key}` of {path} goes with `montecarlo`; exact figures need no trials and no seed."
-                raise trouble("DL903", message, help='Leave it out, or write: method = "montecarlo"')
+                raise trouble(
+                    "DL903",
+                    message,
+                    help='Leave it out, or simulate: `--method montecarlo`, or in a plan: method = "montecarlo"',
+                )
         return Options("exact", cast(Accrual, accrual), max_states=states)
     if "seed" not in written:
         raise trouble("DL903", f"{path} simulates trials, and gives no seed: another run would have other figures.",
-                      help="Write a number of your choice, for example: seed = 20")  # fmt: skip
+                      help="Give a number of your choice: `--seed 20`, or in a plan: seed = 20")  # fmt: skip
     trials = _whole(written.get("trials", TRIALS), "trials", 1, MOST_TRIALS, path)
     seed = _whole(written["seed"], "seed", 0, MOST_SEED, path)
     return Options(cast(Method, method), cast(Accrual, accrual), trials, seed, states)
