@@ -19,9 +19,10 @@ from doselang.machine.compiling import compile_protocol
 from doselang.machine.decisions import Ended, Opened
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import explore
+from doselang.machine.followed import Replay
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
 from doselang.machine.records import Known
-from doselang.machine.replay import Replay, replay
+from doselang.machine.replay import replay
 from doselang.protocol.guards import All, Guard, Range, Share
 from doselang.protocol.model import Declare, Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics

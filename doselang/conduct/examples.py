@@ -13,9 +13,10 @@ from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
+from doselang.machine.followed import Look, Replay
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import HistoryError, parse_history
-from doselang.machine.replay import Look, Replay, replay
+from doselang.machine.replay import replay
 from doselang.protocol.guards import Place
 from doselang.protocol.model import (
     Backfill,

@@ -19,10 +19,11 @@ from doselang.machine.asking import Asked
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
+from doselang.machine.followed import Future, Look, Replay, Waiting
 from doselang.machine.moves import ask_again
 from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
-from doselang.machine.replay import Future, Look, Replay, Waiting, replay
+from doselang.machine.replay import replay
 from doselang.protocol.guards import conjuncts
 from doselang.protocol.model import Protocol
 

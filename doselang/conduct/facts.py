@@ -12,8 +12,8 @@ from attrs import evolve, frozen
 from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
 from doselang.machine.advising import chance_above
 from doselang.machine.columns import View, truth
+from doselang.machine.followed import Cohort, Replay
 from doselang.machine.records import CLOSED
-from doselang.machine.replay import Cohort, Replay
 from doselang.protocol.guards import (
     Chance,
     Compare,
@@ -46,13 +46,16 @@ class Moment:
 
 
 def cohorts_at_end(replay: Replay) -> tuple[Cohort, ...]:
-    """The cohorts as they are counted at the last look, or so far: who is known later counts for later looks."""
+    """The cohorts as they are counted at the last look, or so far: who is known later counts for later looks.
+
+    Patients of no cohort come first.
+    """
     if not replay.cohorts:
         order = replay.frame.orders[0]
         nobody = (0,) * (1 + len(replay.machine.protocol.toxicities))
-        return (Cohort(replay.frame.part, order.level, order.size, nobody, nobody),)
+        return (*replay.asides, Cohort(replay.frame.part, order.level, order.size, nobody, nobody))
     *before, last = replay.cohorts
-    return (*(evolve(cohort, counts=cohort.all_known) for cohort in before), last)
+    return (*replay.asides, *(evolve(cohort, counts=cohort.all_known) for cohort in before), last)
 
 
 def counters_at_end(replay: Replay) -> tuple[int, ...]:
@@ -84,7 +87,7 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             return _counted(fact, toxicity, level, _at(moment.cohorts, level, None))
         case Share(_, group, _, toxicity, place):
             level = moment.level(place)
-            there = _at(moment.cohorts, level, None)
+            there = tuple(cohort for cohort in _at(moment.cohorts, level, None) if not cohort.aside)
             some = there[:1] if group == "first" else there[1:][-1:]
             return _counted(fact, toxicity, level, some) if some else evolve(fact, level=level)
         case Tally(_, what, "counter"):
@@ -152,7 +155,7 @@ def tallies(replay: Replay) -> tuple[LevelTally, ...]:
     protocol = replay.machine.protocol
     found = []
     for level in range(len(protocol.levels)):
-        cohorts = [cohort for cohort in replay.cohorts if cohort.level == level]
+        cohorts = [cohort for cohort in (*replay.asides, *replay.cohorts) if cohort.level == level]
         counts = tuple(
             tuple(sum(c.all_known[k] for c in cohorts if c.part == part) for k in range(1 + len(protocol.toxicities)))
             for part in range(len(protocol.parts))

@@ -19,11 +19,12 @@ from doselang.diagnostics import trouble
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.exits import Accrual
+from doselang.machine.followed import Replay
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, HistoryError, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Arrival, Change, Ints, Known
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.replay import Replay, replay
+from doselang.machine.replay import replay
 from doselang.machine.rolling import GOES_ON
 from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import ENTERING, Frames

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from attrs import evolve, field, frozen
 
@@ -16,6 +17,12 @@ from doselang.resolve.names import fold, listing, nearest
 from doselang.source import NOWHERE, Span
 
 NONE, INEVALUABLE, PENDING, CLEAR_SO_FAR = "N", "x", ".", "n"
+
+Against = Literal["", "instead", "aside"]
+"""Whether a group is against the rules: a cohort that they do not open, or patients who belong to no cohort."""
+
+AGAINST: dict[str, Against] = {"!": "instead", "+": "aside"}
+"""The sign before a group, by which a history says so."""
 
 MOST_PATIENTS = 1_000
 """A history may have so many patients: no exploration goes further."""
@@ -41,13 +48,16 @@ class Group:
     """A cohort of a history: a letter for each patient, in order of becoming known.
 
     `letters` are `N`, the toxicities' letters, `.` pending, `n` pending and clear so far, `x` inevaluable. `chosen` are
-    the options that people chose at its look, counted from 0 (in the notation from 1: `1NMN[2]`).
+    the options that people chose at its look, counted from 0 (in the notation from 1: `1NMN[2]`). `against` tells what
+    was done against the rules: `!3NNN` is a cohort that they do not open, `+3N` a patient of no cohort, who counts at
+    the level from the next look on.
     """
 
     part: int
     level: int
     letters: str
     chosen: tuple[int, ...] = ()
+    against: Against = ""
     span: Span = field(default=NOWHERE, eq=False, repr=False)
 
 
@@ -71,7 +81,8 @@ def write_history(groups: tuple[Group, ...], protocol: Protocol) -> str:
 
 def write_group(group: Group, protocol: Protocol) -> str:
     chosen = "".join(f"[{option + 1}]" for option in group.chosen)
-    return f"{cohort_label(group.part, group.level, protocol)}{group.letters}{chosen}"
+    sign = next((sign for sign, against in AGAINST.items() if against == group.against), "")
+    return f"{sign}{cohort_label(group.part, group.level, protocol)}{group.letters}{chosen}"
 
 
 def cohort_label(part: int, level: int, protocol: Protocol) -> str:
@@ -103,27 +114,28 @@ def parse_history(text: str, protocol: Protocol) -> tuple[Group, ...]:
 
 
 def _group(text: str, start: int, protocol: Protocol) -> Group:
+    against = AGAINST.get(text[0], "")
     body, bracket, rest = text.partition("[")
-    part, offset = _part(body, start, protocol)
+    part, offset = _part(body, start, protocol, skip=1 if against else 0)
     level, letters_at = _level(body[offset:], start + offset, protocol)
     _check_letters(body[offset:], letters_at, start + offset, protocol)
     letters = body[offset + letters_at :]
     chosen = _chosen(bracket + rest, start + len(body))
-    return Group(part, level, letters, chosen, Span(start, start + len(text)))
+    return Group(part, level, letters, chosen, against, Span(start, start + len(text)))
 
 
-def _part(body: str, start: int, protocol: Protocol) -> tuple[int, int]:
-    """The part of a group, and how many characters its prefix takes."""
-    name, slash, _ = body.partition("/")
+def _part(body: str, start: int, protocol: Protocol, skip: int) -> tuple[int, int]:
+    """The part of a group, and how many characters its prefix takes, with the sign that is to be skipped."""
+    name, slash, _ = body[skip:].partition("/")
     if not slash:
-        return 0, 0
+        return 0, skip
     names = [part.name for part in protocol.parts]
     for number, known in enumerate(names):
         if fold(known) == fold(name):
-            return number, len(name) + 1
+            return number, skip + len(name) + 1
     near = nearest(name, names)
     advice = f"did you mean `{near}/`?" if near else f"the parts are {listing(names)}."
-    raise HistoryError(f"There is no part `{name}`: {advice}", start, start + len(name))
+    raise HistoryError(f"There is no part `{name}`: {advice}", start + skip, start + skip + len(name))
 
 
 def _level(body: str, start: int, protocol: Protocol) -> tuple[int, int]:

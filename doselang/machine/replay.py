@@ -12,11 +12,13 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from doselang.machine import astray
+from doselang.machine.against import NOBODY, begun_elsewhere, counted_aside, instead
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
 from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual
+from doselang.machine.followed import Cohort, Future, Look, Replay, Waiting
 from doselang.machine.interleaving import Interleaving, follow, look_at, settled
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
@@ -30,109 +32,6 @@ MOST_COMPLETIONS = 20_000
 """In so many ways patients who are pending at one time may turn out."""
 
 
-@frozen
-class Cohort:
-    """A cohort as the history has it.
-
-    `counts` are the patients known at its look, or so far; `later` those who became known after it; `pending` and
-    `inevaluable` are numbers of patients.
-    """
-
-    part: int
-    level: int
-    size: int
-    counts: Counts
-    later: Counts
-    pending: int = 0
-    inevaluable: int = 0
-
-    @property
-    def all_known(self) -> Counts:
-        return plus(self.counts, self.later)
-
-
-@frozen(eq=False)
-class Look:
-    """The look to which a cohort of the history came.
-
-    `group` is the position of the cohort; `outcome` has every way that people can choose, `ways` those that the history
-    leaves open: one, unless it ends before they have chosen. `frame` and `view` are the situation before the questions;
-    where a decision was taken while patients were pending, the view shows them without toxicity.
-    """
-
-    group: int
-    outcome: Outcome
-    ways: tuple[Branch, ...]
-    frame: Frame
-    view: View
-
-    @property
-    def branch(self) -> Branch | None:
-        """What was decided; None while people have yet to choose."""
-        return self.ways[0] if len(self.ways) == 1 else None
-
-
-@frozen
-class Future:
-    """One way in which pending patients can bring about a look: what they add, and what it comes to (None: no look)."""
-
-    added: Counts
-    outcome: Outcome | None
-
-
-@frozen(eq=False)
-class Waiting:
-    """A cohort that goes on: how many outcomes are known and pending, and how many patients are still to be enrolled.
-
-    `futures` are the ways in which the pending patients of the cohort can turn out, as far as they bring about a look;
-    none where patients of earlier cohorts are pending too. `view` is the situation so far.
-    """
-
-    known: int
-    pending: int
-    to_enrol: int
-    futures: tuple[Future, ...]
-    view: View
-
-
-@frozen(eq=False)
-class Replay:
-    """A history that was followed to its end.
-
-    `steps` are its looks. `frame` and `codes` are the situation at the end, with a row of codes for every way in which
-    pending patients of earlier cohorts can turn out: after the last look, or before it while people have yet to choose.
-    `last` is the look that the history ends with; otherwise a cohort is `waiting`, or `unreplaced`: a patient was
-    inevaluable, and no rule says whether another takes the place.
-    """
-
-    machine: Machine
-    accrual: Accrual
-    groups: tuple[Group, ...]
-    cohorts: tuple[Cohort, ...]
-    steps: tuple[Look, ...]
-    frames: Frames
-    frame: Frame
-    codes: Ints
-    waiting: Waiting | None = None
-    unreplaced: bool = False
-
-    @property
-    def last(self) -> Look | None:
-        return None if self.waiting or self.unreplaced else self.steps[-1]
-
-    @property
-    def after_sentinel(self) -> Look | None:
-        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
-        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
-            return None
-        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
-
-    @property
-    def ended(self) -> bool:
-        """Whether a rule has stopped the trial, or the history is undecided."""
-        return self.unreplaced or self.frame.end >= 0
-
-
 def replay(
     machine: Machine, groups: tuple[Group, ...], accrual: Accrual = "one-at-a-time", frames: Frames | None = None
 ) -> Replay:
@@ -143,7 +42,10 @@ def replay(
     player = _Player(machine, groups, accrual, Frames(machine) if frames is None else frames)
     number = 0
     while number < len(groups):
-        if machine.protocol.parts[groups[number].part].rolling:
+        if groups[number].against == "aside":
+            player.put_aside(groups[number])
+            number += 1
+        elif machine.protocol.parts[groups[number].part].rolling:
             number = player.roll(number)
         else:
             player.play(number)
@@ -184,6 +86,7 @@ class _Player:
     codes: Ints = field(init=False)
     cohorts: list[Cohort] = field(factory=list)
     looks: list[Look] = field(factory=list)
+    asides: list[Cohort] = field(factory=list)
     waiting: Waiting | None = None
     unreplaced: bool = False
     beside: bool = False
@@ -271,7 +174,8 @@ class _Player:
         """Follow the groups of a rolling part, as far as they stand together, and say where they end."""
         self.follow_to(first)
         part = self.groups[first].part
-        end = next((n for n in range(first, len(self.groups)) if self.groups[n].part != part), len(self.groups))
+        further = range(first + 1, len(self.groups))
+        end = next((n for n in further if self.groups[n].part != part or self.groups[n].against), len(self.groups))
         found = Interleaving(self.machine, self.frames, self.groups, first, end)
         point = found.find(self.number, self.codes[:1])
         self.number, self.codes = point.number, point.codes
@@ -356,7 +260,10 @@ class _Player:
     def follow_to(self, number: int) -> None:
         """Carry out what was decided before a cohort; raise if that opens another cohort, or none."""
         protocol, group = self.machine.protocol, self.groups[number]
-        if number == 0:
+        if group.against == "instead":
+            self.open_instead(group)
+            return
+        if not self.cohorts:
             astray.check_start(protocol, group)
             return
         if self.unreplaced or self.waiting is not None:
@@ -385,14 +292,39 @@ class _Player:
             so_far = self.groups[: number + 1]
             raise astray.opened_instead(self.machine.protocol, so_far, places, look.ways[0], look.frame)
 
+    def open_instead(self, group: Group) -> None:
+        """Open a cohort against the rules, whatever is under way."""
+        if not self.cohorts:
+            frame, self.codes = begun_elsewhere(self.machine, self.frame, self.codes, group)
+            self.number = self.frames.frame(frame)
+            return
+        at_look = not (self.beside or self.waiting or self.unreplaced)
+        branch = instead(self.machine, self.frame, self.looks[-1].ways[0] if at_look else NOBODY, group)
+        self.waiting, self.unreplaced = None, False
+        self.carry_out(branch)
+
+    def put_aside(self, group: Group) -> None:
+        """Count patients who belong to no cohort; those who are pending can turn out in every way."""
+        known = path_of(group, letters_of(self.machine.protocol))[-1]
+        pending = len(group.letters) - sum(known) - group.letters.count(INEVALUABLE)
+        nobody = (0,) * len(known)
+        inevaluable = group.letters.count(INEVALUABLE)
+        self.asides.append(Cohort(group.part, group.level, 0, known, nobody, pending, inevaluable, aside=True))
+        ways = [counted_aside(self.machine, self.codes, group, plus(known, m)) for m in added(len(known), pending)]
+        self.codes = np.concatenate(ways)
+        if len(self.codes) > MOST_COMPLETIONS:
+            raise _too_many(group)
+
     def carry_out(self, branch: Branch) -> None:
         """Close and open levels. Patients who become known after the look count first, those pending in every way."""
         if self.part.part.rolling:
             self.leave_rolling(branch)
             return
-        cohort, records, here = self.cohorts[-1], self.machine.records, self.frame.orders[0].level
-        known = cohort.all_known
-        self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
+        records, here = self.machine.records, self.frame.orders[0].level
+        if not self.beside:
+            cohort = self.cohorts[-1]
+            known = cohort.all_known
+            self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
         codes = self.codes
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
@@ -416,7 +348,7 @@ class _Player:
 
     def end(self) -> Replay:
         """The replay of the whole history."""
-        if not self.groups or (self.beside and not self.unreplaced):
+        if not self.cohorts or (self.beside and not self.unreplaced):
             size = self.frame.orders[0].size
             nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
             self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size).take(slice(0, 1)))
@@ -426,7 +358,7 @@ class _Player:
                 self.carry_out(branch)
         return Replay(
             self.machine, self.accrual, self.groups, tuple(self.cohorts), tuple(self.looks), self.frames, self.frame,
-            self.codes, self.waiting, self.unreplaced,
+            self.codes, self.waiting, self.unreplaced, tuple(self.asides),
         )  # fmt: skip
 
 

@@ -1,0 +1,120 @@
+"""A history that was followed, as records: its cohorts, the looks that they came to, and where it ends."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from doselang.machine.columns import View
+from doselang.machine.compiling import Machine
+from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.exits import Accrual
+from doselang.machine.notation import Group
+from doselang.machine.outcomes import Counts, plus
+from doselang.machine.records import Ints
+from doselang.machine.states import Frame, Frames
+
+
+@frozen
+class Cohort:
+    """A cohort as the history has it.
+
+    `counts` are the patients known at its look, or so far; `later` those who became known after it; `pending` and
+    `inevaluable` are numbers of patients. `aside`: they belong to no cohort, and no look is theirs.
+    """
+
+    part: int
+    level: int
+    size: int
+    counts: Counts
+    later: Counts
+    pending: int = 0
+    inevaluable: int = 0
+    aside: bool = False
+
+    @property
+    def all_known(self) -> Counts:
+        return plus(self.counts, self.later)
+
+
+@frozen(eq=False)
+class Look:
+    """The look to which a cohort of the history came.
+
+    `group` is the position of the cohort; `outcome` has every way that people can choose, `ways` those that the history
+    leaves open: one, unless it ends before they have chosen. `frame` and `view` are the situation before the questions;
+    where a decision was taken while patients were pending, the view shows them without toxicity.
+    """
+
+    group: int
+    outcome: Outcome
+    ways: tuple[Branch, ...]
+    frame: Frame
+    view: View
+
+    @property
+    def branch(self) -> Branch | None:
+        """What was decided; None while people have yet to choose."""
+        return self.ways[0] if len(self.ways) == 1 else None
+
+
+@frozen
+class Future:
+    """One way in which pending patients can bring about a look: what they add, and what it comes to (None: no look)."""
+
+    added: Counts
+    outcome: Outcome | None
+
+
+@frozen(eq=False)
+class Waiting:
+    """A cohort that goes on: how many outcomes are known and pending, and how many patients are still to be enrolled.
+
+    `futures` are the ways in which the pending patients of the cohort can turn out, as far as they bring about a look;
+    none where patients of earlier cohorts are pending too. `view` is the situation so far.
+    """
+
+    known: int
+    pending: int
+    to_enrol: int
+    futures: tuple[Future, ...]
+    view: View
+
+
+@frozen(eq=False)
+class Replay:
+    """A history that was followed to its end.
+
+    `steps` are its looks. `frame` and `codes` are the situation at the end, with a row of codes for every way in which
+    pending patients of earlier cohorts can turn out: after the last look, or before it while people have yet to choose.
+    `last` is the look that the history ends with; otherwise a cohort is `waiting`, or `unreplaced`: a patient was
+    inevaluable, and no rule says whether another takes the place.
+    """
+
+    machine: Machine
+    accrual: Accrual
+    groups: tuple[Group, ...]
+    cohorts: tuple[Cohort, ...]
+    steps: tuple[Look, ...]
+    frames: Frames
+    frame: Frame
+    codes: Ints
+    waiting: Waiting | None = None
+    unreplaced: bool = False
+    asides: tuple[Cohort, ...] = ()
+    """Patients of no cohort, whom the rules did not let enter there."""
+
+    @property
+    def last(self) -> Look | None:
+        return None if self.waiting or self.unreplaced else self.steps[-1]
+
+    @property
+    def after_sentinel(self) -> Look | None:
+        """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
+        if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
+            return None
+        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether a rule has stopped the trial, or the history is undecided."""
+        return self.unreplaced or self.frame.end >= 0
