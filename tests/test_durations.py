@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from doselang.cli import run
 from doselang.protocol.model import Protocol
+from doselang.protocol.windows import MONTH
 from doselang.report.durations import in_longer, scale_of
 from doselang.report.pictures import characteristics_picture, draw
 from doselang.report.sheets import Design, described, duration_of, sheet_of
 from doselang.simulate.characteristics import Characteristics, Classes
-from doselang.simulate.clock import MONTH, Timing
+from doselang.simulate.clock import Timing
 from doselang.simulate.timed import timed_trials
 from doselang.simulate.timed_figures import MOST_CLASSES, classes_of, figures, timed
 from tests.documents import ROOT

@@ -25,9 +25,10 @@ from doselang.machine.replay import replay
 from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
 from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.windows import MONTH
 from doselang.simulate.asking import Decisions
 from doselang.simulate.characteristics import Characteristics
-from doselang.simulate.clock import MONTH, Clock, TimedAccrual, Timing, clock_of
+from doselang.simulate.clock import Clock, TimedAccrual, Timing, clock_of
 from doselang.simulate.exact import exact, known_gates
 from doselang.simulate.lanes import Lanes
 from doselang.simulate.people import BLOCK, People, uniform

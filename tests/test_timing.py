@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from doselang.cli import run
 from doselang.diagnostics import Trouble
-from doselang.simulate.clock import MONTH, Timing
+from doselang.protocol.windows import MONTH
+from doselang.simulate.clock import Timing
 from doselang.simulate.timing_file import KEYS, read_timing, with_arrivals
 
 ROOT = Path(__file__).parent.parent

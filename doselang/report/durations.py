@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from doselang.protocol.windows import MONTH
 from doselang.report.panels import (
     DESIGNS,
     PATIENTS,
@@ -22,7 +23,6 @@ from doselang.report.panels import (
 )
 from doselang.report.sheets import Row, Sheet, duration_of, quartiles
 from doselang.simulate.characteristics import Classes, Spread
-from doselang.simulate.clock import MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

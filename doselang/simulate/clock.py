@@ -5,7 +5,6 @@ Times are in days; a month has 30.4375 days, a twelfth of a year.
 
 from __future__ import annotations
 
-import re
 from math import inf, log
 from typing import Literal
 
@@ -15,9 +14,8 @@ from attrs import define, field, frozen
 from doselang.diagnostics import trouble
 from doselang.machine.weights import Floats
 from doselang.protocol.model import Protocol
+from doselang.protocol.windows import MONTH, days_of, window_of
 
-MONTH = 365.25 / 12
-UNITS = {"day": 1.0, "week": 7.0, "month": MONTH, "year": 365.25}
 MOST_TURNED_AWAY = 50
 """So many patients may come, on average, while the outcome of one is awaited."""
 
@@ -158,7 +156,7 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
 
 def _cycle(protocol: Protocol, timing: Timing, told: _Told) -> float:
     """The length of a cycle, told where it matters: to courses, and to times that are given in cycles."""
-    script = _days(protocol.cycle)
+    script = days_of(protocol.cycle)
     written = [*(toxicity.window for toxicity in protocol.toxicities), *(part.alone for part in protocol.parts)]
     if protocol.course is None and not any("cycle" in words for words in written if words):
         return timing.cycle or script or 28.0
@@ -167,7 +165,7 @@ def _cycle(protocol: Protocol, timing: Timing, told: _Told) -> float:
 
 def _windows(protocol: Protocol, timing: Timing, cycle: float, told: _Told) -> list[tuple[float, float]]:
     """The window of each toxicity: as given for all, else the script's, else that of another, else assumed."""
-    written = [_window(toxicity.window, cycle) for toxicity in protocol.toxicities]
+    written = [window_of(toxicity.window, cycle) for toxicity in protocol.toxicities]
     known = [window for window in written if window is not None]
     found = []
     for toxicity, window in zip(protocol.toxicities, written, strict=True):
@@ -185,7 +183,7 @@ def _alone(protocol: Protocol, cycle: float, told: _Told) -> tuple[float, ...]:
     """For how long the sentinels of each part are alone: as the script says, else until they are known, as is told."""
     found = []
     for part in protocol.parts:
-        window = None if part.alone is None or part.sentinel is None else _window(f"within {part.alone}", cycle)
+        window = None if part.alone is None or part.sentinel is None else window_of(f"within {part.alone}", cycle)
         found.append(inf if window is None else window[1])
     watched = [(part, days) for part, days in zip(protocol.parts, found, strict=True) if part.sentinel is not None]
     alike = len({days for _, days in watched}) == 1
@@ -257,32 +255,6 @@ class _Told:
 
 def _in_words(days: float) -> str:
     return f"{days:g} day{'' if days == 1 else 's'}"
-
-
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) (hour|day|week|month|year)s?")
-_IN_CYCLES = re.compile(r"within (?:cycle ([0-9]+)(?: to ([0-9]+))?|([0-9.]+) cycles?)")
-
-
-def _days(words: str | None) -> float | None:
-    """`28 days` as a number of days."""
-    found = _DURATION.fullmatch(words or "")
-    return None if found is None else float(found[1]) * {"hour": 1 / 24, **UNITS}[found[2]]
-
-
-def _window(words: str | None, cycle: float) -> tuple[float, float] | None:
-    """A window of the script in days from the patient's first day; None where it says none."""
-    if words is None:
-        return None
-    days = _days(words.removeprefix("within "))
-    if days is not None:
-        return 0.0, days
-    found = _IN_CYCLES.fullmatch(words)
-    if found is None:
-        return None
-    if found[3] is not None:
-        return 0.0, float(found[3]) * cycle
-    first = int(found[1])
-    return (first - 1) * cycle, int(found[2] or first) * cycle
 
 
 def _check(clock: Clock) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from attrs import define, evolve, field
 
 from doselang.diagnostics import Trouble, trouble
+from doselang.protocol.windows import MONTH, UNITS
 from doselang.resolve.names import listing, nearest, shorten
-from doselang.simulate.clock import MONTH, UNITS, Timing
+from doselang.simulate.clock import Timing
 
 MOST_DAYS = 36_525.0
 MOST_A_MONTH = 1_000.0
