@@ -38,7 +38,7 @@ from tests.trials import at_completion, committee, of, reference, rule
 
 def explained(protocol: Protocol, history: str, accrual: str = "one-at-a-time") -> Explanation:
     groups = parse_history(history, protocol) if history else ()
-    return explain(protocol, compile_protocol(protocol), groups, accrual)  # type: ignore[arg-type]
+    return explain(compile_protocol(protocol), groups, accrual)  # type: ignore[arg-type]
 
 
 def only_way(protocol: Protocol, history: str) -> Way:

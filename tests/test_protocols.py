@@ -147,7 +147,7 @@ def test_all_examples_and_claims_hold_and_every_rule_has_an_example(path: Path) 
 def test_the_highest_start_makes_the_assumption_about_closed_levels_matter() -> None:
     """A5: with the start at level 2, level 2 can be closed when level 1 is clear; then it is confirmed, not left."""
     protocol = with_levels(SETTLED, 3, start=2)
-    told = explain(protocol, compile_protocol(protocol), parse_history("2TT 1NNN", protocol))
+    told = explain(compile_protocol(protocol), parse_history("2TT 1NNN", protocol))
     (way,) = told.ways
     assert [account.rule.name for account in way.acted] == ["first three clear, nothing higher"]
     without = changed(

@@ -89,10 +89,10 @@ def test_the_sentinel_trial_agrees_with_a_recursion_in_fractions(number: int, ac
 def test_a_sentinel_with_a_dlt_is_a_look() -> None:
     protocol = protocol_of(SENTINEL)
     machine = compile_protocol(protocol)
-    told = explain(protocol, machine, parse_history("1T", protocol))
+    told = explain(machine, parse_history("1T", protocol))
     assert told.underway is None
     assert [account.rule.name for way in told.ways for account in way.acted] == ["a DLT in the sentinel"]
-    clear = explain(protocol, machine, parse_history("1N", protocol))
+    clear = explain(machine, parse_history("1N", protocol))
     assert clear.underway is not None and clear.underway.to_enrol == 2
 
 

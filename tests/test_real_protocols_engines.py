@@ -142,7 +142,7 @@ def test_the_worked_table_of_boin_stands_in_the_script() -> None:
 def test_the_selection_of_a_short_trial() -> None:
     """Final counts 1 of 6 and 3 of 3: level 2 is eliminated, the MTD is level 1."""
     protocol = protocol_of(BOIN, cohorts=3)
-    told = explain(protocol, compile_protocol(protocol), parse_history("1NTN 1NNN 2TTT", protocol))
+    told = explain(compile_protocol(protocol), parse_history("1NTN 1NNN 2TTT", protocol))
     (way,) = told.ways
     (declared,) = [move for move in way.answer.moves if isinstance(move, Declare)]
     assert declared.place is not None and declared.place.index == 0

@@ -62,7 +62,7 @@ def _trial(loaded: Loaded, history: str, accrual: Accrual, form: str) -> str:
     protocol = loaded.protocol
     assert protocol is not None
     try:
-        told = explain(protocol, compile_protocol(protocol), parse_history(history, protocol), accrual)
+        told = explain(compile_protocol(protocol), parse_history(history, protocol), accrual)
     except HistoryError as error:
         signs = history.split()[1:]
         of_patient = signs and all(sign in (".", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ") or sign[0] == "(" for sign in signs)

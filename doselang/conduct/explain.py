@@ -25,19 +25,21 @@ from doselang.machine.notation import Group, write_history
 from doselang.machine.reading import Line
 from doselang.machine.replay import replay
 from doselang.protocol.guards import conjuncts
-from doselang.protocol.model import Protocol
 
 UNREPLACED = Trouble("gap", "inevaluable")
 
 
-def explain(
-    protocol: Protocol, machine: Machine, groups: tuple[Group, ...], accrual: Accrual = "one-at-a-time"
-) -> Explanation:
+def explain(machine: Machine, groups: tuple[Group, ...], accrual: Accrual = "one-at-a-time") -> Explanation:
     """The account of the look that a history ends with, or of the cohort that it leaves open.
 
     Raises HistoryError where the rules do not lead to the history.
     """
-    followed = replay(machine, groups, accrual)
+    return account(replay(machine, groups, accrual))
+
+
+def account(followed: Replay) -> Explanation:
+    """The account of a history that was followed."""
+    protocol = followed.machine.protocol
     last = cohorts_at_end(followed)[-1]
     ways: tuple[Way, ...] = ()
     underway = None
@@ -47,7 +49,7 @@ def explain(
         underway = _underway(followed, followed.waiting)
     return Explanation(
         protocol,
-        write_history(groups, protocol),
+        write_history(followed.groups, protocol),
         last.part,
         followed.frame.here if underway is not None else last.level,
         tallies(followed),

@@ -1,0 +1,235 @@
+"""A trial as it was conducted, set against the rules: every decision is judged on what was known that day.
+
+Where the trial left its rules it is followed from what it did: who was treated counts where he was treated.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from attrs import define, field, frozen
+
+from doselang.conduct.accounts import Explanation
+from doselang.conduct.conducted import Conducted, Decided, Patient
+from doselang.conduct.days import Event, Windows, events_of, windows_of
+from doselang.conduct.explain import account
+from doselang.conduct.standing import Standing, ways_to
+from doselang.machine.columns import NONE_ANY_MORE, NONE_DECLARED
+from doselang.machine.compiling import Machine
+from doselang.machine.exits import Accrual
+from doselang.machine.followed import Look, Replay
+from doselang.machine.notation import HistoryError
+from doselang.machine.records import CLOSED
+
+Verdict = Literal["followed", "deviated", "undecided", "not judged"]
+Fault = Literal[
+    "wrong level",  # the rules had patients enter elsewhere
+    "closed level",  # at a level closed as too toxic
+    "too early",  # while the decision waited for outcomes
+    "after the end",  # the rules had ended the trial
+    "nobody chose",  # before people had chosen what comes next
+    "not asked",  # people chose, and no rule asked them
+    "wrong verdict",  # a verdict that the rules do not give, or not there, or not yet
+    "not closed",  # a level was closed that the rules do not close
+    "not stopped",  # the trial was stopped, and the rules go on
+    "escalated in a patient",  # a patient was given a higher level than before
+    "wrong course",  # a patient was treated on as the rules do not say
+]
+
+
+@frozen
+class Judged:
+    """One thing that the trial did, and whether the rules say so.
+
+    `patients` are those who entered by it. `said` is what the rules said then, where it is not what was done.
+    `rules` are the rules that were followed. `waits` are the patients whose outcomes were awaited.
+    """
+
+    verdict: Verdict
+    on: date | None
+    patients: tuple[Patient, ...] = ()
+    decided: Decided | None = None
+    part: int | None = None
+    fault: Fault | None = None
+    rules: tuple[str, ...] = ()
+    said: Explanation | None = None
+    waits: tuple[Patient, ...] = ()
+
+
+@frozen
+class Judgement:
+    """A trial judged to its end, or to a day: all that it did, in order, and where it stands.
+
+    `lost` says why the rules could not be followed any further, None where they were.
+    """
+
+    conducted: Conducted
+    windows: Windows
+    on: date | None
+    steps: tuple[Judged, ...]
+    standing: Standing
+    lost: str | None = None
+
+    @property
+    def deviations(self) -> tuple[Judged, ...]:
+        return tuple(step for step in self.steps if step.verdict == "deviated")
+
+
+def judge(
+    machine: Machine, conducted: Conducted, on: date | None = None, accrual: Accrual = "one-at-a-time"
+) -> Judgement:
+    """Judge what a trial did until a day, that day included; None for all of it."""
+    windows = windows_of(machine.protocol)
+    judging = _Judge(machine, conducted, accrual, windows)
+    for event in events_of(conducted, windows, on):
+        judging.meet(event)
+    return Judgement(conducted, windows, on, tuple(judging.steps), judging.standing, judging.lost)
+
+
+@define
+class _Judge:
+    """Goes through a trial, event by event."""
+
+    machine: Machine
+    conducted: Conducted
+    accrual: Accrual
+    windows: Windows
+    steps: list[Judged] = field(factory=list)
+    standing: Standing = field(init=False)
+    lost: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.standing = Standing(self.machine, self.conducted.patients, self.windows, self.accrual)
+
+    def meet(self, event: Event) -> None:
+        """Judge what happened, and go on from it."""
+        number = event.patient
+        patients = (self.conducted.patients[number],) if number is not None and event.enters else ()
+        try:
+            if self.lost is None and event.decided is not None:
+                self.steps.append(self._decided(event.decided))
+            elif self.lost is None and number is not None and event.enters:
+                self.steps.append(self._entered(number, event.on))
+            elif self.lost is None and number is not None:
+                self.standing.know(number)
+            elif patients or event.decided is not None:
+                self.steps.append(Judged("not judged", event.on, patients, event.decided))
+        except HistoryError as error:
+            self.lost = error.message
+
+    # ---- a patient enters ----
+
+    def _entered(self, number: int, today: date | None) -> Judged:
+        patient, standing = self.conducted.patients[number], self.standing
+        if standing.look is not None and standing.look.branch is None:
+            self._choose_by_level(standing.look, patient)
+        cohort = standing.fitting(patient, today)
+        if cohort is not None:
+            first = not cohort.patients
+            rules = _rules_of(standing.followed) if first else ()
+            standing.join(number, cohort)
+            return Judged("followed", today, (patient,), part=cohort.part, rules=rules)
+        step = self._astray(patient, today)
+        self._go_on(number, step)
+        return step
+
+    def _choose_by_level(self, look: Look, patient: Patient) -> None:
+        """What people chose shows in where the next patient is treated, if only one option leads there."""
+        ways = list(ways_to(look, patient.level, patient.part))
+        if len({way.decision.answers for way in ways}) == 1:
+            said = self.standing.groups()[-1].chosen
+            for _, option in ways[0].choices[len(said) :]:
+                self.standing.choose(option)
+
+    def _astray(self, patient: Patient, today: date | None) -> Judged:
+        """What is said of a patient whom the rules do not let enter."""
+        followed = self.standing.followed
+        part = followed.frame.part if patient.part is None else patient.part
+        undecided = followed.unreplaced or _undecided(followed)
+        fault = None if undecided else self._fault(patient, today)
+        waits = self.standing.pending if fault == "too early" else ()
+        return Judged(
+            "undecided" if undecided else "deviated", today, (patient,), part=part, fault=fault,
+            said=account(followed), waits=tuple(self.conducted.patients[number] for number in waits),
+        )  # fmt: skip
+
+    def _fault(self, patient: Patient, today: date | None) -> Fault:
+        followed = self.standing.followed
+        look = followed.last
+        if followed.machine.records.column(CLOSED)[followed.codes[:, patient.level]].all():
+            return "closed level"
+        if followed.frame.end >= 0:
+            return "after the end"
+        if look is not None and look.branch is None:
+            return "nobody chose"
+        return "wrong level" if self.standing.places(today) else "too early"
+
+    def _go_on(self, number: int, step: Judged) -> None:
+        """Follow what the trial did: a new cohort if the next patient is treated at the level too, else one patient."""
+        assert step.part is not None
+        later = self.conducted.patients[number + 1 :]
+        again = bool(later) and later[0].level == self.conducted.patients[number].level
+        if step.verdict == "undecided" or (again and step.fault != "too early"):
+            self.standing.open_instead(number, step.part)
+        elif step.fault == "too early":
+            self.standing.hold(number)
+        else:
+            self.standing.put_aside(number, step.part)
+
+    # ---- a decision that is on record ----
+
+    def _decided(self, decided: Decided) -> Judged:
+        followed = self.standing.followed
+        match decided.what:
+            case "chosen":
+                return self._chosen(decided)
+            case "declared":
+                fault: Fault | None = None if _declared(followed, decided) else "wrong verdict"
+            case "closed":
+                assert decided.level is not None
+                closed = self.machine.records.column(CLOSED)[followed.codes[:, decided.level]]
+                fault = None if closed.all() else "not closed"
+            case "stopped":
+                stopped = followed.frame.end >= 0 and not _undecided(followed)
+                fault = None if stopped else "not stopped"
+        if fault is None:
+            return Judged("followed", decided.on, decided=decided, rules=_rules_of(followed))
+        verdict: Verdict = "undecided" if _undecided(followed) or followed.unreplaced else "deviated"
+        waits = tuple(self.conducted.patients[number] for number in self.standing.pending)
+        return Judged(verdict, decided.on, decided=decided, fault=fault, said=account(followed), waits=waits)
+
+    def _chosen(self, decided: Decided) -> Judged:
+        assert decided.option is not None
+        look, said = self.standing.look, account(self.standing.followed)
+        if look is None or look.branch is not None:
+            return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
+        try:
+            self.standing.choose(decided.option)
+        except HistoryError:
+            return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
+        return Judged("followed", decided.on, decided=decided, rules=_rules_of(self.standing.followed))
+
+
+def _undecided(followed: Replay) -> bool:
+    """Whether the rules leave open what comes next."""
+    look = followed.last
+    return look is not None and any(branch.decision.undecided is not None for branch in look.ways)
+
+
+def _rules_of(followed: Replay) -> tuple[str, ...]:
+    """The rules by which the last look was decided, in the order of the questions; none before the first."""
+    look = followed.last
+    if look is None or look.branch is None:
+        return ()
+    part = followed.machine.parts[look.frame.part]
+    return tuple(dict.fromkeys(part.part.rules[part.lines[line].rule].name for line in look.branch.decision.lines))
+
+
+def _declared(followed: Replay, decided: Decided) -> bool:
+    """Whether the rules have declared a verdict as the trial did."""
+    assert decided.verdict is not None
+    standing = followed.frame.verdicts[decided.verdict]
+    if decided.level is None:
+        return standing in (NONE_DECLARED, NONE_ANY_MORE)
+    return standing == decided.level

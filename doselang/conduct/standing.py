@@ -1,0 +1,256 @@
+"""Where a trial stands: its patients in the cohorts that the machine knows, and the places that are free now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from attrs import define, field, frozen
+
+from doselang.conduct.conducted import Patient
+from doselang.conduct.days import Windows
+from doselang.machine.against import size_of
+from doselang.machine.compiling import Machine
+from doselang.machine.decisions import Branch, GoesOn
+from doselang.machine.exits import Accrual
+from doselang.machine.followed import Look, Replay
+from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group
+from doselang.machine.replay import opens, replay
+
+
+@define(eq=False)
+class CohortOf:
+    """A cohort with its patients, by position, in order of entering; `size` is how many are to become evaluable."""
+
+    part: int
+    level: int
+    size: int
+    against: Against = ""
+    sentinel: bool = False
+    patients: list[int] = field(factory=list)
+    chosen: tuple[int, ...] = ()
+
+
+@frozen
+class Place:
+    """Where patients may enter now, and how many."""
+
+    part: int
+    level: int
+    free: int
+
+
+@define
+class Standing:
+    """A trial so far. It is changed by what happens: a patient enters, is known, people choose.
+
+    `cohorts` are all in the order of a history; `open` those opened together last, some of which may have places;
+    `held` patients who entered when nobody could, until the next look shows whether they are of the next cohort.
+    """
+
+    machine: Machine
+    patients: tuple[Patient, ...]
+    windows: Windows
+    accrual: Accrual = "one-at-a-time"
+    cohorts: list[CohortOf] = field(factory=list)
+    open: list[CohortOf] = field(factory=list)
+    held: list[int] = field(factory=list)
+    known: list[int] = field(factory=list)
+    """Patients in the order in which they became known."""
+    entered: list[int] = field(factory=list)
+    followed: Replay = field(init=False)
+    _looks: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._follow()
+
+    # ---- what happens ----
+
+    def join(self, patient: int, cohort: CohortOf) -> None:
+        """A patient enters a cohort."""
+        self.entered.append(patient)
+        cohort.patients.append(patient)
+        self._follow()
+
+    def hold(self, patient: int) -> None:
+        """A patient enters while nobody may: of the next cohort, or of none."""
+        self.entered.append(patient)
+        self.held.append(patient)
+
+    def open_instead(self, patient: int, part: int) -> None:
+        """A patient is the first of a cohort that the rules do not open."""
+        self.entered.append(patient)
+        level = self.patients[patient].level
+        size = size_of(self.machine, Group(part, level, ""))
+        self.open = [CohortOf(part, level, size, "instead", patients=[patient])]
+        self._drop_empty()
+        self.cohorts += self.open
+        self._follow()
+
+    def put_aside(self, patient: int, part: int) -> None:
+        """A patient who belongs to no cohort: counts at the level from the next look on."""
+        self.entered.append(patient)
+        self._put_aside(patient, part)
+        self._follow()
+
+    def know(self, patient: int) -> None:
+        """The outcome of a patient becomes known."""
+        self.known.append(patient)
+        self._follow()
+
+    def choose(self, option: int) -> None:
+        """People choose at the look that the history ends with. Raises HistoryError where they cannot."""
+        last = next(cohort for cohort in reversed(self.cohorts) if cohort.patients and cohort.against != "aside")
+        before = last.chosen
+        last.chosen = (*before, option)
+        try:
+            self._follow()
+        except Exception:
+            last.chosen = before
+            self._follow()
+            raise
+
+    # ---- where it stands ----
+
+    def groups(self) -> tuple[Group, ...]:
+        """The history so far. Patients of no cohort who entered in a rolling part come after all its groups."""
+        found: list[tuple[CohortOf, list[int]]] = []
+        aside: list[tuple[CohortOf, list[int]]] = []
+        for cohort in (cohort for cohort in self.cohorts if cohort.patients):
+            if cohort.against == "aside":
+                aside.append((cohort, cohort.patients))
+                continue
+            last = found[-1][0] if found else None
+            if last is None or not self._rolls_on(last, cohort):
+                found, aside = [*found, *aside], []
+            if last is not None and not aside and self._rolls_on(last, cohort) and last.level == cohort.level:
+                found[-1] = (cohort, found[-1][1] + cohort.patients)
+            else:
+                found.append((cohort, list(cohort.patients)))
+        return tuple(
+            Group(cohort.part, cohort.level, self._letters(patients), cohort.chosen, cohort.against)
+            for cohort, patients in (*found, *aside)
+        )
+
+    def places(self, today: date | None = None) -> list[Place]:
+        """Where patients may enter now, the next cohort first; `today` is for sentinels that are alone for a time."""
+        found = [Place(one.part, one.level, self.free(one, today)) for one in self.open]
+        return [place for place in reversed(found) if place.free]
+
+    def free(self, cohort: CohortOf, today: date | None) -> int:
+        """How many patients may enter a cohort."""
+        places = cohort.size - sum(self._takes_place(patient) for patient in cohort.patients)
+        if places and cohort.sentinel and self._alone(cohort, today):
+            return 0 if any(self._takes_place(patient) for patient in cohort.patients) else 1
+        return max(places, 0)
+
+    def fitting(self, patient: Patient, today: date | None) -> CohortOf | None:
+        """The cohort in which a patient may enter who is treated where the record says."""
+        for cohort in reversed(self.open):
+            if cohort.level == patient.level and patient.part in (None, cohort.part) and self.free(cohort, today):
+                return cohort
+        return None
+
+    @property
+    def look(self) -> Look | None:
+        """The look at which the trial stands: none while a cohort goes on."""
+        return self.followed.last
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Patients whose outcomes are not known, in order of entering."""
+        return tuple(patient for patient in self.entered if patient not in self.known)
+
+    # ---- following ----
+
+    def _follow(self) -> None:
+        """Follow the history; after a look, who waited is of a cohort that has places at the level, or of none."""
+        self._replay()
+        looked, self._looks = self._decided() > self._looks, self._decided()
+        for patient in list(self.held):
+            cohort = self.fitting(self.patients[patient], None)
+            if cohort is None and not looked:
+                continue
+            self.held.remove(patient)
+            if cohort is not None:
+                cohort.patients.append(patient)
+            else:
+                self._put_aside(patient, self.followed.frame.part)
+            self._replay()
+            self._looks = self._decided()
+
+    def _replay(self) -> None:
+        """Follow the history, and open the cohorts that the rules open."""
+        self._drop_empty()
+        self.followed = replay(self.machine, self.groups(), self.accrual)
+        look = self.followed.last
+        goes_on = look is not None and look.branch is not None and _goes_on(look.branch)
+        if not self.open or not (self.followed.waiting or self.followed.unreplaced or goes_on):
+            self.open = self._opened()
+            self.cohorts += self.open
+
+    def _drop_empty(self) -> None:
+        if not any(cohort.patients for cohort in self.open):
+            self.cohorts = [cohort for cohort in self.cohorts if cohort.patients]
+            self.open = []
+
+    def _decided(self) -> int:
+        """How many looks have been decided."""
+        return sum(look.branch is not None and not _goes_on(look.branch) for look in self.followed.steps)
+
+    def _opened(self) -> list[CohortOf]:
+        """The cohorts that are open now, in the order of a history; none has patients yet."""
+        frame, look = self.followed.frame, self.followed.last
+        if self.followed.unreplaced or (
+            look is not None and (look.branch is None or not opens(look.branch, look.frame))
+        ):
+            return []
+        return [
+            CohortOf(frame.part, order.level, order.size, sentinel=order.sentinel) for order in reversed(frame.orders)
+        ]
+
+    def _put_aside(self, patient: int, part: int) -> None:
+        level = self.patients[patient].level
+        one = CohortOf(part, level, 0, "aside", patients=[patient])
+        begun = [number for number, cohort in enumerate(self.cohorts) if cohort in self.open]
+        if any(cohort.patients for cohort in self.open) and all(cohort.level != level for cohort in self.open):
+            self.cohorts.insert(begun[0], one)
+        else:
+            self._drop_empty()
+            self.cohorts.append(one)
+
+    # ---- one cohort ----
+
+    def _rolls_on(self, last: CohortOf, cohort: CohortOf) -> bool:
+        """Whether one cohort follows another in a rolling part, in which patients enter one after the other."""
+        rolling = self.machine.protocol.parts[cohort.part].rolling and last.part == cohort.part
+        return rolling and not (last.against or cohort.against or last.chosen)
+
+    def _letters(self, patients: list[int]) -> str:
+        known = [patient for patient in self.known if patient in patients]
+        return "".join(self.patients[patient].outcome for patient in known) + PENDING * (len(patients) - len(known))
+
+    def _takes_place(self, patient: int) -> bool:
+        left = patient in self.known and self.patients[patient].outcome == INEVALUABLE
+        return not (left and self.machine.protocol.replaces_inevaluable)
+
+    def _alone(self, cohort: CohortOf, today: date | None) -> bool:
+        """Whether the first patient of a cohort is still treated alone."""
+        evaluable = [p for p in cohort.patients if p in self.known and self.patients[p].outcome != INEVALUABLE]
+        if evaluable:
+            return self.patients[evaluable[0]].outcome != NONE and self.followed.waiting is None
+        days = self.windows.alone[cohort.part]
+        first = next((p for p in cohort.patients if self._takes_place(p)), None)
+        entered = None if first is None else self.patients[first].entered
+        return today is None or days is None or entered is None or today < entered + timedelta(days)
+
+
+def _goes_on(branch: Branch) -> bool:
+    return isinstance(branch.decision.answers.next, GoesOn)
+
+
+def ways_to(look: Look, level: int, part: int | None) -> Iterator[Branch]:
+    """The ways of a look, of those that people choose among, that open a cohort at a level."""
+    for branch in look.ways:
+        if any(opened == level and part in (None, of) for of, opened in opens(branch, look.frame)):
+            yield branch
