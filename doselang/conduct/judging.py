@@ -10,10 +10,9 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-from doselang.conduct.accounts import Explanation
+from doselang.conduct.advice import Advice, advise
 from doselang.conduct.conducted import Conducted, Decided, Patient
 from doselang.conduct.days import Event, Windows, events_of, windows_of
-from doselang.conduct.explain import account
 from doselang.conduct.standing import Standing, ways_to
 from doselang.machine.columns import NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.compiling import Machine
@@ -42,8 +41,8 @@ Fault = Literal[
 class Judged:
     """One thing that the trial did, and whether the rules say so.
 
-    `patients` are those who entered by it. `said` is what the rules said then, where it is not what was done.
-    `rules` are the rules that were followed. `waits` are the patients whose outcomes were awaited.
+    `patients` are those who entered by it. `rules` are the rules that were followed; `said` is what might have been
+    done, where it is not what was done.
     """
 
     verdict: Verdict
@@ -53,8 +52,7 @@ class Judged:
     part: int | None = None
     fault: Fault | None = None
     rules: tuple[str, ...] = ()
-    said: Explanation | None = None
-    waits: tuple[Patient, ...] = ()
+    said: Advice | None = None
 
 
 @frozen
@@ -148,11 +146,8 @@ class _Judge:
         part = followed.frame.part if patient.part is None else patient.part
         undecided = followed.unreplaced or _undecided(followed)
         fault = None if undecided else self._fault(patient, today)
-        waits = self.standing.pending if fault == "too early" else ()
-        return Judged(
-            "undecided" if undecided else "deviated", today, (patient,), part=part, fault=fault,
-            said=account(followed), waits=tuple(self.conducted.patients[number] for number in waits),
-        )  # fmt: skip
+        verdict: Verdict = "undecided" if undecided else "deviated"
+        return Judged(verdict, today, (patient,), part=part, fault=fault, said=advise(self.standing, today))
 
     def _fault(self, patient: Patient, today: date | None) -> Fault:
         followed = self.standing.followed
@@ -196,12 +191,11 @@ class _Judge:
         if fault is None:
             return Judged("followed", decided.on, decided=decided, rules=_rules_of(followed))
         verdict: Verdict = "undecided" if _undecided(followed) or followed.unreplaced else "deviated"
-        waits = tuple(self.conducted.patients[number] for number in self.standing.pending)
-        return Judged(verdict, decided.on, decided=decided, fault=fault, said=account(followed), waits=waits)
+        return Judged(verdict, decided.on, decided=decided, fault=fault, said=advise(self.standing, decided.on))
 
     def _chosen(self, decided: Decided) -> Judged:
         assert decided.option is not None
-        look, said = self.standing.look, account(self.standing.followed)
+        look, said = self.standing.look, advise(self.standing, decided.on)
         if look is None or look.branch is not None:
             return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
         try:

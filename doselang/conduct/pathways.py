@@ -7,7 +7,7 @@ is a cohort of his own, whose outcome is known before the next comes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from math import prod
+from math import comb, prod
 
 import numpy as np
 from attrs import define, evolve, field, frozen
@@ -130,6 +130,33 @@ def pathways(
     paths = [_pathway(protocol, after, seen, followed.waiting is not None, scenario) for seen in done]
     letters = letters_of(protocol)
     return Pathways(protocol, after, cohorts, scenario, tuple(sorted(paths, key=lambda path: _order(path, letters))))
+
+
+MOST_AHEAD = 2_000
+"""Looks ahead are worked out for a cohort that can show so many outcomes at most."""
+
+
+def ahead(followed: Replay) -> tuple[CohortSeen, ...]:
+    """Every look to which the cohort can come that goes on, or opens, where a history ends.
+
+    Patients who are pending are among those to come. Empty where no cohort goes on, where people have yet to choose,
+    where outcomes of other cohorts matter that are not known, or where there would be too many.
+    """
+    frame, frames, machine = followed.frame, followed.frames, followed.machine
+    number = frames.frame(frame)
+    look, classes = followed.last, 1 + len(machine.protocol.toxicities)
+    rolls = machine.protocol.parts[frame.part].rolling and any(cohort.pending for cohort in followed.cohorts)
+    if followed.ended or not frame.orders or frames.silent[number] or (look and look.branch is None) or rolls:
+        return ()
+    known = followed.cohorts[-1].counts if followed.waiting and followed.waiting.known else (0,) * classes
+    if comb(frame.orders[0].size + classes - 1, classes - 1) > MOST_AHEAD:
+        return ()
+    stepper = _Stepper(machine, frames, followed.accrual)
+    found = [tuple(one for one, _ in stepper.steps(_State(number, row, known))) for row in followed.codes]
+    same = all(
+        [(one.added, one.answer) for one in row] == [(one.added, one.answer) for one in found[0]] for row in found
+    )
+    return found[0] if same else ()
 
 
 def _order(path: Pathway, letters: str) -> list[tuple[list[int], list[int]]]:

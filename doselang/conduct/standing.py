@@ -11,7 +11,7 @@ from doselang.conduct.conducted import Patient
 from doselang.conduct.days import Windows
 from doselang.machine.against import size_of
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Branch, GoesOn
+from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group
@@ -184,8 +184,7 @@ class Standing:
         self._drop_empty()
         self.followed = replay(self.machine, self.groups(), self.accrual)
         look = self.followed.last
-        goes_on = look is not None and look.branch is not None and _goes_on(look.branch)
-        if not self.open or not (self.followed.waiting or self.followed.unreplaced or goes_on):
+        if not self.open or (look is not None and not look.goes_on):
             self.open = self._opened()
             self.cohorts += self.open
 
@@ -196,7 +195,7 @@ class Standing:
 
     def _decided(self) -> int:
         """How many looks have been decided."""
-        return sum(look.branch is not None and not _goes_on(look.branch) for look in self.followed.steps)
+        return sum(look.branch is not None and not look.goes_on for look in self.followed.steps)
 
     def _opened(self) -> list[CohortOf]:
         """The cohorts that are open now, in the order of a history; none has patients yet."""
@@ -243,10 +242,6 @@ class Standing:
         first = next((p for p in cohort.patients if self._takes_place(p)), None)
         entered = None if first is None else self.patients[first].entered
         return today is None or days is None or entered is None or today < entered + timedelta(days)
-
-
-def _goes_on(branch: Branch) -> bool:
-    return isinstance(branch.decision.answers.next, GoesOn)
 
 
 def ways_to(look: Look, level: int, part: int | None) -> Iterator[Branch]:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.decisions import Branch, GoesOn, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.notation import Group
 from doselang.machine.outcomes import Counts, plus
@@ -40,9 +40,9 @@ class Cohort:
 class Look:
     """The look to which a cohort of the history came.
 
-    `group` is the position of the cohort; `outcome` has every way that people can choose, `ways` those that the history
-    leaves open: one, unless it ends before they have chosen. `frame` and `view` are the situation before the questions;
-    where a decision was taken while patients were pending, the view shows them without toxicity.
+    `group` is its position in the history; `outcome` has every way that people can choose, `ways` those that are left
+    open: one, unless the history ends before they have chosen. `frame` and `view` are the situation before the
+    questions; where a decision was taken while patients were pending, the view shows them without toxicity.
     """
 
     group: int
@@ -55,6 +55,11 @@ class Look:
     def branch(self) -> Branch | None:
         """What was decided; None while people have yet to choose."""
         return self.ways[0] if len(self.ways) == 1 else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the cohort goes on after it: a sentinel's look."""
+        return self.branch is not None and isinstance(self.branch.decision.answers.next, GoesOn)
 
 
 @frozen
@@ -112,7 +117,8 @@ class Replay:
         """The look of a sentinel after which the rest of the cohort enters, if the history ends with it."""
         if self.waiting is None or (self.waiting.known, self.waiting.pending) != (1, 0) or not self.steps:
             return None
-        return self.steps[-1] if self.steps[-1].group == len(self.cohorts) - 1 else None
+        last = max(number for number, group in enumerate(self.groups) if group.against != "aside")
+        return self.steps[-1] if self.steps[-1].group == last else None
 
     @property
     def ended(self) -> bool:

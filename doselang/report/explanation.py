@@ -45,15 +45,15 @@ def render_explanation(explanation: Explanation, source: Source | None = None) -
     With its `source` a rule of a design that is used is told with its file.
     """
     protocol = explanation.protocol
-    blocks = [[explanation.history or "Before the first patient", *_headline(explanation)], _tallies(explanation)]
+    blocks = [[explanation.history or "Before the first patient", *_headline(explanation)], tally_lines(explanation)]
     if explanation.underway is not None:
         blocks += _rules("Asked so far", protocol, source, _with_role(explanation.underway, "waits", "not true"))
         blocks += _rules(
             "Asked when the cohort is complete", protocol, source, _with_role(explanation.underway, "not asked")
         )
     for way in explanation.ways:
-        title = _chosen(explanation, way.answer) if len(explanation.ways) > 1 else "Why"
-        blocks += _why(title, protocol, source, way)
+        title = option_words(explanation, way) if len(explanation.ways) > 1 else "Why"
+        blocks += [why_lines(title, protocol, source, way), *_rules("Why not", protocol, source, list(way.others))]
     return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks) + "\n"
 
 
@@ -74,9 +74,14 @@ def _headline(explanation: Explanation) -> Iterator[str]:
             if answer.trouble is not None:
                 yield from (f"{'':13}{line}" for line in missed_words(protocol, answer.trouble))
         if explanation.pending:
-            rolling = protocol.parts[explanation.part].rolling
-            note = "the rules are asked as it stands" if rolling else "which cannot change it"
-            yield f"{'':13}{counted(explanation.pending, 'outcome')} still pending, {note}"
+            yield f"{'':13}{pending_words(explanation)}"
+
+
+def pending_words(explanation: Explanation) -> str:
+    """`2 outcomes still pending, which cannot change it`."""
+    rolling = explanation.protocol.parts[explanation.part].rolling
+    note = "the rules are asked as it stands" if rolling else "which cannot change it"
+    return f"{counted(explanation.pending, 'outcome')} still pending, {note}"
 
 
 def _waiting(explanation: Explanation, cohort: Underway) -> Iterator[str]:
@@ -98,9 +103,9 @@ def _turned_out(protocol: Protocol, future: FutureAccount) -> str:
     return f"if {', '.join([*named, *([f'{clear} without toxicity'] if clear else [])])}"
 
 
-def _chosen(explanation: Explanation, answer: Answer) -> str:
+def option_words(explanation: Explanation, one: Way) -> str:
     """`If [2] is chosen by the committee: enrol 3 more at level 1`."""
-    protocol = explanation.protocol
+    protocol, answer = explanation.protocol, one.answer
     people = [f"[{way.option + 1}] is chosen by {decider_words(protocol, way.gate)}" for way in answer.choices]
     return f"If {' and '.join(people)}: {answer_words(protocol, answer, explanation.tried)}"
 
@@ -108,7 +113,8 @@ def _chosen(explanation: Explanation, answer: Answer) -> str:
 # ---- tallies ----
 
 
-def _tallies(explanation: Explanation) -> list[str]:
+def tally_lines(explanation: Explanation) -> list[str]:
+    """A table of the levels: the patients, and the status of each."""
     protocol, tallies = explanation.protocol, explanation.tallies
     pending, inevaluable = (any(getattr(tally, name) for tally in tallies) for name in ("pending", "inevaluable"))
     toxicities = [toxicity_words(protocol, t, 2) for t in range(len(protocol.toxicities))]
@@ -126,7 +132,8 @@ def _tallies(explanation: Explanation) -> list[str]:
 # ---- rules ----
 
 
-def _why(title: str, protocol: Protocol, source: Source | None, way: Way) -> Iterator[list[str]]:
+def why_lines(title: str, protocol: Protocol, source: Source | None, way: Way) -> list[str]:
+    """The rules that acted, by question, with their sentences and conditions."""
     lines = [title]
     for question in (1, 2, 3):
         accounts = [account for account in way.acted if _question(account) == question]
@@ -135,8 +142,7 @@ def _why(title: str, protocol: Protocol, source: Source | None, way: Way) -> Ite
             lines += [line for account in accounts for line in _account(protocol, source, account)]
     if not way.acted:
         lines.append("  no rule acts")
-    yield lines
-    yield from _rules("Why not", protocol, source, list(way.others))
+    return lines
 
 
 def _question(account: RuleAccount) -> int:

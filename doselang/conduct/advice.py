@@ -1,0 +1,98 @@
+"""What may be done now in a trial: who may enter where, who is waited for, what comes of what is still to be known."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from attrs import frozen
+
+from doselang.conduct.accounts import Explanation
+from doselang.conduct.conducted import Patient
+from doselang.conduct.explain import account
+from doselang.conduct.pathways import CohortSeen, ahead
+from doselang.conduct.standing import Place, Standing
+from doselang.machine.followed import Replay
+from doselang.machine.replay import replay
+
+Action = Literal["enrol", "wait", "choose", "ended", "undecided"]
+
+
+@frozen
+class Awaited:
+    """A patient whose outcome is not known, and the day on which the window ends, None where that is not known."""
+
+    patient: Patient
+    until: date | None
+
+
+@frozen
+class Advice:
+    """What may be done now, and why.
+
+    `places` are where patients may enter, the cohort whose look comes next first. `basis` is the account of the look
+    that led here: `now` itself where the history ends with a look, None while the first cohort goes on. `ahead` is
+    every look that the cohort can come to; `result` the level of the trial's verdict, None where there is none; `on`
+    the day that is asked for, None in a trial without days.
+    """
+
+    action: Action
+    now: Explanation
+    basis: Explanation | None
+    places: tuple[Place, ...]
+    awaited: tuple[Awaited, ...]
+    ahead: tuple[CohortSeen, ...]
+    result: int | None
+    on: date | None = None
+
+
+def advise_after(followed: Replay) -> Advice:
+    """What may be done after a history, in which patients have no names and no days."""
+    return _advice(followed, _places(followed), (), None)
+
+
+def advise(standing: Standing, on: date | None = None) -> Advice:
+    """What may be done in a trial as it stands on a day."""
+    patients = [standing.patients[number] for number in standing.pending]
+    awaited = tuple(Awaited(patient, standing.windows.cleared(patient)) for patient in patients)
+    return _advice(standing.followed, tuple(standing.places(on)), awaited, on)
+
+
+def _advice(followed: Replay, places: tuple[Place, ...], awaited: tuple[Awaited, ...], on: date | None) -> Advice:
+    result = followed.frame.verdicts[followed.machine.protocol.result]
+    return Advice(
+        _action(followed, places), account(followed), _basis(followed), places, awaited, ahead(followed),
+        result if result >= 0 else None, on,
+    )  # fmt: skip
+
+
+def _action(followed: Replay, places: tuple[Place, ...]) -> Action:
+    look = followed.last
+    if followed.unreplaced or (look is not None and any(way.decision.undecided for way in look.ways)):
+        return "undecided"
+    if look is not None and look.branch is None:
+        return "choose"
+    if followed.frame.end >= 0:
+        return "ended"
+    return "enrol" if places else "wait"
+
+
+def _basis(followed: Replay) -> Explanation | None:
+    """The account of the last look: that of the history, or of as much of it as led to the cohort that goes on."""
+    if followed.last is not None:
+        return account(followed)
+    looks = [look for look in followed.steps if look.branch is not None and not look.goes_on]
+    if not looks or followed.machine.protocol.parts[followed.frame.part].rolling:
+        return None
+    return account(replay(followed.machine, followed.groups[: looks[-1].group + 1], followed.accrual))
+
+
+def _places(followed: Replay) -> tuple[Place, ...]:
+    """Where patients may enter after a history."""
+    frame, waiting = followed.frame, followed.waiting
+    if followed.unreplaced or frame.end >= 0 or (followed.last is not None and followed.last.branch is None):
+        return ()
+    if waiting is None or not (waiting.known or waiting.pending):
+        return tuple(Place(frame.part, one.level, 1 if one.sentinel else one.size) for one in frame.orders)
+    alone = frame.orders[0].sentinel and not waiting.known if frame.orders else False
+    return () if alone or not waiting.to_enrol else (Place(frame.part, frame.here, waiting.to_enrol),)

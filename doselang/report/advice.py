@@ -1,0 +1,189 @@
+"""What may be done now in a trial, and why, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from doselang.conduct.advice import Advice, Awaited
+from doselang.conduct.pathways import CohortSeen
+from doselang.conduct.phrases import answer_words, answers_words, trouble_words
+from doselang.conduct.standing import Place
+from doselang.protocol.model import Protocol
+from doselang.protocol.words import level_words, toxicity_words
+from doselang.report.explanation import explanation_record, option_words, pending_words, tally_lines, why_lines
+from doselang.report.phrases import cited, counted, listed, ranged
+from doselang.report.printable import printable
+from doselang.source import Source
+
+MOST_NAMED = 6
+"""Of more ways to the same decision the last line says `anything else`."""
+
+
+def render_advice(advice: Advice, source: Source | None = None) -> str:
+    """The advice: what may be done, what it depends on, the levels, and the rules and sentences behind it."""
+    blocks = [
+        [_title(advice), *_now(advice)],
+        _ahead(advice),
+        tally_lines(advice.now),
+        *_because(advice, source),
+    ]
+    return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks if block) + "\n"
+
+
+def _title(advice: Advice) -> str:
+    history = advice.now.history or "Before the first patient"
+    return history if advice.on is None else f"On {advice.on}: {history}"
+
+
+# ---- now ----
+
+
+def _now(advice: Advice) -> Iterator[str]:
+    now, protocol = advice.now, advice.now.protocol
+    answers = tuple(way.answer for way in now.ways)
+    match advice.action:
+        case "undecided":
+            why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
+            yield f"  now        no advice: the protocol leaves open what comes next ({why})"
+            return
+        case "choose":
+            yield f"  now        {answers_words(protocol, answers, now.tried)}"
+            return
+    if answers:
+        yield f"  decided    {answers_words(protocol, answers, now.tried)}"
+        if now.pending:
+            yield f"{'':13}{pending_words(now)}"
+    yield f"  now        {now_words(advice)}"
+    if advice.awaited:
+        yield f"  pending    {'; '.join(awaited_words(protocol, one) for one in advice.awaited)}"
+
+
+def now_words(advice: Advice) -> str:
+    """What may be done now, in a few words."""
+    protocol = advice.now.protocol
+    match advice.action:
+        case "undecided":
+            return "no advice: the protocol leaves open what comes next"
+        case "choose":
+            return answers_words(protocol, tuple(way.answer for way in advice.now.ways), advice.now.tried)
+        case "ended":
+            return "the trial has ended: nobody may enter"
+        case "enrol":
+            return " and ".join(place_words(protocol, place) for place in advice.places)
+        case "wait":
+            number = len(advice.awaited) or advice.now.pending
+            return f"nobody may enter: wait for {counted(number, 'outcome')}"
+
+
+def place_words(protocol: Protocol, place: Place) -> str:
+    """`3 patients may enter at level 2`; with the part, if it is not the first."""
+    part = f", part {protocol.parts[place.part].name}" if place.part else ""
+    return f"{counted(place.free, 'patient')} may enter at {level_words(protocol, place.level)}{part}"
+
+
+def awaited_words(protocol: Protocol, one: Awaited) -> str:
+    until = "" if one.until is None else f", whose window ends on {one.until}"
+    return f"{one.patient.name} at {level_words(protocol, one.patient.level)}{until}"
+
+
+# ---- what is still to be known ----
+
+
+@frozen
+class AheadLine:
+    """What the patients to come may show, in words, and what is decided then, by which rules."""
+
+    when: str
+    then: str
+    rules: tuple[str, ...]
+
+
+def ahead_lines(advice: Advice) -> list[AheadLine]:
+    """What the cohort can come to, its outcomes that lead to the same together."""
+    protocol = advice.now.protocol
+    groups: dict[tuple[str, tuple[str, ...]], list[CohortSeen]] = {}
+    for one in advice.ahead:
+        groups.setdefault((answer_words(protocol, one.answer, one.tried), one.rules), []).append(one)
+    if len(groups) == 1:
+        ((then, rules),) = groups
+        return [AheadLine("whatever they show", then, rules)]
+    return [
+        AheadLine(_when(protocol, some, last=number == len(groups) - 1), then, rules)
+        for number, ((then, rules), some) in enumerate(groups.items())
+    ]
+
+
+def _when(protocol: Protocol, some: Sequence[CohortSeen], *, last: bool) -> str:
+    """`no DLT`, `1 or 2 DLTs`; of several toxicities each way by itself."""
+    if len(protocol.toxicities) == 1:
+        numbers = sorted({one.added[1] for one in some})
+        name = toxicity_words(protocol, 0, numbers[-1])
+        return f"no {toxicity_words(protocol, 0, 1)}" if numbers == [0] else f"{ranged(numbers)} {name}"
+    ways = list(dict.fromkeys(_toxic(protocol, one) for one in some))
+    return "anything else" if last and len(ways) > MOST_NAMED else " or ".join(ways)
+
+
+def _toxic(protocol: Protocol, one: CohortSeen) -> str:
+    toxic = [(number, n) for number, n in enumerate(one.added[1:]) if n]
+    words = [f"{n} {toxicity_words(protocol, number, n)}" for number, n in toxic]
+    return listed(words) if words else "no toxicity"
+
+
+def _ahead(advice: Advice) -> list[str]:
+    lines = ahead_lines(advice)
+    if not lines:
+        return []
+    open_ = sum(place.free for place in advice.places[:1])
+    coming = advice.now.pending + open_ if advice.now.underway is not None else open_
+    room = max(len(line.when) for line in lines)
+    title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
+    return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+
+
+# ---- why ----
+
+
+def _because(advice: Advice, source: Source | None) -> Iterator[list[str]]:
+    basis = advice.basis
+    if basis is None:
+        return
+    for way in basis.ways:
+        if len(basis.ways) > 1:
+            title = option_words(basis, way)
+        else:
+            title = "Why" if basis.history == advice.now.history else f"Why this cohort: after {basis.history}"
+        yield why_lines(title, basis.protocol, source, way)
+
+
+# ---- JSON ----
+
+
+def advice_record(advice: Advice, source: Source | None = None) -> dict[str, object]:
+    """The advice as a JSON object: `now`, what is `ahead`, and the account of the history as `explain` gives it."""
+    protocol = advice.now.protocol
+    labels = [level.label for level in protocol.levels]
+    rules = [] if advice.basis is None else [rule for way in advice.basis.ways for rule in way.acted]
+    return {
+        "on": None if advice.on is None else advice.on.isoformat(),
+        "action": advice.action,
+        "now": now_words(advice),
+        "enrol": [
+            {"part": protocol.parts[place.part].name, "level": labels[place.level], "patients": place.free}
+            for place in advice.places
+        ],
+        "pending": [
+            {
+                "patient": one.patient.name,
+                "level": labels[one.patient.level],
+                "until": None if one.until is None else one.until.isoformat(),
+            }
+            for one in advice.awaited
+        ],
+        "result": None if advice.result is None else labels[advice.result],
+        "rules": [account.rule.name for account in rules],
+        "cites": list(dict.fromkeys(words for account in rules for words in cited(account.rule))),
+        "ahead": [{"when": line.when, "then": line.then, "rules": list(line.rules)} for line in ahead_lines(advice)],
+        **explanation_record(advice.now, source),
+    }
