@@ -91,6 +91,13 @@ CODES = _register(
     (702, "too-many-states", "error"),
     (703, "scenario-not-monotone", "warning"),
     (704, "too-large", "error"),
+    # tables of patients
+    (801, "unreadable-table", "error"),
+    (802, "wrong-column", "error"),
+    (803, "wrong-cell", "error"),
+    (804, "wrong-date", "error"),
+    (805, "contradictory-rows", "error"),
+    (806, "wrong-map", "error"),
     # trouble
     (901, "file-unreadable", "error"),
     (902, "not-text", "error"),

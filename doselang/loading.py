@@ -18,10 +18,25 @@ from doselang.source import Source
 from doselang.syntax.nodes import File, ParameterDecl, Table, Text, TextFile, UseDesign
 from doselang.syntax.parse import parse
 
-MAX_BYTES = 4 << 20
-"""More is not even decoded; the limit of the language itself is lower, and is said in its own words."""
 
-SAVE_AS = "Save it as UTF-8 (in Word or an editor: Save as, plain text, encoding UTF-8)."
+@frozen
+class Kind:
+    """What a file is read as: the most bytes that are even decoded, and what is said of one that cannot be read."""
+
+    most_bytes: int
+    too_long: str
+    save_as: str
+    if_binary: str | None = None
+    line: str = "line"
+    suffix: str = ".dose"
+
+
+SCRIPT = Kind(
+    4 << 20,
+    "no protocol is that long",
+    "Save it as UTF-8 (in Word or an editor: Save as, plain text, encoding UTF-8).",
+)
+"""Scripts and all that they name; the limit of the language itself is lower, and is said in its own words."""
 
 MOST_ERRORS = 200
 """So many errors of one file are told; nobody reads more."""
@@ -178,7 +193,7 @@ class _Found:
 def _find_design(name: str, folder: Path | None) -> _Found:
     """The design of a name: beside the script, or else of those that come with doselang. Raises Trouble."""
     help = "Write the name of a file beside the script, or of a design, without a folder and without `.dose`."
-    if not _is_plain(name) or name.lower().endswith(".dose"):
+    if not is_plain(name) or name.lower().endswith(".dose"):
         raise trouble("DL605", f"“{shorten(name, 60)}” is not the name of a design.", help=help)
     try:
         if folder is not None and os.path.lexists(folder / f"{name}.dose"):
@@ -187,7 +202,8 @@ def _find_design(name: str, folder: Path | None) -> _Found:
                 raise trouble("DL605", f"The design “{name}” leads outside the folder of this script.", help=help)
             return _Found(str(path.resolve()), read_text(str(path)), True)
         found = resource(*LIBRARY, f"{name}.dose")
-        return _Found("/".join((*LIBRARY, f"{name}.dose")), _decoded(found.read_bytes(), f"{name}.dose"), False)
+        text = _decoded(found.read_bytes(), f"{name}.dose", SCRIPT)
+        return _Found("/".join((*LIBRARY, f"{name}.dose")), text, False)
     except FileNotFoundError:
         library = library_designs()
         beside = sorted(path.stem for path in folder.glob("*.dose"))[:500] if folder is not None else []
@@ -204,7 +220,7 @@ def library_designs() -> list[str]:
     return sorted(entry.name.removesuffix(".dose") for entry in folder.iterdir() if entry.name.endswith(".dose"))
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether a name is that of a file alone, without a folder."""
     return bool(name.strip()) and Path(name).name == name and "\\" not in name and name not in (".", "..")
 
@@ -217,10 +233,10 @@ def read_source(path: str) -> Source:
     return Source(path, read_text(path))
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, kind: Kind = SCRIPT) -> str:
     """The decoded text of a file: UTF-8, with or without a byte-order mark; line ends become `\\n`."""
     if path == "-":
-        return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "the standard input")
+        return _decoded(sys.stdin.buffer.read(kind.most_bytes + 1), "the standard input", kind)
     if not path:
         raise trouble("DL901", "The name of a file is empty.", help="Is a variable of the shell not set?")
     file = Path(path)
@@ -230,9 +246,9 @@ def read_text(path: str) -> str:
         if not file.is_file() and file.exists():
             raise trouble("DL901", f"{path} is not an ordinary file.", path=path)
         with file.open("rb") as stream:
-            return _decoded(stream.read(MAX_BYTES + 1), path)
+            return _decoded(stream.read(kind.most_bytes + 1), path, kind)
     except FileNotFoundError:
-        raise trouble("DL901", f"There is no file {path}.", path=path, help=_nearby(file)) from None
+        raise trouble("DL901", f"There is no file {path}.", path=path, help=_nearby(file, kind.suffix)) from None
     except PermissionError:
         raise trouble("DL901", f"The file {path} may not be read: permission denied.", path=path) from None
     except (OSError, ValueError) as error:
@@ -240,32 +256,37 @@ def read_text(path: str) -> str:
         raise trouble("DL901", f"The file {path} cannot be read: {reason}.", path=path) from None
 
 
-def _nearby(file: Path) -> str | None:
+def _nearby(file: Path, suffix: str) -> str | None:
     """A file whose name is like one that is not there."""
     try:
-        kind = file.suffix or ".dose"
-        names = sorted(entry.stem for entry in file.parent.iterdir() if entry.suffix == kind)[:500]
+        suffix = file.suffix or suffix
+        names = sorted(entry.stem for entry in file.parent.iterdir() if entry.suffix == suffix)[:500]
     except OSError:
         return f"There is no folder {file.parent} either." if not file.parent.exists() else None
     near = nearest(file.stem, names)
-    return f"Did you mean {file.parent / f'{near}{kind}'}?" if near else None
+    return f"Did you mean {file.parent / f'{near}{suffix}'}?" if near else None
 
 
-def _decoded(content: bytes, path: str) -> str:
-    if len(content) > MAX_BYTES:
-        raise trouble("DL704", f"{path} is larger than {MAX_BYTES >> 20} MiB: no protocol is that long.", path=path)
+def _decoded(content: bytes, path: str, kind: Kind) -> str:
+    if len(content) > kind.most_bytes:
+        message = f"{path} is larger than {kind.most_bytes >> 20} MiB: {kind.too_long}."
+        raise trouble("DL704", message, path=path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise trouble("DL902", f"{path} is written in UTF-16 or UTF-32, not in UTF-8.", path=path, help=SAVE_AS)
+        message = f"{path} is written in UTF-16 or UTF-32, not in UTF-8."
+        raise trouble("DL902", message, path=path, help=kind.save_as)
     if b"\0" in content[:8192]:
-        raise trouble("DL902", f"{path} is not a text file: it holds binary data.", path=path)
+        message = f"{path} is not a text file: it holds binary data."
+        raise trouble("DL902", message, path=path, help=kind.if_binary)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise trouble(
-            "DL902", f"{path} is not written in UTF-8: line {line} has a character of another encoding.", path=path,
-            help=SAVE_AS,
-        ) from None  # fmt: skip
+            "DL902",
+            f"{path} is not written in UTF-8: {kind.line} {line} has a character of another encoding.",
+            path=path,
+            help=kind.save_as,
+        ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -285,15 +306,15 @@ def _beside(
     name = written.value
     if in_library:
         try:
-            if _is_plain(name):
-                return _decoded(resource(*LIBRARY, name).read_bytes(), name)
+            if is_plain(name):
+                return _decoded(resource(*LIBRARY, name).read_bytes(), name, SCRIPT)
         except (OSError, ValueError):
             pass  # told below
         message = f"The {what} “{shorten(name, 60)}” does not come with doselang."
         report.add("DL604", message, written.span)
         return None
     help = f"Put the {what} beside the script, and name it without a folder."
-    if not _is_plain(name):
+    if not is_plain(name):
         report.add("DL604", f"The {what} “{name}” is not a file in the folder of this script.", written.span, help=help)
         return None
     if folder is None:

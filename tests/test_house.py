@@ -19,6 +19,7 @@ LAYERS = (
     {"sweep"},
     {"api"},
     {"report"},
+    {"patients"},
     {"conduct", "simulate", "check"},
     {"machine"},
     {"loading"},

@@ -1,0 +1,194 @@
+"""Rows of a table as patients: what each cell means, and what cannot be true of a patient or of them together."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+
+from attrs import define, field
+
+from doselang.conduct.conducted import Patient
+from doselang.diagnostics import Label
+from doselang.machine.notation import INEVALUABLE, MOST_PATIENTS, NONE, PENDING
+from doselang.patients.columns import Column, Kind
+from doselang.patients.days import day_of
+from doselang.patients.maps import Map
+from doselang.patients.sheets import Refused, Row, Sheet
+from doselang.patients.words import Words, flag, level_words, outcome_words, part_words
+from doselang.protocol.model import Protocol
+from doselang.resolve.names import fold, shorten
+
+PATIENTS = Kind(
+    "patients",
+    (
+        Column("patient", needed=True, aliases=("USUBJID", "SUBJID")),
+        Column("level", needed=True),
+        Column("part"),
+        Column("entered"),
+        Column("outcome", needed=True),
+        Column("known"),
+        Column("dlt"),
+        Column("evaluable"),
+    ),
+    MOST_PATIENTS,
+    "patients",
+)
+
+MOST_SIGNS = 100
+"""So long the name of a patient may be."""
+
+
+def read_patients(sheet: Sheet, protocol: Protocol, given: Map) -> tuple[tuple[Patient, ...], bool]:
+    """The patients of a table in the order of entering, and whether it has their days. Faults are reported."""
+    dated = any(sheet.cell(row, "entered") for row in sheet.rows)
+    _refuse_days_without_entering(sheet, dated)
+    _refuse_twins(sheet)
+    reader = _Reader(sheet, protocol, given, dated)
+    found = [patient for patient in map(reader.patient, sheet.rows) if patient is not None]
+    if dated:
+        found.sort(key=lambda patient: patient.entered or date.min)
+    return tuple(found), dated
+
+
+def name_of(cell: str) -> str | Refused:
+    """The name of a patient: any signs that can be seen."""
+    if not cell:
+        return Refused("a patient has no name", "Give each patient a name or a number of its own.")
+    unseen = next((sign for sign in cell if not sign.isprintable()), None)
+    if unseen is not None:
+        what = "a line break" if unseen in "\n\r" else f"a sign that cannot be seen, U+{ord(unseen):04X}"
+        return Refused(f"the name of a patient holds {what}", "Write the name anew, in letters and figures.")
+    if len(cell) > MOST_SIGNS:
+        return Refused(f"the name of a patient has more than {MOST_SIGNS} signs", "Is a quotation mark misplaced?")
+    return cell
+
+
+def day_cell(form: str | None, cell: str) -> date | Refused | None:
+    """The day of a cell that may be empty."""
+    return day_of(cell, form) if cell else None
+
+
+def _refuse_twins(sheet: Sheet) -> None:
+    """Report patients with more than one row."""
+    first: dict[str, Row] = {}
+    for row in sheet.rows:
+        name = sheet.cell(row, "patient")
+        before = first.setdefault(fold(name), row) if name else row
+        if before is not row:
+            sheet.report.add(
+                "DL805",
+                f"Row {row.number}, column `{sheet.heading('patient')}`: patient `{shorten(name, 40)}` is in row"
+                f" {before.number} already.",
+                row.cell_span(sheet.columns["patient"]),
+                labels=[Label(before.cell_span(sheet.columns["patient"]), "the first row of this patient")],
+                help="A patient has one row; letter case makes no difference.",
+            )
+
+
+def _refuse_days_without_entering(sheet: Sheet, dated: bool) -> None:
+    """Report days on which outcomes became known where no patient has a day of entering."""
+    known = [row for row in sheet.rows if sheet.cell(row, "known")]
+    if not dated and known:
+        sheet.refuse("DL804", known[0], "known", Refused(
+            "there is a day on which an outcome became known, and no patient has a day of entering",
+            "Give the day of the first dose of every patient in a column `entered`, or no days at all.",
+        ))  # fmt: skip
+
+
+@define
+class _Reader:
+    """Reads the rows of one table of patients, each by itself."""
+
+    sheet: Sheet
+    protocol: Protocol
+    given: Map
+    dated: bool
+    _levels: Words[int] = field(init=False)
+    _parts: Words[int] = field(init=False)
+    _outcomes: Words[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._levels = level_words(self.protocol, self.given.levels)
+        self._parts = part_words(self.protocol, self.given.parts)
+        self._outcomes = outcome_words(self.protocol, self.given.outcomes)
+
+    def patient(self, row: Row) -> Patient | None:
+        """The patient of a row; None, with the faults in the report, where cells cannot be taken."""
+        sheet, before = self.sheet, len(self.sheet.report)
+        day = partial(day_cell, self.given.date_format)
+        name = sheet.take("DL803", row, "patient", name_of)
+        level = sheet.take("DL803", row, "level", self._levels.read)
+        part = sheet.take("DL803", row, "part", lambda cell: self._parts.read(cell) if cell else None)
+        entered = sheet.take("DL804", row, "entered", day)
+        known = sheet.take("DL804", row, "known", day)
+        outcome = self._outcome(row)
+        if len(sheet.report) > before or name is None or level is None or outcome is None:
+            return None
+        self._refuse_missing_days(row, entered, outcome, known)
+        self._refuse_contradictions(row, entered, outcome, known)
+        if len(sheet.report) > before:
+            return None
+        return Patient(name, level, part, entered, outcome, known, row.span)
+
+    def _outcome(self, row: Row) -> str | None:
+        """The letter of the outcome, by the word of a cell, or by flags."""
+        sheet = self.sheet
+        if "dlt" in sheet.columns:
+            outcome = sheet.take("DL803", row, "dlt", self._of_flag)
+        else:
+            outcome = sheet.take("DL803", row, "outcome", self._outcomes.read)
+        evaluable = sheet.take("DL803", row, "evaluable", flag)
+        if outcome is None or evaluable is None or evaluable == (outcome != INEVALUABLE):
+            return outcome
+        if not evaluable and outcome in (NONE, PENDING):
+            return INEVALUABLE
+        what = "is inevaluable, and is marked as evaluable" if evaluable else (
+            f"has the outcome {self._name(outcome)}, and is marked as not evaluable"
+        )  # fmt: skip
+        help = "A patient with a toxicity is evaluable: correct one of the two columns."
+        sheet.refuse("DL805", row, "evaluable", Refused(f"the patient {what}", help))
+        return None
+
+    def _of_flag(self, cell: str) -> str | Refused:
+        found = flag(cell)
+        if isinstance(found, Refused):
+            return found
+        return PENDING if found is None else self.protocol.toxicities[0].letter if found else NONE
+
+    def _name(self, letter: str) -> str:
+        """The toxicity of a letter."""
+        return next((one.name for one in self.protocol.toxicities if one.letter == letter), letter)
+
+    # ---- what cannot be true ----
+
+    def _refuse_missing_days(self, row: Row, entered: date | None, outcome: str, known: date | None) -> None:
+        if not self.dated:
+            return
+        if entered is None:
+            self.sheet.refuse("DL804", row, "entered", Refused(
+                "this patient has no day of entering, and others have",
+                "Give the day of the first dose of every patient, or of none.",
+            ))  # fmt: skip
+        if known is None and outcome not in (NONE, PENDING, INEVALUABLE):
+            self.sheet.refuse("DL804", row, "known", Refused(
+                f"the day on which the {self._name(outcome)} became known is missing",
+                "In a table with days every toxicity has one, in a column `known`.",
+            ))  # fmt: skip
+
+    def _refuse_contradictions(self, row: Row, entered: date | None, outcome: str, known: date | None) -> None:
+        if known is None:
+            return
+        if entered is not None and known < entered:
+            why = f"the outcome became known on {known}, before the first dose on {entered}"
+            self.sheet.refuse("DL805", row, "known", Refused(why, "Is one of the two days wrong?"))
+        if outcome == PENDING and "dlt" not in self.sheet.columns:
+            why = "the outcome is not known yet, and there is a day on which it became known"
+            self.sheet.refuse("DL805", row, "known", Refused(why, "Write the outcome, or leave the day empty."))
+        if "dlt" in self.sheet.columns and outcome in (NONE, PENDING, INEVALUABLE):
+            toxicity = self.protocol.toxicities[0].name
+            why = f"the patient has no {toxicity}, and there is a day on which it became known"
+            help = (
+                f"With `dlt` the day is that of a {toxicity}. Where it is the day of any outcome, name the column"
+                " as `outcome` in the map, with its codes under [patients.outcomes]."
+            )
+            self.sheet.refuse("DL805", row, "known", Refused(why, help))
