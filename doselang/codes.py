@@ -91,6 +91,12 @@ CODES = _register(
     (702, "too-many-states", "error"),
     (703, "scenario-not-monotone", "warning"),
     (704, "too-large", "error"),
+    # the record of a trial
+    (811, "record-damaged", "error"),
+    (812, "record-not-writable", "error"),
+    (813, "record-incomplete", "warning"),
+    (814, "head-not-found", "error"),
+    (815, "time-goes-back", "warning"),
     # trouble
     (901, "file-unreadable", "error"),
     (902, "not-text", "error"),
