@@ -98,6 +98,12 @@ CODES = _register(
     (804, "wrong-date", "error"),
     (805, "contradictory-rows", "error"),
     (806, "wrong-map", "error"),
+    # the record of a trial
+    (811, "record-damaged", "error"),
+    (812, "record-not-writable", "error"),
+    (813, "record-incomplete", "warning"),
+    (814, "head-not-found", "error"),
+    (815, "time-goes-back", "warning"),
     # trouble
     (901, "file-unreadable", "error"),
     (902, "not-text", "error"),

@@ -19,18 +19,18 @@ LAYERS = (
     {"sweep"},
     {"api"},
     {"report"},
-    {"patients"},
+    {"record", "patients"},
     {"conduct", "simulate", "check"},
     {"machine"},
     {"loading"},
     {"resolve"},
     {"protocol", "syntax", "designs"},
-    {"diagnostics", "codes", "resources"},
+    {"diagnostics", "codes", "resources", "durable"},
     {"source"},
 )
 """From the top down. A module imports its own package and packages of lower layers."""
 
-FLAT = {"diagnostics", "codes", "resources", "source"}
+FLAT = {"diagnostics", "codes", "resources", "durable", "source"}
 """Single modules: those of one layer count as one package (`diagnostics` reads `codes`)."""
 
 MOST_LINES = 450

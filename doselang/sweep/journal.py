@@ -21,6 +21,7 @@ from zlib import crc32
 from attrs import define, field
 
 from doselang.diagnostics import Trouble, trouble
+from doselang.durable import hold, keep_names, write_whole
 from doselang.sweep.plan import Cell, Plan, Sections, changes
 from doselang.sweep.rows import Row
 
@@ -96,7 +97,7 @@ class Journal:
         self._cut(place)
         if place == 0:
             self._write(line_of(self._head(versions)))
-            self._guarded(lambda: _keep_name(self.path))
+            self._guarded(lambda: keep_names(Path(self.path).parent))
 
     def _read_lines(self, head: bytes, lines: Iterable[bytes], versions: dict[str, str]) -> int:
         """Note what is done, if the head is of the same plan; the end of what is whole."""
@@ -165,9 +166,7 @@ class Journal:
         """Add to the end, or leave the file as it was."""
 
         def write() -> None:
-            left = memoryview(content)
-            while left:
-                left = left[self._file.write(left) :]
+            write_whole(self._file.fileno(), content)
             if time.monotonic() - self._flushed > FLUSH_SECONDS:
                 self.flush()
 
@@ -232,25 +231,8 @@ def _cannot(done: str, path: str, error: Exception, kept: str = "") -> Trouble:
     return trouble("DL901", f"{path} cannot be {done}: {reason}.", help=help)
 
 
-def _keep_name(path: str) -> None:
-    """Make the disk keep that the file is there."""
-    folder = os.open(Path(path).parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _lock(file: FileIO, path: str) -> None:
     """Hold a file for this process, until it ends. Where the system has no such locks, nothing is held."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if hold(file.fileno()) == "in use":
         raise trouble("DL901", f"Another sweep is writing to {path}.",
-                      help="Wait for it to end, or give another `--out`.") from None  # fmt: skip
-    except OSError:
-        return  # a file system without locks
+                      help="Wait for it to end, or give another `--out`.")  # fmt: skip
