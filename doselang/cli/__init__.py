@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": ("explaining", "Explain a finding by its code, or what is decided after a history, and why."),
     "show": ("showing", "Print a protocol in any of its intermediate forms."),
     "next": ("advising", "Say what may be done now in a trial, by which rule, and what depends on what is to come."),
+    "replay": ("replaying", "Set every decision of a trial against what its protocol says."),
     "table": ("tabulating", "Print the decision table: patients at a level across, toxicities down."),
     "paths": ("following", "Print every way in which the next cohorts can go, from the beginning or a history."),
     "compare": ("comparing", "Put designs side by side, and say where two protocols first decide differently."),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import click
 
+from doselang.cli.conducted import day_of, history, is_file, judged, on_option, tables
 from doselang.cli.output import accrual_option, format_option, need_protocol, parameters, set_option
-from doselang.conduct.advice import Advice, advise_after
+from doselang.conduct.advice import advise, advise_after
 from doselang.diagnostics import trouble
-from doselang.loading import Loaded, load
+from doselang.loading import load
+from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.report.advice import advice_record, render_advice
 from doselang.report.diagnostics_json import write_json
+from doselang.report.judgement import judgement_record, render_deviations
 
 
 @click.command("next")
 @click.argument("path", metavar="FILE")
 @click.argument("record", metavar="DATA", required=False)
-@click.option(
-    "--on", "day", default=None, metavar="DATE", help="The day that is asked for, 2026-03-01; today if not given."
-)
+@on_option
 @format_option("text", "json")
 @accrual_option
 @set_option
@@ -28,28 +31,28 @@ def command(
     """Say what may be done now: who may enter, at which level, or who is waited for.
 
     DATA is a history, `"1NNN 2NT"`, or a table of patients, or a map of tables: `doselang data template FILE` writes
-    one. Without DATA: at the beginning of the trial.
+    one. Without DATA: at the beginning of the trial. The day is today unless `--on` gives another.
     """
     loaded = load(path, parameters(settings))
     if loaded.protocol is None:
         return need_protocol(loaded)
-    advice = _advice(loaded, record, day, accrual)
-    click.echo(
-        write_json(advice_record(advice, loaded.source)) if form == "json" else render_advice(advice, loaded.source),
-        nl=False,
-    )
+    machine, on = compile_protocol(loaded.protocol), day_of(day)
+    if record is None or not is_file(record):
+        if on is not None:
+            raise trouble("DL903", "`--on` asks for a day, and a history has none: give a table of patients.")
+        advice, before = advise_after(history(record, machine, accrual)), None
+    else:
+        given = tables(record, loaded.protocol)
+        if isinstance(given, int):
+            return given
+        today = on or date.today() if given.conducted.dated else None
+        judgement = judged(given, machine, today, accrual)
+        advice, before = advise(judgement.standing, today), (judgement, given.source)
+    if form == "json":
+        deviations = {} if before is None else {"judgement": judgement_record(before[0], loaded.protocol, before[1])}
+        click.echo(write_json({**advice_record(advice, loaded.source), **deviations}), nl=False)
+        return 0
+    if before is not None:
+        click.echo(render_deviations(before[0], loaded.protocol, before[1]), nl=False)
+    click.echo(render_advice(advice, loaded.source), nl=False)
     return 0
-
-
-def _advice(loaded: Loaded, record: str | None, day: str | None, accrual: Accrual) -> Advice:
-    from doselang.machine.compiling import compile_protocol
-    from doselang.machine.notation import HistoryError, parse_history
-    from doselang.machine.replay import replay
-
-    assert loaded.protocol is not None
-    machine = compile_protocol(loaded.protocol)
-    try:
-        groups = () if record is None else parse_history(record, loaded.protocol)
-        return advise_after(replay(machine, groups, accrual))
-    except HistoryError as error:
-        raise trouble("DL904", error.message) from None

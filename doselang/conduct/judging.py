@@ -8,14 +8,17 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
+import numpy as np
 from attrs import define, field, frozen
 
 from doselang.conduct.advice import Advice, advise
-from doselang.conduct.conducted import Conducted, Decided, Patient
-from doselang.conduct.days import Event, Windows, events_of, windows_of
+from doselang.conduct.conducted import Conducted, Cycle, Decided, Patient
+from doselang.conduct.days import Event, Windows, cycles_of, events_of, windows_of
 from doselang.conduct.standing import Standing, ways_to
+from doselang.conduct.treatments import courses_astray
 from doselang.machine.columns import NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.compiling import Machine
+from doselang.machine.course import compile_course
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import HistoryError
@@ -33,7 +36,7 @@ Fault = Literal[
     "not closed",  # a level was closed that the rules do not close
     "not stopped",  # the trial was stopped, and the rules go on
     "escalated in a patient",  # a patient was given a higher level than before
-    "wrong course",  # a patient was treated on as the rules do not say
+    "wrong course",  # a patient was treated in a cycle as the rules do not say
 ]
 
 
@@ -41,18 +44,20 @@ Fault = Literal[
 class Judged:
     """One thing that the trial did, and whether the rules say so.
 
-    `patients` are those who entered by it. `rules` are the rules that were followed; `said` is what might have been
-    done, where it is not what was done.
+    `patient` entered, unless a `cycle` of the patient's treatment is judged. `rules` are the rules that were followed;
+    `said` is what might have been done, where it is not what was done, and `why` the same of a cycle, in words.
     """
 
     verdict: Verdict
     on: date | None
-    patients: tuple[Patient, ...] = ()
+    patient: Patient | None = None
     decided: Decided | None = None
+    cycle: Cycle | None = None
     part: int | None = None
     fault: Fault | None = None
     rules: tuple[str, ...] = ()
     said: Advice | None = None
+    why: str = ""
 
 
 @frozen
@@ -82,6 +87,7 @@ def judge(
     judging = _Judge(machine, conducted, accrual, windows)
     for event in events_of(conducted, windows, on):
         judging.meet(event)
+    judging.steps += _courses(machine, conducted, judging.standing.followed)
     return Judgement(conducted, windows, on, tuple(judging.steps), judging.standing, judging.lost)
 
 
@@ -103,7 +109,7 @@ class _Judge:
     def meet(self, event: Event) -> None:
         """Judge what happened, and go on from it."""
         number = event.patient
-        patients = (self.conducted.patients[number],) if number is not None and event.enters else ()
+        entering = self.conducted.patients[number] if number is not None and event.enters else None
         try:
             if self.lost is None and event.decided is not None:
                 self.steps.append(self._decided(event.decided))
@@ -111,8 +117,8 @@ class _Judge:
                 self.steps.append(self._entered(number, event.on))
             elif self.lost is None and number is not None:
                 self.standing.know(number)
-            elif patients or event.decided is not None:
-                self.steps.append(Judged("not judged", event.on, patients, event.decided))
+            elif entering is not None or event.decided is not None:
+                self.steps.append(Judged("not judged", event.on, entering, event.decided))
         except HistoryError as error:
             self.lost = error.message
 
@@ -127,7 +133,7 @@ class _Judge:
             first = not cohort.patients
             rules = _rules_of(standing.followed) if first else ()
             standing.join(number, cohort)
-            return Judged("followed", today, (patient,), part=cohort.part, rules=rules)
+            return Judged("followed", today, patient, part=cohort.part, rules=rules)
         step = self._astray(patient, today)
         self._go_on(number, step)
         return step
@@ -147,12 +153,12 @@ class _Judge:
         undecided = followed.unreplaced or _undecided(followed)
         fault = None if undecided else self._fault(patient, today)
         verdict: Verdict = "undecided" if undecided else "deviated"
-        return Judged(verdict, today, (patient,), part=part, fault=fault, said=advise(self.standing, today))
+        return Judged(verdict, today, patient, part=part, fault=fault, said=advise(self.standing, today))
 
     def _fault(self, patient: Patient, today: date | None) -> Fault:
         followed = self.standing.followed
         look = followed.last
-        if followed.machine.records.column(CLOSED)[followed.codes[:, patient.level]].all():
+        if is_closed(followed, patient.level):
             return "closed level"
         if followed.frame.end >= 0:
             return "after the end"
@@ -183,8 +189,7 @@ class _Judge:
                 fault: Fault | None = None if _declared(followed, decided) else "wrong verdict"
             case "closed":
                 assert decided.level is not None
-                closed = self.machine.records.column(CLOSED)[followed.codes[:, decided.level]]
-                fault = None if closed.all() else "not closed"
+                fault = None if is_closed(followed, decided.level) else "not closed"
             case "stopped":
                 stopped = followed.frame.end >= 0 and not _undecided(followed)
                 fault = None if stopped else "not stopped"
@@ -203,6 +208,31 @@ class _Judge:
         except HistoryError:
             return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
         return Judged("followed", decided.on, decided=decided, rules=_rules_of(self.standing.followed))
+
+
+def _courses(machine: Machine, conducted: Conducted, followed: Replay) -> list[Judged]:
+    """The cycles of patients' treatment, judged by the rules of the patient's course."""
+    course = compile_course(machine.protocol) if conducted.cycles else None
+    if course is None:
+        return []
+    closed = tuple(level for level in range(machine.levels) if is_closed(followed, level))
+    astray = {one.patient.name: one for one in courses_astray(course, conducted, closed)}
+    found = []
+    for patient in conducted.patients:
+        for cycle in cycles_of(conducted).get(patient.name, []):
+            wrong = astray.get(patient.name)
+            if wrong is None or cycle.number < wrong.cycle.number:
+                found.append(Judged("followed", None, patient, cycle=cycle))
+            elif cycle.number == wrong.cycle.number:
+                found.append(Judged("deviated", None, patient, cycle=cycle, fault=wrong.fault, why=wrong.why))
+            else:
+                found.append(Judged("not judged", None, patient, cycle=cycle))
+    return found
+
+
+def is_closed(followed: Replay, level: int) -> bool:
+    """Whether a level is closed as too toxic, however the pending patients turn out."""
+    return bool(np.all(followed.machine.records.column(CLOSED)[followed.codes[:, level]]))
 
 
 def _undecided(followed: Replay) -> bool:

@@ -1,0 +1,73 @@
+"""What the commands about a running trial are given: a history, or tables of patients."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+from attrs import frozen
+
+from doselang.conduct.conducted import Conducted
+from doselang.conduct.judging import Judgement, judge
+from doselang.diagnostics import trouble
+from doselang.machine.compiling import Machine
+from doselang.machine.exits import Accrual
+from doselang.machine.followed import Replay
+from doselang.machine.notation import HistoryError, parse_history
+from doselang.machine.replay import replay
+from doselang.patients.reading import read_conducted
+from doselang.protocol.model import Protocol
+from doselang.report.text import count_words, render_text
+from doselang.source import Source
+
+on_option = click.option("--on", "day", default=None, metavar="DATE", help="As of a day, written 2026-03-01.")
+
+
+@frozen
+class Given:
+    """The tables of a trial, and the text in which they stand."""
+
+    conducted: Conducted
+    source: Source
+
+
+def day_of(written: str | None) -> date | None:
+    """The day of `--on`."""
+    if written is None:
+        return None
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()
+    except ValueError:
+        raise trouble("DL903", f"`--on {written}` is not a day.", help="Write it as 2026-03-01.") from None
+
+
+def is_file(record: str) -> bool:
+    """Whether DATA is meant as a file, and not as a history."""
+    return record == "-" or record.lower().endswith((".csv", ".toml", ".tsv", ".txt")) or Path(record).exists()
+
+
+def tables(record: str, protocol: Protocol) -> Given | int:
+    """The tables of a trial; where they have faults these are printed, and the exit status comes back."""
+    read = read_conducted(record, protocol)
+    if read.conducted is None:
+        click.echo(render_text(read.diagnostics, read.source), err=True)
+        click.echo(f"{record}: {count_words(read.diagnostics)}; nothing was done with it.", err=True)
+        return 1
+    return Given(read.conducted, read.source)
+
+
+def history(record: str | None, machine: Machine, accrual: Accrual) -> Replay:
+    """A history followed; without one, the beginning of the trial."""
+    try:
+        groups = () if record is None else parse_history(record, machine.protocol)
+        return replay(machine, groups, accrual)
+    except HistoryError as error:
+        raise trouble("DL904", error.message) from None
+
+
+def judged(given: Given, machine: Machine, on: date | None, accrual: Accrual) -> Judgement:
+    """A trial set against its rules, until a day."""
+    if on is not None and not given.conducted.dated:
+        raise trouble("DL903", "`--on` asks for a day, and the table has none: no patient has a day of entering.")
+    return judge(machine, given.conducted, on, accrual)
