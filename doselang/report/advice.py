@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from attrs import frozen
 
@@ -57,7 +58,7 @@ def _now(advice: Advice) -> Iterator[str]:
             yield f"{'':13}{pending_words(now)}"
     yield f"  now        {now_words(advice)}"
     if advice.awaited:
-        yield f"  pending    {'; '.join(awaited_words(protocol, one) for one in advice.awaited)}"
+        yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
 
 
 def now_words(advice: Advice) -> str:
@@ -83,8 +84,11 @@ def place_words(protocol: Protocol, place: Place) -> str:
     return f"{counted(place.free, 'patient')} may enter at {level_words(protocol, place.level)}{part}"
 
 
-def awaited_words(protocol: Protocol, one: Awaited) -> str:
+def awaited_words(protocol: Protocol, one: Awaited, on: date | None = None) -> str:
+    """`006 at level 2, whose window ends on 2026-03-28`; on a day after that, that the outcome is to be recorded."""
     until = "" if one.until is None else f", whose window ends on {one.until}"
+    if one.until is not None and on is not None and one.until <= on:
+        until = f", whose window ended on {one.until}: the outcome is to be recorded"
     return f"{one.patient.name} at {level_words(protocol, one.patient.level)}{until}"
 
 
