@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from doselang.conduct import judging
 from doselang.conduct.advice import advise, advise_after
@@ -147,10 +145,10 @@ def test_a_worked_example_comes_to_the_same_from_a_table(history: str) -> None:
 # ---- a trial that follows its rules, and one step that does not ----
 
 
-@st.composite
-def conducted_trials(draw: st.DrawFn, machine: Machine = MACHINE, most: int = 20) -> tuple[Conducted, str]:
+def conducted_trial(seed: int, machine: Machine = MACHINE, most: int = 20) -> tuple[Conducted, str]:
     """A trial that does what the rules say, with days; and its history at the end, as written."""
-    protocol, letters = machine.protocol, "NNNNTTx"
+    rng, protocol = random.Random(seed), machine.protocol
+    letters = "NNNN" + "".join(toxicity.letter * 2 for toxicity in protocol.toxicities) + "x"
     patients: list[Patient] = []
     cohorts: list[tuple[int, int, list[int]]] = []
     today = 0
@@ -169,17 +167,16 @@ def conducted_trials(draw: st.DrawFn, machine: Machine = MACHINE, most: int = 20
             today = min(known for one in patients if (known := (known_on(one) - FIRST).days) > today)
             continue
         part, level, new = place
-        letter = draw(st.sampled_from(letters))
-        known = None if letter == "N" else day(today + draw(st.integers(1, 28)))
-        patients.append(
-            Patient(f"{len(patients):03}", level, draw(st.sampled_from([None, part])), day(today), letter, known)
-        )
+        letter = rng.choice(letters)
+        known = None if letter == "N" else day(today + rng.randint(1, 28))
+        name, said = f"{len(patients):03}", rng.choice([None, part])
+        patients.append(Patient(name, level, said, day(today), letter, known))
         if new:
             cohorts.append((part, level, []))
         cohorts[-1][2].append(len(patients) - 1)
-        today += draw(st.integers(0, 20))
-    last = day(today + 60)
-    return Conducted(tuple(patients), dated=True), write_history(history_on(last, cohorts, patients), protocol)
+        today += rng.randint(0, 20)
+    history = history_on(day(today + 60), cohorts, patients)
+    return Conducted(tuple(patients), dated=True), write_history(history, protocol)
 
 
 def known_on(patient: Patient) -> date:
@@ -192,54 +189,36 @@ def history_on(today: date, cohorts: list[tuple[int, int, list[int]]], patients:
     """The history as it was known on a day."""
     groups = []
     for part, level, members in cohorts:
-        known = sorted(
-            (patients[p].known or patients[p].entered + timedelta(28), p)
-            for p in members  # type: ignore[operator]
-        )
+        known = sorted((known_on(patients[p]), p) for p in members)
         letters = [patients[p].outcome for on, p in known if on <= today]
         groups.append(Group(part, level, "".join(letters) + "." * (len(members) - len(letters))))
     return tuple(groups)
 
 
-SLOW = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+SEEDS = range(25)
 
 
-@SLOW
-@given(conducted_trials())
-def test_a_trial_that_follows_its_rules_has_no_deviation(made: tuple[Conducted, str]) -> None:
-    conducted, history = made
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_trial_that_follows_its_rules_has_no_deviation(seed: int) -> None:
+    conducted, history = conducted_trial(seed)
     judged = judge(MACHINE, conducted)
     assert judged.lost is None and not judged.deviations
     assert all(step.verdict == "followed" for step in judged.steps)
     assert write_history(judged.standing.groups(), REFERENCE) == history
 
 
-@SLOW
-@given(conducted_trials(), st.data())
-def test_one_patient_at_another_level_is_found(made: tuple[Conducted, str], data: st.DataObject) -> None:
-    conducted, _ = made
-    number = data.draw(st.integers(0, len(conducted.patients) - 1))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_patient_at_another_level_is_found(seed: int) -> None:
+    conducted, _ = conducted_trial(seed)
+    rng = random.Random(seed)
+    number = rng.randrange(len(conducted.patients))
     moved = conducted.patients[number]
-    other = data.draw(st.sampled_from([level for level in range(3) if level != moved.level]))
     patients = list(conducted.patients)
-    patients[number] = evolve(moved, level=other, part=None)
+    patients[number] = evolve(moved, level=rng.choice([level for level in range(3) if level != moved.level]), part=None)
     judged = judge(MACHINE, evolve(conducted, patients=tuple(patients)))
     first = next(step for step in judged.steps if step.verdict != "followed")
     assert first.verdict == "deviated" and first.patient is not None and first.patient.name == moved.name
     assert first.fault in ("wrong level", "closed level", "too early")
-
-
-@SLOW
-@given(conducted_trials())
-def test_a_judge_that_lets_everybody_in_is_found_out(made: tuple[Conducted, str]) -> None:
-    """The property above does not hold by itself: it fails for a judge without places."""
-    conducted, _ = made
-    if len(conducted.patients) < 2:
-        return
-    patients = tuple(evolve(one, level=2, part=None) for one in conducted.patients)
-    assert judge(MACHINE, evolve(conducted, patients=patients)).deviations
 
 
 # ---- single deviations ----
@@ -336,7 +315,3 @@ def test_a_judge_without_one_of_its_parts_does_not_find_these_five(
 
 
 # ---- where people choose, where nothing is said, other ways of entering ----
-
-
-def test_what_people_chose_shows_in_where_the_next_patient_is_treated() -> None:
-    pass
