@@ -123,7 +123,7 @@ class Standing:
             last = found[-1][0] if found else None
             if last is None or not self._rolls_on(last, cohort):
                 found, aside = [*found, *aside], []
-            if last is not None and not aside and self._rolls_on(last, cohort) and last.level == cohort.level:
+            if last is not None and self._rolls_on(last, cohort) and last.level == cohort.level:
                 found[-1] = (cohort, found[-1][1] + cohort.patients)
             else:
                 found.append((cohort, list(cohort.patients)))
@@ -237,7 +237,8 @@ class Standing:
         """Whether the first patient of a cohort is still treated alone."""
         evaluable = [p for p in cohort.patients if p in self.known and self.patients[p].outcome != INEVALUABLE]
         if evaluable:
-            return self.patients[evaluable[0]].outcome != NONE and self.followed.waiting is None
+            look = self.followed.last
+            return look is not None and not look.goes_on and self.patients[evaluable[0]].outcome != NONE
         days = self.windows.alone[cohort.part]
         first = next((p for p in cohort.patients if self._takes_place(p)), None)
         entered = None if first is None else self.patients[first].entered
