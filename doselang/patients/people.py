@@ -150,6 +150,9 @@ class _Reader:
         return None
 
     def _of_flag(self, cell: str) -> str | Refused:
+        """The outcome that a column of Y and N tells; codes of the map come first."""
+        if fold(cell) in self.given.outcomes:
+            return self.given.outcomes[fold(cell)]
         found = flag(cell)
         if isinstance(found, Refused):
             return found
