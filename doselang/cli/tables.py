@@ -61,6 +61,8 @@ def _write(folder: Path, files: list[tuple[Path, str]]) -> None:
     for path, _ in files:
         if os.path.lexists(path):
             raise trouble("DL903", f"{path} is there already, and is left as it is.", help="Choose another folder.")
+    if not folder.parent.is_dir():
+        raise trouble("DL901", f"There is no folder {folder.parent}.")
     is_new = not os.path.lexists(folder)
     try:
         if is_new:

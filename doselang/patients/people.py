@@ -174,7 +174,7 @@ class _Reader:
             ))  # fmt: skip
         if known is None and outcome not in (NONE, PENDING, INEVALUABLE):
             self.sheet.refuse("DL804", row, "known", Refused(
-                f"the day on which the {self._name(outcome)} became known is missing",
+                f"the day on which the outcome {self._name(outcome)} became known is missing",
                 "In a table with days every toxicity has one, in a column `known`.",
             ))  # fmt: skip
 
