@@ -126,7 +126,7 @@ class _Reader:
 
     def _table(self, name: str, written: object) -> MappedTable | None:
         if not isinstance(written, dict):
-            self._refuse(None, name, "is a section", f"Write [{name}] on a line of its own.")
+            self._refuse(None, name, "is a section", f"Write [{name}], in single brackets, on a line of its own.")
             return None
         codes = CODES if name == "patients" else ()
         self._known(written, (FILE, *COLUMNS[name], *codes), name)
@@ -170,7 +170,8 @@ class _Reader:
                 help = "Leave one out; letter case makes no difference."
                 self._refuse(section, code, f"is there twice in [{section}]", help)
             elif not isinstance(word, str):
-                help = f'Write what it means in quotation marks: "{shorten(code, 40)}" = "{shorten(str(word), 40)}"'
+                example = str(word) if isinstance(word, int) and abs(word) < 1_000 else "…"
+                help = f'Write what it means in quotation marks: "{shorten(code, 40)}" = "{example}"'
                 self._refuse(section, code, "is given no text in quotation marks", help)
             else:
                 meaning = read(word.strip())
