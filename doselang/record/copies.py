@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -59,7 +60,7 @@ def refuse_names(copy: Copy) -> None:
     """Trouble DL903 for files that cannot be kept in one folder."""
     names = [name for name, _ in copy.files]
     for name in names:
-        if not name.strip() or Path(name).name != name or "\\" in name or name in (".", "..") or "\0" in name:
+        if not name.strip() or Path(name).name != name or "\\" in name or "\0" in name or _is_of_the_system(name):
             raise trouble("DL903", f"“{name}” cannot be kept with the trial: it is not the name of a file alone.")
     folded = [name.casefold() for name in names]
     twice = next((name for name, fold in zip(names, folded, strict=True) if folded.count(fold) > 1), None)
@@ -109,9 +110,17 @@ def remove(made: Path) -> None:
 
 
 def read_copy(folder: str | Path, name: str) -> tuple[tuple[str, bytes], ...]:
-    """The files of a copy, by name. Raises OSError."""
-    place = Path(folder) / name
-    return tuple((path.name, path.read_bytes()) for path in sorted(place.iterdir()))
+    """The files of a copy, by name, without what the system puts there. Raises OSError."""
+    paths = sorted(path for path in (Path(folder) / name).iterdir() if not _is_of_the_system(path.name))
+    for path in paths:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, f"{path.name} is not an ordinary file")
+    return tuple((path.name, path.read_bytes()) for path in paths)
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Whether a file is one of those that systems leave in the folders that people look into, such as `.DS_Store`."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini")
 
 
 def copy_findings(folder: str | Path, entries: Sequence[Entry]) -> tuple[Finding, ...]:
