@@ -394,6 +394,12 @@ def test_what_is_entered_is_read_back(body: dict) -> None:
     assert examine(b"".join([*LINES[:3], line_of(entry)])).findings == ()
 
 
+def test_a_flood_of_lines_is_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "MOST_ENTRIES", 1000)
+    chain = examine(CONTENT + b"\n" * 1_000_000)
+    assert len(chain.entries) == 200 and len(chain.findings) == 801 and chain.size == len(CONTENT) + 1_000_000
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_examined(content: bytes) -> None:
     chain = examine(content)
@@ -608,6 +614,15 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: Capture) -> None
     record = json.loads(told)
     assert status == 1 and record["unchanged"] is False and record["unfinished_bytes"] == 9
     assert [(one["code"], one["entry"]) for one in record["findings"]] == [("DL811", 4), ("DL813", None)]
+
+
+def test_of_very_many_findings_the_first_are_told(tmp_path: Path, capsys: Capture) -> None:
+    trial = begun(tmp_path, 30)
+    path = trial / "record.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    told = verified(trial, capsys)[1]
+    assert told.count("as by an editor") == 20 and "10 further findings are listed by `--format json`." in told
+    assert len(json.loads(verified(trial, capsys, "--format", "json")[1])["findings"]) == 30
 
 
 def test_an_unfinished_entry_alone_is_a_warning(tmp_path: Path, capsys: Capture) -> None:

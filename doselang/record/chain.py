@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Diagnostic, trouble
-from doselang.record.entries import FIRST_PREVIOUS, Entry, correction_fault, read_line
+from doselang.record.entries import FIRST_PREVIOUS, MOST_ENTRIES, Entry, correction_fault, read_line
 
 What = Literal[
     "changed", "missing", "misplaced", "repeated", "not linked", "wrong correction", "empty", "incomplete",
@@ -116,9 +116,9 @@ def _last(entries: Sequence[Entry]) -> int:
 
 
 def _linked(content: bytes) -> _Links:
-    """All whole lines, each held against the one before."""
+    """All whole lines, each held against the one before; what is beyond the most that there can be counts as one."""
     links = _Links()
-    for line, text in enumerate(content.split(b"\n")[:-1], 1):
+    for line, text in enumerate(content[:-1].split(b"\n", MOST_ENTRIES) if content else (), 1):
         links.add(line, text)
     links.end()
     return links
