@@ -230,6 +230,13 @@ def test_an_entry_has_one_form() -> None:
     other_forms()
 
 
+def test_a_record_has_a_beginning() -> None:
+    stated = {**json.loads(LINES[0]), "previous": ENTRIES[3].hash}
+    del stated["hash"]
+    (finding, *_) = found(canonical({**stated, "hash": hash_of(stated)}) + b"\n", None)
+    assert finding.message == "Entry 1 (line 1) is not the beginning of a record: it continues another entry."
+
+
 def test_a_verifier_that_does_not_compare_the_hash_before_is_noticed(
     monkeypatch: pytest.MonkeyPatch, quick: None
 ) -> None:

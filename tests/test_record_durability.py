@@ -354,6 +354,34 @@ def test_a_write_that_fails_leaves_the_record_as_it_was(
     assert len(read(trial).entries) == 4 and not verify(trial).chain.findings
 
 
+def test_the_disk_is_waited_for_before_an_entry_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written to which file, and then waited for; with the folders that a new name is in."""
+    calls: list[tuple[str, str]] = []
+
+    def noted(name: str) -> Callable:
+        real = getattr(os, name)
+
+        def call(file: int, *given: object) -> object:
+            calls.append((name, os.path.basename(os.readlink(f"/proc/self/fd/{file}"))))
+            return real(file, *given)
+
+        return call
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("the names of open files are not known here")
+    for name in ("write", "fsync"):
+        monkeypatch.setattr(record_writing.os, name, noted(name))
+    begin(tmp_path / "trial", PROTOCOL, drafts(1)[0])
+    files = ["trial.dose", "trial.md", "protocol", "record.jsonl"]
+    waited = [name for kind, name in calls if kind == "fsync"]
+    assert waited[:4] == files and waited[4].startswith(".trial.") and waited[5:] == [tmp_path.name]
+    calls.clear()
+    append(tmp_path / "trial")
+    assert calls == [("write", "record.jsonl"), ("fsync", "record.jsonl")], "one write"
+
+
 def test_a_disk_that_does_not_keep_an_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = begun(tmp_path, 3)
     before = content(trial)

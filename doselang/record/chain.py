@@ -187,8 +187,9 @@ class _Links:
         """An entry with the one directly before it."""
         number, before = entry.number, self.before
         if entry.previous != (FIRST_PREVIOUS if before is None else before.hash):
-            earlier = f"entry {number - 1}" if before else "the beginning"
-            message = f"Entry {number} (line {line}) does not continue {earlier}: one of them was replaced."
+            message = f"Entry {number} (line {line}) does not continue entry {number - 1}: one of them was replaced."
+            if before is None:
+                message = "Entry 1 (line 1) is not the beginning of a record: it continues another entry."
             self._find("not linked", message, number, line)
         elif len(self.entries) == number - 1:
             fault = correction_fault(entry.kind, entry.body, self.entries)
