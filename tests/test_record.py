@@ -18,7 +18,7 @@ from doselang.cli import run
 from doselang.diagnostics import Trouble
 from doselang.record import chain as chain_module
 from doselang.record.chain import Chain, Finding, entries_since, examine
-from doselang.record.copies import Copy, read_copy
+from doselang.record.copies import Copy, InForce, in_force, read_copy
 from doselang.record.corrections import effective
 from doselang.record.entries import (
     FIRST_PREVIOUS,
@@ -228,6 +228,13 @@ def test_every_entry_that_is_replaced_by_another_with_a_right_hash_is_found(quic
 
 def test_an_entry_has_one_form() -> None:
     other_forms()
+
+
+def test_an_entry_under_another_protocol_is_found() -> None:
+    told = found(content_of([*ENTRIES[:3], made(drafts(4)[3], ENTRIES[:3], "0" * 64)]), None)
+    assert [finding.message for finding in told] == [
+        "Entry 4 (line 4) has another protocol than entry 3, and puts none in force."
+    ]
 
 
 def test_a_record_has_a_beginning() -> None:
@@ -521,6 +528,8 @@ def test_an_amendment_keeps_the_copies_before_it(tmp_path: Path) -> None:
     chain = verify(trial).chain
     assert [entry.protocol for entry in chain.entries] == [PROTOCOL.hash] * 3 + [amended.hash] * 2
     assert chain.findings == () and read_copy(trial, "protocol-3") == amended.files
+    assert in_force(chain.entries) == InForce("protocol-3", {}, 4)
+    assert in_force(chain.entries[:3]) == InForce("protocol", {"levels": "4"}, 1)
     assert read_copy(trial, "protocol") == PROTOCOL.files
 
 
@@ -578,6 +587,23 @@ def test_names_that_cannot_be_kept_are_refused(tmp_path: Path, files: tuple, wor
     with pytest.raises(Trouble, match=words):
         begin(tmp_path / "trial", Copy(files), drafts(1)[0])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("copy", "words"),
+    [
+        ({}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "protocol", "files": []}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "..", "files": {}, "settings": {}}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "protocol", "files": {}}, "Entry 1 does not say which parameters were set."),
+        ({"folder": "protocol", "files": {}, "settings": {"a": 1}}, "Entry 1 does not say which parameters were set."),
+    ],
+)
+def test_a_copy_that_is_not_told_is_found(tmp_path: Path, copy: dict, words: str) -> None:
+    trial = begun(tmp_path)
+    entry = made(Draft("begin", {"copy": copy}, "Ann", time_of(0)), (), PROTOCOL.hash)
+    (trial / "record.jsonl").write_bytes(line_of(entry))
+    assert [finding.message for finding in verify(trial).chain.findings] == [words]
 
 
 def test_an_entry_that_puts_a_protocol_in_force_with_another_hash_is_found(tmp_path: Path) -> None:

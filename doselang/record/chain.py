@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Diagnostic, trouble
-from doselang.record.entries import FIRST_PREVIOUS, MOST_ENTRIES, Entry, correction_fault, read_line
+from doselang.record.entries import COPY, FIRST_PREVIOUS, MOST_ENTRIES, Entry, correction_fault, read_line
 
 What = Literal[
     "changed", "missing", "misplaced", "repeated", "not linked", "wrong correction", "empty", "incomplete",
@@ -195,6 +195,11 @@ class _Links:
             fault = correction_fault(entry.kind, entry.body, self.entries)
             if fault is not None:
                 self._find("wrong correction", f"Entry {number} (line {line}) corrects nothing: {fault}.", number, line)
+        if before is not None and entry.protocol != before.protocol and COPY not in entry.body:
+            message = (
+                f"Entry {number} (line {line}) has another protocol than entry {number - 1}, and puts none in force."
+            )
+            self._find("copy", message, number, line)
         if before is not None and entry.time < before.time:
             message = f"Entry {number} is of {entry.time}, and entry {number - 1} before it of {before.time}."
             self._find("earlier", message, number, line)

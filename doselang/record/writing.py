@@ -12,12 +12,21 @@ from attrs import define
 from doselang.diagnostics import Trouble, trouble
 from doselang.durable import has_locks, keep_names, write_whole
 from doselang.record.chain import Finding
-from doselang.record.copies import Copy, beside, body_with, own_body, put, refuse_names, remove, write_copy, write_new
+from doselang.record.copies import (
+    FIRST_COPY,
+    Copy,
+    beside,
+    body_with,
+    own_body,
+    put,
+    refuse_names,
+    remove,
+    write_copy,
+    write_new,
+)
 from doselang.record.entries import Draft, Entry, line_of, made
 from doselang.record.files import LOST, MOST_BYTES, RECORD, WAIT_SECONDS, cannot, held, opened, record_path
 from doselang.record.reading import examined, refuse_damaged
-
-FIRST_COPY = "protocol"
 
 CLOSED = -1
 """No file has this number: a writer that is used after its block writes nowhere."""
