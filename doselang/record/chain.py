@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Diagnostic, trouble
-from doselang.record.entries import FIRST_PREVIOUS, Entry, correction_fault, read_line
+from doselang.record.entries import COPY, FIRST_PREVIOUS, MOST_ENTRIES, Entry, correction_fault, read_line
 
 What = Literal[
     "changed", "missing", "misplaced", "repeated", "not linked", "wrong correction", "empty", "incomplete",
@@ -23,8 +23,8 @@ CODE_OF: dict[What, str] = {"incomplete": "DL813", "head": "DL814", "earlier": "
 
 HELP: dict[str, str] = {
     "DL811": "Put back the last copy of the whole folder in which it was right, and keep this one to find out why.",
-    "DL813": "The next entry that is made cuts it off, and keeps what is cut off in record.lost. Was it reported as "
-    "made? Then look for a copy in which it is whole.",
+    "DL813": "The next entry cuts it off, and keeps it in record.lost. If it was reported as made, look for a copy in "
+    "which it is whole.",
     "DL814": "Compare with a copy of the folder from the time of that head.",
     "DL815": "Is the clock of this computer right?",
 }
@@ -45,8 +45,8 @@ class Finding:
 
     @property
     def is_damage(self) -> bool:
-        """Whether the record can no longer be relied on, and nothing may be added to it."""
-        return self.code in ("DL811", "DL814")
+        """Whether the record itself can no longer be relied on, and nothing may be added to it."""
+        return self.code == "DL811"
 
     def diagnostic(self) -> Diagnostic:
         """The finding as doselang tells all findings."""
@@ -80,11 +80,8 @@ def examine(content: bytes) -> Chain:
     """Read all entries of a record, and find whether any byte of it is not as it was written."""
     size = content.rfind(b"\n") + 1
     tail = content[size:]
-    links = _Links()
-    for line, text in enumerate(content[: size - 1].split(b"\n") if size else (), 1):
-        links.add(line, text)
-    links.end()
-    findings = links.findings
+    links = _linked(content[:size])
+    findings = list(links.findings)
     if not links.entries and not findings:
         words = "holds no whole entry" if tail else "is empty"
         findings.append(Finding("empty", f"The record {words}, and a record begins with an entry."))
@@ -106,11 +103,9 @@ def entries_since(chain: Chain, head: str) -> int | Finding:
     for since, entry in enumerate(reversed(chain.entries)):
         if entry.hash.startswith(wanted):
             return since
-    message = (
-        f"No entry has the head {wanted[:SHORTEST_HEAD]}…: the record was cut off, at entry "
-        f"{_last(chain.entries)} or before, or entries were replaced, since that head was noted."
-    )
-    return Finding("head", message)
+    last = f"The last entry is {_last(chain.entries)}, and none" if chain.entries else "No entry"
+    how = "since it was noted, entries were cut off at the end, or replaced"
+    return Finding("head", f"{last} has the head {wanted[:SHORTEST_HEAD]}…: {how}.")
 
 
 def _last(entries: Sequence[Entry]) -> int:
@@ -118,6 +113,15 @@ def _last(entries: Sequence[Entry]) -> int:
 
 
 # ---- going through the lines ----
+
+
+def _linked(content: bytes) -> _Links:
+    """All whole lines, each held against the one before; what is beyond the most that there can be counts as one."""
+    links = _Links()
+    for line, text in enumerate(content[:-1].split(b"\n", MOST_ENTRIES) if content else (), 1):
+        links.add(line, text)
+    links.end()
+    return links
 
 
 @define
@@ -134,7 +138,8 @@ class _Links:
     torn: list[tuple[int, str]] = field(factory=list)
     gaps: list[tuple[int, int, int]] = field(factory=list)
     """Where entries are missing: the line, the first and the last number."""
-    strayed: set[int] = field(factory=set)
+    missing: set[int] = field(factory=set)
+    """Their numbers, without those that stand further on."""
     hashes: set[str] = field(factory=set)
 
     @property
@@ -158,8 +163,8 @@ class _Links:
         number = entry.number
         if entry.hash in self.hashes:
             self._find("repeated", f"Entry {number} stands in the record a second time (line {line}).", number, line)
-        elif any(first <= number <= last for _, first, last in self.gaps):
-            self.strayed.add(number)
+        elif number in self.missing:
+            self.missing.remove(number)
             after = self.next_number - 1
             message = f"Entry {number} is in the wrong place (line {line}): it comes after entry {after}."
             self._find("misplaced", message, number, line)
@@ -170,9 +175,9 @@ class _Links:
     def _follow(self, line: int, entry: Entry) -> None:
         """The next entry, or one after entries that are missing."""
         self._tell_torn(entry.number - self.next_number)
-        missing = entry.number - self.next_number - len(self.torn)
-        if missing > 0:
+        if entry.number - self.next_number > len(self.torn):
             self.gaps.append((line, self.next_number, entry.number - 1))
+            self.missing.update(range(self.next_number, entry.number))
         elif not self.torn:
             self._compare(line, entry)
         self.torn.clear()
@@ -182,13 +187,19 @@ class _Links:
         """An entry with the one directly before it."""
         number, before = entry.number, self.before
         if entry.previous != (FIRST_PREVIOUS if before is None else before.hash):
-            earlier = f"entry {number - 1}" if before else "the beginning"
-            message = f"Entry {number} (line {line}) does not continue {earlier}: one of them was replaced."
+            message = f"Entry {number} (line {line}) does not continue entry {number - 1}: one of them was replaced."
+            if before is None:
+                message = "Entry 1 (line 1) is not the beginning of a record: it continues another entry."
             self._find("not linked", message, number, line)
         elif len(self.entries) == number - 1:
             fault = correction_fault(entry.kind, entry.body, self.entries)
             if fault is not None:
                 self._find("wrong correction", f"Entry {number} (line {line}) corrects nothing: {fault}.", number, line)
+        if before is not None and entry.protocol != before.protocol and COPY not in entry.body:
+            message = (
+                f"Entry {number} (line {line}) has another protocol than entry {number - 1}, and puts none in force."
+            )
+            self._find("copy", message, number, line)
         if before is not None and entry.time < before.time:
             message = f"Entry {number} is of {entry.time}, and entry {number - 1} before it of {before.time}."
             self._find("earlier", message, number, line)
@@ -206,7 +217,7 @@ class _Links:
         """Tell what only shows when all lines are known."""
         self._tell_torn(None)
         for line, first, last in self.gaps:
-            absent = [number for number in range(first, last + 1) if number not in self.strayed]
+            absent = [number for number in range(first, last + 1) if number in self.missing]
             if absent:
                 self._find("missing", f"{_numbers(absent)} missing (before line {line}).", absent[0], line)
         self.findings.sort(key=lambda finding: finding.line or 0)

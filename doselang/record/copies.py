@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -16,10 +18,12 @@ from attrs import field, frozen
 from doselang.diagnostics import trouble
 from doselang.durable import keep_names, write_whole
 from doselang.record.chain import Finding
-from doselang.record.entries import Body, Entry, Json, hash_of
+from doselang.record.entries import COPY, Body, Entry, Json, hash_of
 
-COPY = "copy"
-"""The key under which the body of an entry says which copy of the protocol it puts in force."""
+FIRST_COPY = "protocol"
+"""The folder of the first copy; those after it have a number behind a hyphen."""
+
+_FOLDER = re.compile(rf"{FIRST_COPY}(-[1-9][0-9]*)?")
 
 
 @frozen
@@ -48,16 +52,21 @@ class Copy:
 
 def body_with(copy: Copy, folder: str, body: Body) -> Body:
     """The body of an entry that puts a protocol in force: with the folder of the copy, its files and settings."""
+    return {**own_body(body), COPY: {"folder": folder, **copy.stated()}}
+
+
+def own_body(body: Body) -> Body:
+    """A body as it is given; ValueError where it has what only the record itself writes."""
     if COPY in body:
-        raise ValueError(f"the key `{COPY}` of the body is written by the record itself")
-    return {**body, COPY: {"folder": folder, **copy.stated()}}
+        raise ValueError(f"the key `{COPY}` of a body is written by the record itself")
+    return body
 
 
 def refuse_names(copy: Copy) -> None:
     """Trouble DL903 for files that cannot be kept in one folder."""
     names = [name for name, _ in copy.files]
     for name in names:
-        if not name.strip() or Path(name).name != name or "\\" in name or name in (".", "..") or "\0" in name:
+        if not name.strip() or Path(name).name != name or "\\" in name or "\0" in name or _is_of_the_system(name):
             raise trouble("DL903", f"“{name}” cannot be kept with the trial: it is not the name of a file alone.")
     folded = [name.casefold() for name in names]
     twice = next((name for name, fold in zip(names, folded, strict=True) if folded.count(fold) > 1), None)
@@ -102,14 +111,42 @@ def put(made: Path, place: Path) -> None:
 
 def remove(made: Path) -> None:
     """Remove a folder that was not put in its place, if there is one."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         shutil.rmtree(made)
 
 
 def read_copy(folder: str | Path, name: str) -> tuple[tuple[str, bytes], ...]:
-    """The files of a copy, by name. Raises OSError."""
-    place = Path(folder) / name
-    return tuple((path.name, path.read_bytes()) for path in sorted(place.iterdir()))
+    """The files of a copy, by name, without what the system puts there. Raises OSError."""
+    paths = sorted(path for path in (Path(folder) / name).iterdir() if not _is_of_the_system(path.name))
+    for path in paths:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, f"{path.name} is not an ordinary file")
+    return tuple((path.name, path.read_bytes()) for path in paths)
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Whether a file is one of those that systems leave in the folders that people look into, such as `.DS_Store`."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini")
+
+
+@frozen
+class InForce:
+    """The protocol under which the next entry is made: the folder of its copy, in that of the trial, its settings as
+    they were written, and the number of the entry that put it in force.
+    """
+
+    folder: str
+    settings: dict[str, str] = field(hash=False)
+    number: int
+
+
+def in_force(entries: Sequence[Entry]) -> InForce:
+    """The protocol in force at the end of a verified record."""
+    entry = next(entry for entry in reversed(entries) if COPY in entry.body)
+    stated = entry.body[COPY]
+    assert isinstance(stated, dict) and isinstance(stated["settings"], dict)
+    settings = {name: str(value) for name, value in stated["settings"].items()}
+    return InForce(str(stated["folder"]), settings, entry.number)
 
 
 def copy_findings(folder: str | Path, entries: Sequence[Entry]) -> tuple[Finding, ...]:
@@ -123,11 +160,12 @@ def copy_findings(folder: str | Path, entries: Sequence[Entry]) -> tuple[Finding
 
 
 def _differences(folder: str | Path, entry: Entry, stated: dict[str, Json]) -> list[str]:
-    name, files = stated.get("folder"), stated.get("files")
-    hashed = {"files": files, "settings": stated.get("settings")}
-    if not isinstance(name, str) or not isinstance(files, dict) or Path(name).name != name:
+    name, files, settings = stated.get("folder"), stated.get("files"), stated.get("settings")
+    if not isinstance(name, str) or not _FOLDER.fullmatch(name) or not isinstance(files, dict):
         return [f"Entry {entry.number} does not say where the copy of the protocol is."]
-    if entry.protocol != hash_of(hashed):
+    if not isinstance(settings, dict) or not all(isinstance(value, str) for value in settings.values()):
+        return [f"Entry {entry.number} does not say which parameters were set."]
+    if entry.protocol != hash_of({"files": files, "settings": settings}):
         return [f"Entry {entry.number} has another hash of the protocol than its files and settings have."]
     try:
         kept = dict(read_copy(folder, name))

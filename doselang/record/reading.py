@@ -20,15 +20,16 @@ READER_WAITS = 1.0
 class Verified:
     """What verifying a trial came to.
 
-    `since` are the entries after the head that was given; None if none was given, or if no entry has it.
+    `since` are the entries after the head that was given; None if none was given, and where the record is damaged.
     """
 
     chain: Chain
     since: int | None = None
 
     @property
-    def is_damaged(self) -> bool:
-        return self.chain.is_damaged
+    def is_right(self) -> bool:
+        """Whether there is no error, in the record or against the head that was given."""
+        return not any(finding.diagnostic().severity == "error" for finding in self.chain.findings)
 
 
 def verify(folder: str | Path, head: str | None = None) -> Verified:
@@ -41,7 +42,7 @@ def verify(folder: str | Path, head: str | None = None) -> Verified:
     since = None if head is None else entries_since(chain, head)
     if isinstance(since, Finding):
         return Verified(evolve(chain, findings=(*chain.findings, since)))
-    return Verified(chain, since)
+    return Verified(chain, None if chain.is_damaged else since)
 
 
 def read(folder: str | Path) -> Chain:
