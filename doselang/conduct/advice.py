@@ -13,6 +13,7 @@ from doselang.conduct.explain import account
 from doselang.conduct.pathways import CohortSeen, ahead
 from doselang.conduct.standing import Place, Standing
 from doselang.machine.followed import Replay
+from doselang.machine.notation import CLEAR_SO_FAR
 from doselang.machine.replay import replay
 
 Action = Literal["enrol", "wait", "choose", "ended", "undecided"]
@@ -96,5 +97,6 @@ def _places(followed: Replay) -> tuple[Place, ...]:
         return (Place(frame.part, frame.here, frame.orders[0].size - 1),)
     if waiting is None or not (waiting.known or waiting.pending):
         return tuple(Place(frame.part, one.level, 1 if one.sentinel else one.size) for one in frame.orders)
-    alone = bool(frame.orders) and frame.orders[0].sentinel and not waiting.known
+    watched = CLEAR_SO_FAR in followed.groups[-1].letters
+    alone = bool(frame.orders) and frame.orders[0].sentinel and not (waiting.known or watched)
     return () if alone or not waiting.to_enrol else (Place(frame.part, frame.here, waiting.to_enrol),)
