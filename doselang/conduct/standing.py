@@ -15,7 +15,8 @@ from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group
-from doselang.machine.replay import opens, replay
+from doselang.machine.replay import Follower, opens
+from doselang.machine.states import Frames
 
 
 @define(eq=False)
@@ -60,8 +61,10 @@ class Standing:
     entered: list[int] = field(factory=list)
     followed: Replay = field(init=False)
     _looks: int = 0
+    _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._follower = Follower(self.machine, self.accrual, Frames(self.machine))
         self._follow()
 
     # ---- what happens ----
@@ -182,7 +185,7 @@ class Standing:
     def _replay(self) -> None:
         """Follow the history, and open the cohorts that the rules open."""
         self._drop_empty()
-        self.followed = replay(self.machine, self.groups(), self.accrual)
+        self.followed = self._follower.follow(self.groups())
         look = self.followed.last
         if not self.open or (look is not None and not look.goes_on):
             self.open = self._opened()
