@@ -26,6 +26,8 @@ from doselang.patients.reading import MOST_FAULTS, Tables, read_conducted
 from doselang.patients.sheets import Refused
 from doselang.patients.templates import templates
 from doselang.protocol.model import Protocol
+from doselang.report.text import render_text
+from doselang.report.trial_tables import trial_tables_record
 from doselang.source import NOWHERE, Source
 
 ROOT = Path(__file__).parent.parent
@@ -655,8 +657,11 @@ FLAGS = (
     ("Y,,Y", "DL804", "Row 2, column `DLTDT`: the day on which the outcome DLT became known is missing."),
     ("N,11APR2026,Y", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
      " known."),
-    (",11APR2026,Y", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
+    (",11APR2026,", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
      " known."),
+    (",,Y", "DL803", "Row 2, column `DLTFL`: the patient is evaluable, and the outcome is missing."),
+    ("N,,", "DL803", "Row 2, column `DLTEVLFL`: it is not said whether this patient, who has no toxicity, is"
+     " evaluable."),
     ("1,,Y", "DL803", "Row 2, column `DLTFL`: `1` is neither Y nor N."),
     ("N,,maybe", "DL803", "Row 2, column `DLTEVLFL`: `maybe` is neither Y nor N."),
 )  # fmt: skip
@@ -666,6 +671,12 @@ FLAGS = (
 def test_flags_that_contradict_each_other(tmp_path: Path, cells: str, code: str, message: str) -> None:
     adsl = f"USUBJID,DOSELVL,TRTSDT,DLTFL,DLTDT,DLTEVLFL\nP1,1,01APR2026,{cells}\n"
     assert said(mapped(tmp_path, adsl=adsl, cycles="patient,cycle,level,events\n")) == [(code, message)]
+
+
+def test_a_map_may_say_that_an_empty_flag_means_none(tmp_path: Path) -> None:
+    text = MAP.replace("[decisions]", '[patients.outcomes]\n"" = "none"\n[decisions]')
+    adsl = "USUBJID,DOSELVL,TRTSDT,DLTFL,DLTDT,DLTEVLFL\n01-001,1,01APR2026,,,Y\n01-003,1,01APR2026,,,N\n"
+    assert "".join(one.outcome for one in conducted(mapped(tmp_path, text, adsl=adsl)).patients) == "Nx"
 
 
 def test_an_inevaluable_patient_is_not_evaluable(tmp_path: Path) -> None:
@@ -745,6 +756,12 @@ def test_faults_of_all_tables_are_told_in_one_run(tmp_path: Path) -> None:
     assert [code for code, _ in said(tables)] == ["DL803"] * 3
     files = [Path(tables.source.path_of(item.span.start)).name for item in tables.diagnostics]
     assert files == ["adsl.csv", "decisions.csv", "cycles.csv"]
+
+
+def test_an_empty_table_beside_faulty_ones_is_told(tmp_path: Path) -> None:
+    tables = mapped(tmp_path, adsl=ADSL.replace(",2b,", ",7,"), decisions="", cycles="\n")
+    assert [code for code, _ in said(tables)] == ["DL803", "DL801", "DL801"]
+    assert render_text(tables.diagnostics, tables.source).count("is empty.") == 2
 
 
 # ---- what is written is read back ----
@@ -904,6 +921,8 @@ def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path: Path, content: st
         assert error.diagnostic.code in ("DL704", "DL901", "DL902")
         return
     assert (tables.conducted is None) == bool(tables.diagnostics)
+    assert (render_text(tables.diagnostics, tables.source) == "") == (tables.conducted is not None)
+    assert trial_tables_record(tables, PROTOCOL)["faults"] == tables.faults
     for item in tables.diagnostics:
         assert item.code in CODES and item.message.endswith((".", "?"))
         assert 0 <= item.span.start <= item.span.end <= tables.source.end
