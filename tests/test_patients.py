@@ -457,6 +457,11 @@ def _long(rows: int) -> str:
     return PLAIN + "".join(f"P{n},level {n % 9},tox\n" if rows > MOST_PATIENTS else f"P{n},1,N\n" for n in range(rows))
 
 
+def test_a_table_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, PLAIN.strip() + "".join(f",c{n}" for n in range(1_000)))
+    assert found.diagnostic.code == "DL704" and found.diagnostic.message.endswith("has more than 1,000 columns.")
+
+
 # ---- maps ----
 
 MAP = """\
@@ -991,7 +996,10 @@ def test_templates_are_written_whole_or_not_at_all(folder: Path, monkeypatch: py
     assert len(written) == 2 and not (folder / "out").exists()
 
 
-@pytest.mark.parametrize(("out", "words"), [("drug.dose", "cannot be"), ("a/b", "There is no folder")])
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [("drug.dose", "cannot be"), ("a/b", "There is no folder"), ("", "The name of the folder is empty.")],
+)
 def test_a_folder_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str], out: str, words: str) -> None:
     assert run(["data", "template", "drug.dose", "--out", out]) == 2
     assert words in capsys.readouterr().err
@@ -1042,6 +1050,14 @@ def test_check_shows_the_cell(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert printed.startswith("patients.csv:2:8: error DL803 wrong-cell\n")
     assert '   2 | "P;1", 7 ,N\n     |        ^\n' in printed
     assert printed.endswith("patients.csv: 1 fault\n")
+
+
+def test_a_table_from_the_standard_input(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"patient,level,outcome\nP1,2A,T\n")))
+    assert run(["data", "check", "drug.dose", "-"]) == 0
+    assert "1 patient, without days, in the order of the table" in capsys.readouterr().out
 
 
 def test_the_exit_status_is_2_without_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
