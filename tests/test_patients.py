@@ -214,7 +214,8 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
      "The parts are `escalation` and `expansion`."),
     # of dates
     (DATED + "P1,1,03/04/2026,N,\n", "DL804", "Row 2, column `entered`: `03/04/2026` could be 3 April or 4 March.",
-     'Write 2026-04-03 or 2026-03-04, or say in a map how dates are written, for example: date-format = "%d/%m/%Y".'),
+     "Write 2026-04-03 or 2026-03-04, or say in a map how all dates are written, for example: date-format"
+     ' = "%d/%m/%Y".'),
     (DATED + "P1,1,,N,\nP2,1,2026-03-01,N,\n", "DL804",
      "Row 2, column `entered`: this patient has no day of entering, and others have.",
      "Give the day of the first dose of every patient, or of none."),
@@ -275,23 +276,27 @@ def test_a_date_is_refused_with_its_own_sentence() -> None:
 OTHER_WAY = "is not written like 2026-03-01"
 PART = "is a part of a date, and the day must be known"
 DATES = (
-    ("3.4.2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04, or say in a map"),
+    ("3.4.2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04, or say in a map how all dates are"
+     ' written, for example: date-format = "%d.%m.%Y".'),
     ("03-04-2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04"),
-    ("13/04/2026", OTHER_WAY, "Write 2026-04-13, or say in a map how dates are written, for example: date-format"
+    ("13/04/2026", OTHER_WAY, "Write 2026-04-13, or say in a map how all dates are written, for example: date-format"
      ' = "%d/%m/%Y".'),
-    ("04/13/2026", OTHER_WAY, 'Write 2026-04-13, or say in a map how dates are written, for example: date-format'
+    ("04/13/2026", OTHER_WAY, 'Write 2026-04-13, or say in a map how all dates are written, for example: date-format'
      ' = "%m/%d/%Y".'),
     ("03/03/2026", OTHER_WAY, "Write 2026-03-03,"),
     ("13/13/2026", "is no day of the calendar", "Write a day like 2026-03-01."),
     ("31/04/2026", "is no day of the calendar", "Write a day like 2026-03-01."),
     ("2026/03/01", OTHER_WAY, "Write 2026-03-01, or"),
     ("2026-3-1", OTHER_WAY, "Write 2026-03-01, or"),
-    ("20260301", OTHER_WAY, 'Write 2026-03-01, or say in a map how dates are written, for example: date-format'
+    ("20260301", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example: date-format'
      ' = "%Y%m%d".'),
-    ("01MAR2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how dates are written, for example: date-format'
+    ("01MAR2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example: date-format'
      ' = "%d%b%Y".'),
-    ("1 March 2026", OTHER_WAY, "Write 2026-03-01"),
-    ("March 1, 2026", OTHER_WAY, "Write 2026-03-01"),
+    ("1 March 2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example:'
+     ' date-format = "%d %B %Y".'),
+    ("March 1, 2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example:'
+     ' date-format = "%B %d, %Y".'),
+    ("2026/3-1", OTHER_WAY, "Write 2026-03-01."),
     ("31FEB2026", "is no day of the calendar", "Write a day"),
     ("01MRZ2026", "is no date", "Write a day like 2026-03-01, or"),
     ("01/03/26", "has a year of two digits", "Write the year with four digits, like 2026-03-01."),
