@@ -365,6 +365,7 @@ def test_a_map_may_say_how_dates_are_written(form: str, cell: str, found: date |
         ("%m/%Y", "`%m/%Y` does not give year, month and day"),
         ("%d%d%m%Y", "`%d%d%m%Y` gives a part of the date twice"),
         ("%d%m%b%Y", "`%d%m%b%Y` gives a part of the date twice"),
+        ("%d%j%Y", "`%d%j%Y` gives a part of the date twice"),
         ("%Q%d%m%Y", "`%Q%d%m%Y` holds `%Q`, which is no part of a date here"),
         ("%d%m%Y%", "`%d%m%Y%` holds `%`, which is no part of a date here"),
         ("yyyy-mm-dd", "`yyyy-mm-dd` does not give year, month and day"),
@@ -611,6 +612,9 @@ WRONG_MAPS: tuple[tuple[str, str, str, str, str], ...] = (
      "adsl.csv has no column `DOSLVL`, which is to be its `level`.", "Did you mean `DOSELVL`?"),
     ('"DOSELVL"', '"AGE"', "DL802", "adsl.csv has no column `AGE`, which is to be its `level`.",
      "Its columns are `STUDYID`, `USUBJID`"),
+    ('"DLTEVLFL"', '"OK"', "DL802", "adsl.csv has no column `OK`, which is to be its `evaluable`.",
+     "Its columns are `STUDYID`, `USUBJID`, `DOSELVL`, `TRTSDT`, `DLTFL`, `DLTDT` and `DLTEVLFL`. If it has none for"
+     " this, take the line out of the map."),
     ('level = "DOSELVL"', 'level = ""', "DL802", "Row 1: the column is missing: `level`.", "A table of patients has"),
     ('"USUBJID"\n', '"USUBJID\n', "DL801", "The map trial.toml is not TOML: illegal character '\\n'.",
      "For example: [patients] on one line"),

@@ -170,6 +170,8 @@ class _Finding:
         if position is None:
             near = nearest(heading, self.header.cells)
             help = f"Did you mean `{near}`?" if near else f"Its columns are {listing(self._headings())}."
+            if not near and not column.needed:
+                help += " If it has none for this, take the line out of the map."
             message = f"{self.path} has no column `{shorten(heading, 40)}`, which is to be its `{column.name}`."
             self.report.add("DL802", message, self.named.headings[column.name][1], help=help)
         return position

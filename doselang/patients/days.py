@@ -65,7 +65,7 @@ def wrong_form(form: str) -> Refused | None:
         return Refused(f"{shown} holds `%{unknown}`, which is no part of a date here", help)
     parts = ["m" if one in "bB" else "Y" if one == "y" else one for one in directives if one != "%"]
     twice = next((one for one in parts if parts.count(one) > 1), None)
-    if twice is not None:
+    if twice is not None or ("j" in parts and {"d", "m"} & set(parts)):
         return Refused(f"{shown} gives a part of the date twice", help)
     if "Y" not in parts or not ({"d", "m"} <= set(parts) or "j" in parts):
         return Refused(f"{shown} does not give year, month and day", help)
