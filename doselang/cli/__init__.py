@@ -31,6 +31,7 @@ COMMANDS = {
     "paths": ("following", "Print every way in which the next cohorts can go, from the beginning or a history."),
     "compare": ("comparing", "Put designs side by side, and say where two protocols first decide differently."),
     "sweep": ("sweeping", "Give the figures of many protocols, parameters and scenarios, as a plan combines them."),
+    "data": ("tables", "Write templates for the tables of what was done in a trial, and check such tables."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from doselang.cli.formatting import replace_file
-from doselang.diagnostics import Report, Trouble, trouble
+from doselang.cli.formatting import replace_file, write_together
+from doselang.diagnostics import Report, trouble
 from doselang.loading import library_designs
 from doselang.resolve.names import nearest
 from doselang.resolve.parameters import is_computed
@@ -58,7 +57,7 @@ def command(name: str, design: str, uses: bool) -> int:
     if has_table:
         beside.append((table, resource("protocols", "designs", f"{design}.csv").read_text(encoding="utf-8")))
         script = re.sub(r'(?m)^  from ".*"$', f'  from "{table.name}"', script, count=1)
-    _write_together([*beside, (target, script)])
+    write_together([*beside, (target, script)])
     told = f"its text {text}" if len(beside) == 1 else f"its text {text} and its table {table}"
     click.echo(f"Written: {target}, with {told}. Next: doselang check {target}")
     return 0
@@ -71,17 +70,6 @@ def using(title: str, design: str, script: str) -> str:
     settings = tuple(Setting(one.name, one.values) for one in declared)
     use = UseDesign(Text(design), settings, ())
     return layout(File((ProtocolTitle(Text(title)), use)), Source("", ""))
-
-
-def _write_together(files: Sequence[tuple[Path, str]]) -> None:
-    """Write all of some files, or none of them."""
-    for number, (path, content) in enumerate(files):
-        try:
-            replace_file(path, content)
-        except Trouble:
-            for written, _ in files[:number]:
-                written.unlink()
-            raise
 
 
 command.epilog = f"Designs: {', '.join(library_designs())}."

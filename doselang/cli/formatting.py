@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from doselang.cli.output import expanded, files_argument, quiet_option
-from doselang.diagnostics import Report, trouble
+from doselang.diagnostics import Report, Trouble, trouble
 from doselang.loading import read_source
 from doselang.report.text import count_words, render_text
 from doselang.syntax.layout import reformat
@@ -62,3 +63,14 @@ def replace_file(path: Path, content: str | bytes) -> None:
             os.unlink(room)
         reason = getattr(error, "strerror", None) or error
         raise trouble("DL901", f"{path} cannot be written: {reason}; it is left as it was.") from None
+
+
+def write_together(files: Sequence[tuple[Path, str]]) -> None:
+    """Write all of some files, which are not there yet, or none of them."""
+    for number, (path, content) in enumerate(files):
+        try:
+            replace_file(path, content)
+        except Trouble:
+            for written, _ in files[:number]:
+                written.unlink()
+            raise

@@ -150,6 +150,9 @@ class _Reader:
         return None
 
     def _of_flag(self, cell: str) -> str | Refused:
+        """The outcome that a column of Y and N tells; codes of the map come first."""
+        if fold(cell) in self.given.outcomes:
+            return self.given.outcomes[fold(cell)]
         found = flag(cell)
         if isinstance(found, Refused):
             return found
@@ -171,7 +174,7 @@ class _Reader:
             ))  # fmt: skip
         if known is None and outcome not in (NONE, PENDING, INEVALUABLE):
             self.sheet.refuse("DL804", row, "known", Refused(
-                f"the day on which the {self._name(outcome)} became known is missing",
+                f"the day on which the outcome {self._name(outcome)} became known is missing",
                 "In a table with days every toxicity has one, in a column `known`.",
             ))  # fmt: skip
 

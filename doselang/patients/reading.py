@@ -37,12 +37,14 @@ class Tables:
     """The tables of a trial, read. `conducted` is None where they have faults, which are `diagnostics`.
 
     The `source` holds the map and the tables, end to end; places in the records and the diagnostics are places in it.
-    `ignored` are the headings of the columns of patients that are not read.
+    `faults` is how many there are, of which the diagnostics tell the first. `ignored` are the headings of the columns
+    of patients that are not read.
     """
 
     source: Source
     conducted: Conducted | None
     diagnostics: tuple[Diagnostic, ...] = ()
+    faults: int = 0
     ignored: tuple[str, ...] = ()
 
 
@@ -71,7 +73,7 @@ class _Reading:
         conducted = self._mapped() if self.path.lower().endswith(".toml") else self._table_alone()
         found = None if self.report.has_errors else conducted
         source = Source(self._source.path, self._source.text, tuple(self._used))
-        return Tables(source, found, told(self.report), self._ignored)
+        return Tables(source, found, *_told(self.report), self._ignored)
 
     def _table_alone(self) -> Conducted | None:
         sheet = read_sheet(self._source, 0, PATIENTS, NOTHING_NAMED, self.report)
@@ -122,12 +124,12 @@ def _is_beside(path: Path) -> bool:
         return False
 
 
-def told(report: Report) -> tuple[Diagnostic, ...]:
-    """The faults in their order; of many the first, and how many more there are."""
+def _told(report: Report) -> tuple[tuple[Diagnostic, ...], int]:
+    """The faults in their order, of many the first and how many more there are; and their number."""
     found = report.sorted()
-    if len(found) <= MOST_FAULTS:
-        return found
     left = len(found) - MOST_FAULTS
+    if left <= 0:
+        return found, len(found)
     message = f"And {left:,} more {'faults are' if left > 1 else 'fault is'} not told."
     rest = Diagnostic("DL704", message, found[MOST_FAULTS].span, help="Correct the first ones, then read it again.")
-    return (*found[:MOST_FAULTS], rest)
+    return (*found[:MOST_FAULTS], rest), len(found)

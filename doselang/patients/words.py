@@ -123,5 +123,5 @@ def flag(cell: str) -> bool | Refused | None:
             return True
         case "n" | "no":
             return False
-    help = "Write Y, N or nothing; a column with other codes is an `outcome`, whose codes a map gives."
+    help = "Write Y, N or nothing; for other codes of `dlt` the map says what they mean, under [patients.outcomes]."
     return Refused(f"`{shorten(cell, 40)}` is neither Y nor N", help)
