@@ -80,11 +80,8 @@ def examine(content: bytes) -> Chain:
     """Read all entries of a record, and find whether any byte of it is not as it was written."""
     size = content.rfind(b"\n") + 1
     tail = content[size:]
-    links = _Links()
-    for line, text in enumerate(content[: size - 1].split(b"\n") if size else (), 1):
-        links.add(line, text)
-    links.end()
-    findings = links.findings
+    links = _linked(content[:size])
+    findings = list(links.findings)
     if not links.entries and not findings:
         words = "holds no whole entry" if tail else "is empty"
         findings.append(Finding("empty", f"The record {words}, and a record begins with an entry."))
@@ -106,11 +103,9 @@ def entries_since(chain: Chain, head: str) -> int | Finding:
     for since, entry in enumerate(reversed(chain.entries)):
         if entry.hash.startswith(wanted):
             return since
-    message = (
-        f"No entry has the head {wanted[:SHORTEST_HEAD]}…: the record was cut off, at entry "
-        f"{_last(chain.entries)} or before, or entries were replaced, since that head was noted."
-    )
-    return Finding("head", message)
+    last = f"The last entry is {_last(chain.entries)}, and none" if chain.entries else "No entry"
+    how = "since it was noted, entries were cut off at the end, or replaced"
+    return Finding("head", f"{last} has the head {wanted[:SHORTEST_HEAD]}…: {how}.")
 
 
 def _last(entries: Sequence[Entry]) -> int:
@@ -118,6 +113,15 @@ def _last(entries: Sequence[Entry]) -> int:
 
 
 # ---- going through the lines ----
+
+
+def _linked(content: bytes) -> _Links:
+    """All whole lines, each held against the one before."""
+    links = _Links()
+    for line, text in enumerate(content.split(b"\n")[:-1], 1):
+        links.add(line, text)
+    links.end()
+    return links
 
 
 @define

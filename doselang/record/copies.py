@@ -102,7 +102,7 @@ def put(made: Path, place: Path) -> None:
 
 def remove(made: Path) -> None:
     """Remove a folder that was not put in its place, if there is one."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         shutil.rmtree(made)
 
 

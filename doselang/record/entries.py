@@ -184,7 +184,7 @@ def _value_fault(value: object, deep: int) -> str | None:
     if isinstance(value, str):
         return None if _is_text(value) else "a text holds a sign that cannot be written in UTF-8"
     if isinstance(value, int):
-        return None if abs(value) <= LARGEST else f"the number {str(value)[:20]}… is too large"
+        return None if abs(value) <= LARGEST else "a number is too large"
     if not isinstance(value, list | dict):
         return f"a value is neither text, a whole number, true, false, null, a list nor an object ({value!r})"
     if deep >= MOST_DEEP:

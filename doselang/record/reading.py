@@ -20,7 +20,7 @@ READER_WAITS = 1.0
 class Verified:
     """What verifying a trial came to.
 
-    `since` are the entries after the head that was given; None if none was given, or if no entry has it.
+    `since` are the entries after the head that was given; None if none was given, and where the record is damaged.
     """
 
     chain: Chain
@@ -40,8 +40,8 @@ def verify(folder: str | Path, head: str | None = None) -> Verified:
     chain = _chain(folder)
     since = None if head is None else entries_since(chain, head)
     if isinstance(since, Finding):
-        return Verified(evolve(chain, findings=(*chain.findings, since)))
-    return Verified(chain, since)
+        chain = evolve(chain, findings=(*chain.findings, since))
+    return Verified(chain, since if isinstance(since, int) and not chain.is_damaged else None)
 
 
 def read(folder: str | Path) -> Chain:
