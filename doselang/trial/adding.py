@@ -1,0 +1,154 @@
+"""Entering in a trial's record: verified, judged and written while it is held, so that nothing comes between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from doselang.diagnostics import trouble
+from doselang.loading import Loaded
+from doselang.record.corrections import Effective
+from doselang.record.entries import Body, Draft, Entry
+from doselang.record.writing import Writer, begin, writing
+from doselang.resolve import Settings
+from doselang.trial.copying import copy_of, script_of
+from doselang.trial.opening import Trial, trial_of
+from doselang.trial.proposing import Proposed, Said, advice_on, propose, propose_correction
+from doselang.trial.steps import KINDS, Step, body_of, kind_of
+
+PATIENCE_SECONDS = 60.0
+"""So long one waits for others who enter something at the same time."""
+
+
+@frozen
+class Added:
+    """What came of entering a step: the `entry`, None where it was refused; the trial as it is now."""
+
+    trial: Trial
+    proposed: Proposed
+    entry: Entry | None
+
+
+def now() -> str:
+    """The time, as entries have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def begin_trial(
+    folder: str | Path, loaded: Loaded, settings: Settings, actor: str, on: date | None = None, time: str | None = None
+) -> Entry:
+    """Begin a trial by a protocol without errors: a new folder with its copy, and a record of one entry.
+
+    Raises Trouble as `doselang.record.writing.begin` and `copy_of` do.
+    """
+    body = _in_force(loaded, on or date.today())
+    return begin(folder, copy_of(loaded, settings), Draft("init", body, actor, time or now()))
+
+
+def _in_force(loaded: Loaded, on: date) -> Body:
+    assert loaded.protocol is not None
+    return {"title": loaded.protocol.title, "script": script_of(loaded), "on": on.isoformat()}
+
+
+@contextmanager
+def _held(trial: Trial) -> Iterator[tuple[Writer, Trial]]:
+    """The record held for writing, and the trial with all that was entered since it was opened."""
+    with writing(trial.folder, PATIENCE_SECONDS) as writer:
+        yield writer, trial_of(trial.folder, writer.entries, trial)
+
+
+def add(
+    trial: Trial,
+    step: Step,
+    actor: str,
+    *,
+    deviation: str | None = None,
+    today: date | None = None,
+    time: str | None = None,
+) -> Added:
+    """Enter a step, if the rules permit it; one that they do not only as a `deviation`, which is its reason.
+
+    What contradicts the record is never entered. Raises Trouble where the record cannot be read or written.
+    """
+    with _held(trial) as (writer, current):
+        proposed = propose(current, step, today)
+        if not may_be_entered(proposed, deviation):
+            return Added(current, proposed, None)
+        assert proposed.step is not None
+        body = _body(proposed, deviation)
+        entry = writer.append(Draft(kind_of(step), body, actor, time or now()))
+        return Added(trial_of(trial.folder, writer.entries, current), proposed, entry)
+
+
+def may_be_entered(proposed: Proposed, deviation: str | None) -> bool:
+    """Whether a step is entered, with the reason that is given for a deviation, if any."""
+    if proposed.answer == "contradicts the record":
+        return False
+    return proposed.answer == "permitted" or bool(deviation and deviation.strip())
+
+
+def _body(proposed: Proposed, deviation: str | None) -> Body:
+    """The step as the body of its entry, with what the rules said before it, and why they were not followed."""
+    assert proposed.step is not None
+    body = body_of(proposed.step)
+    if proposed.judged is None:
+        return body
+    if proposed.before is not None:
+        body["said"] = proposed.before.body()
+    if proposed.answer != "permitted" and deviation:
+        judged = proposed.judged
+        body["deviation"] = {"reason": deviation.strip(), "verdict": judged.verdict, "fault": judged.fault}
+    return body
+
+
+def correct(
+    trial: Trial,
+    number: int,
+    step: Step | None,
+    actor: str,
+    reason: str,
+    *,
+    today: date | None = None,
+    time: str | None = None,
+) -> Added:
+    """Correct the step of an entry, or withdraw it, by a further entry; the entry itself stays as it is."""
+    with _held(trial) as (writer, current):
+        corrected_entry(current, number)
+        proposed = propose_correction(current, number, step, today)
+        if proposed.contradiction is not None:
+            return Added(current, proposed, None)
+        new = None if step is None else body_of(step)
+        entry = writer.append(Draft("correct", {"entry": number, "body": new, "reason": reason}, actor, time or now()))
+        return Added(trial_of(trial.folder, writer.entries, current), proposed, entry)
+
+
+def corrected_entry(trial: Trial, number: int) -> Effective:
+    """The entry that is to be corrected. Raises Trouble DL903 where there is none, or it is not a step."""
+    if not 1 <= number <= len(trial.entries):
+        message = f"There is no entry {number}: the record has the entries 1 to {len(trial.entries)}."
+        raise trouble("DL903", message, help=f"`doselang trial show {trial.folder}` shows them.")
+    found = trial.entries[number - 1]
+    if found.entry.kind == "correct":
+        first = found.entry.body.get("entry")
+        raise trouble("DL903", f"Entry {number} corrects entry {first}.", help=f"Correct entry {first} once more.")
+    if found.entry.kind not in KINDS:
+        raise trouble("DL903", f"Entry {number} is no step of the trial, and is not corrected.", help=_INSTEAD)
+    return found
+
+
+_INSTEAD = "Another protocol is put in force by `amend`; whatever else is to be said is a note."
+
+
+def sign(trial: Trial, actor: str, meaning: str, on: date | None = None, *, time: str | None = None) -> Entry:
+    """Sign the trial as it stands: the entry holds what may be done, the head that is signed, and the meaning."""
+    with _held(trial) as (writer, current):
+        on = on or date.today()
+        _judgement, advice = advice_on(current, on)
+        body: Body = {
+            "on": on.isoformat(), "meaning": meaning, "signed": current.head, "said": Said(advice).body(),
+        }  # fmt: skip
+        return writer.append(Draft("sign", body, actor, time or now()))

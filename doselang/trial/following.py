@@ -1,0 +1,150 @@
+"""A trial judged from its record: what was done, by the rules that were in force when it was done.
+
+Each protocol follows all that was done until it was replaced. Its steps are judged by it; where it leaves the trial is
+where the next protocol takes it up, which follows the same steps from the beginning, as they were done: what it would
+not have permitted are cohorts of their own (`!2NNN`) or patients beside all cohorts (`+2N`), and no deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from attrs import evolve, frozen
+
+from doselang.conduct.conducted import Conducted, Cycle, Decided, Patient
+from doselang.conduct.judging import Judged, Judgement, judge
+from doselang.machine.notation import INEVALUABLE, NONE, PENDING
+from doselang.protocol.model import Protocol
+from doselang.source import Span
+from doselang.trial.opening import Trial
+from doselang.trial.steps import Choose, Close, Declare, Enrol, Made, Outcome, Stop, Treated
+
+LETTERS = {"none": NONE, "inevaluable": INEVALUABLE}
+"""The outcomes that no protocol needs to declare."""
+
+
+@frozen
+class Change:
+    """A step that is judged otherwise than before, with the number of its entry."""
+
+    number: int
+    before: Judged
+    after: Judged
+
+
+def follow(trial: Trial, steps: Sequence[Made], on: date, place: int | None = None) -> Judgement:
+    """What was done until a day, that day included, judged; by the protocols up to one, None for all.
+
+    The place of each thing that was done is the number of its entry.
+    """
+    places = range(len(trial.protocols) if place is None else place + 1)
+    judgements = [judge(trial.protocols[one].machine, conducted_of(trial, steps, one), on) for one in places]
+    last = judgements[-1]
+    found = {
+        number_of(step): step
+        for one, judgement in zip(places, judgements, strict=True)
+        for step in judgement.steps
+        if _place_of(trial, steps, number_of(step)) == one
+    }
+    return evolve(last, steps=tuple(_judged_as(step, found[number_of(step)]) for step in last.steps))
+
+
+def _place_of(trial: Trial, steps: Sequence[Made], number: int) -> int:
+    return next(trial.in_force(made) for made in steps if made.number == number)
+
+
+def _judged_as(step: Judged, then: Judged) -> Judged:
+    """A step in the terms of the protocol in force now, as it was judged in its time."""
+    return evolve(step, verdict=then.verdict, fault=then.fault, rules=then.rules, said=then.said, why=then.why)
+
+
+def number_of(step: Judged) -> int:
+    """The number of the entry that a judged step is of."""
+    for one in (step.cycle, step.decided, step.patient):
+        if one is not None:
+            return one.place.start
+    raise AssertionError("nothing was judged")
+
+
+def changes_between(before: Judgement, after: Judgement) -> tuple[Change, ...]:
+    """The steps of both that are judged differently, in the order of their entries."""
+    earlier = {number_of(step): step for step in before.steps}
+    changes = [
+        Change(number_of(step), earlier[number_of(step)], step)
+        for step in after.steps
+        if number_of(step) in earlier and _judged(earlier[number_of(step)]) != _judged(step)
+    ]
+    return tuple(sorted(changes, key=lambda change: change.number))
+
+
+def _judged(step: Judged) -> tuple[object, ...]:
+    return step.verdict, step.fault
+
+
+# ---- what was done, as the rules know it ----
+
+
+def conducted_of(trial: Trial, steps: Sequence[Made], place: int) -> Conducted:
+    """What was done until a protocol was replaced, in its terms."""
+    protocol = trial.protocols[place].protocol
+    done = [made for made in steps if trial.in_force(made) <= place]
+    outcomes = {made.step.enrolment: made.step for made in steps if isinstance(made.step, Outcome)}
+    patients = [
+        _patient(protocol, made.number, made.step, outcomes.get(made.number))
+        for made in done
+        if isinstance(made.step, Enrol)
+    ]
+    decisions = [
+        _decided(protocol, made.number, made.step)
+        for made in done
+        if isinstance(made.step, Choose | Declare | Close | Stop)
+    ]
+    cycles = [
+        _cycle(protocol, made.number, made.step) for made in done if isinstance(made.step, Treated)
+    ]  # fmt: skip
+    return Conducted(
+        tuple(sorted(patients, key=lambda patient: patient.entered or date.min)),
+        tuple(sorted(decisions, key=lambda decided: decided.on or date.min)),
+        tuple(cycles),
+        dated=True,
+    )
+
+
+def _patient(protocol: Protocol, number: int, step: Enrol, outcome: Outcome | None) -> Patient:
+    part = None if step.part is None else [one.name for one in protocol.parts].index(step.part)
+    letter = PENDING if outcome is None else letter_of(protocol, outcome.outcome)
+    known = outcome.on if outcome is not None and letter != PENDING else None
+    return Patient(step.patient, level_of(protocol, step.level), part, step.on, letter, known, Span(number, number))
+
+
+def level_of(protocol: Protocol, label: str) -> int:
+    """The position of a level."""
+    return [level.label for level in protocol.levels].index(label)
+
+
+def letter_of(protocol: Protocol, outcome: str) -> str:
+    """The letter of an outcome; one that the protocol does not know yet is pending under it."""
+    toxicities = {toxicity.name: toxicity.letter for toxicity in protocol.toxicities}
+    return {**toxicities, **LETTERS}.get(outcome, PENDING)
+
+
+def _decided(protocol: Protocol, number: int, step: Choose | Declare | Close | Stop) -> Decided:
+    place = Span(number, number)
+    match step:
+        case Choose(option, by, on):
+            return Decided("chosen", on, option=option - 1, by=by, place=place)
+        case Declare(verdict, level, on, by):
+            at = None if level is None else level_of(protocol, level)
+            names = [one.name for one in protocol.verdicts]
+            return Decided("declared", on, at, names.index(verdict), by=by, place=place)
+        case Close(level, on, by):
+            return Decided("closed", on, level_of(protocol, level), by=by, place=place)
+        case Stop(on, by):
+            return Decided("stopped", on, by=by, place=place)
+
+
+def _cycle(protocol: Protocol, number: int, step: Treated) -> Cycle:
+    names = [event.name for event in protocol.course.events] if protocol.course else []
+    events = tuple(sorted(names.index(event) for event in step.events))
+    return Cycle(step.patient, step.number, level_of(protocol, step.level), events, Span(number, number))
