@@ -4,7 +4,8 @@ In a document a fenced block is, by what stands after its opening marks:
 
 - ` ```dose `: a piece of a protocol; it must be read without a fault;
 - ` ```dose file=small.dose ` (or `text file=…`, `csv file=…`): a file of the document's working folder, written when
-  the block is reached; `encoding=latin-1` writes it so, `repeat=20` writes it so many times over;
+  the block is reached; `encoding=latin-1` writes it so, `repeat=20` writes it so many times over, `end=none` writes it
+  without its last line end;
 - ` ```console `: commands after `$ `, each followed by exactly what it prints, in the order in which a user sees it. A
   last line `[exit 1]` is the exit status, left out if it is 0; a line `…` stands for lines left out. Only `doselang`
   is run; its working folder also holds the project's `protocols`.
@@ -163,6 +164,8 @@ def _write(block: Block, folder: Path) -> None:
     path = folder / settings["file"]
     path.parent.mkdir(parents=True, exist_ok=True)
     content = block.text * int(settings.get("repeat", "1"))
+    if settings.get("end") == "none":
+        content = content.removesuffix("\n")
     path.write_bytes(content.encode(settings.get("encoding", "utf-8")))
 
 

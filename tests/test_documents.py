@@ -61,10 +61,15 @@ def test_other_programs_are_not_run(tmp_path: Path) -> None:
 
 
 def test_files_are_written_as_the_block_says(tmp_path: Path) -> None:
-    parts = ("text file=a/b.txt encoding=latin-1", "é\n"), ("text file=long.txt repeat=3", "x\n")
+    parts = (
+        ("text file=a/b.txt encoding=latin-1", "é\n"),
+        ("text file=long.txt repeat=3", "x\n"),
+        ("text file=cut.txt end=none", "x\ny\n"),
+    )
     run_document(document(*parts), tmp_path)
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"\xe9\n"
     assert (tmp_path / "long.txt").read_text() == "x\nx\nx\n"
+    assert (tmp_path / "cut.txt").read_text() == "x\ny"
 
 
 def test_lines_left_out() -> None:

@@ -461,6 +461,11 @@ def test_a_correction_is_not_corrected_but_made_again() -> None:
         corrected((2, None), (6, None))
 
 
+def test_what_put_a_protocol_in_force_is_not_corrected(tmp_path: Path) -> None:
+    with writing(begun(tmp_path)) as record, pytest.raises(Trouble, match="entry 1 put a protocol in force"):
+        record.append(Draft("correct", {"entry": 1, "body": {}, "reason": "x"}, "Ann", time_of(9)))
+
+
 def test_a_correction_by_another_program_of_what_cannot_be_corrected_is_found() -> None:
     entries = corrected((2, None))
     stated = {**json.loads(line_of(entries[5])), "body": {"entry": 6, "body": None, "reason": "x"}}
@@ -525,6 +530,15 @@ def test_a_copy_that_was_changed_is_found(tmp_path: Path, change: Callable[[Path
     assert told.value.diagnostic.code == "DL811"
 
 
+def test_only_the_record_says_where_a_copy_is(tmp_path: Path) -> None:
+    trial = begun(tmp_path)
+    with writing(trial) as record:
+        for work in (record.append, lambda draft: record.amend(draft, PROTOCOL)):
+            with pytest.raises(ValueError, match="written by the record itself"):
+                work(Draft("note", {"copy": {}}, "Ann", time_of(9)))
+    assert len(read(trial).entries) == 1 and "protocol-2" not in os.listdir(trial)
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -563,9 +577,13 @@ def test_the_command_says_that_all_is_well(tmp_path: Path, capsys: Capture) -> N
     trial = begun(tmp_path, 12)
     chain = read(trial)
     status, told = verified(trial, capsys, "--head", chain.entries[8].hash[:12])
-    assert status == 0 and "12 entries, unchanged and in order" in told and "3 entries came" in told
+    assert (
+        status == 0
+        and "12 entries, unchanged and in order" in told
+        and "3 entries came after the head that was given." in told
+    )
     assert f"Head: {chain.entries[-1].hash[:16]}, entry 12" in told
-    assert "no entry came" in verified(trial, capsys, "--head", chain.entries[-1].hash)[1]
+    assert "It is the head that was given." in verified(trial, capsys, "--head", chain.entries[-1].hash)[1]
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: Capture) -> None:
@@ -574,7 +592,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: Capture) -> None
     (trial / "record.jsonl").write_bytes(b"".join([*lines[:3], *lines[4:], b'{"actor":']))
     status, told = verified(trial, capsys, "--head", "0" * 12)
     assert status == 1 and "Entry 4 is missing (before line 4)." in told
-    assert "2 errors, 1 warning; nothing can be added to it." in told and "unchanged" not in told
+    assert "2 errors, 1 warning; nothing can be added to it" in told and "unchanged and" not in told
     status, told = verified(trial, capsys, "--format", "json")
     record = json.loads(told)
     assert status == 1 and record["unchanged"] is False and record["unfinished_bytes"] == 9
@@ -616,7 +634,7 @@ def test_the_program_of_the_page_verifies_a_record(tmp_path: Path, quick: None) 
     for _ in range(100):
         place = chance.randrange(len(content))
         path.write_bytes(content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :])
-        with pytest.raises((AssertionError, ValueError)):
+        with pytest.raises((AssertionError, ValueError, LookupError)):
             other(str(trial))
     path.write_bytes(content)
     (trial / "protocol" / "trial.md").write_bytes(b"")

@@ -127,7 +127,7 @@ def test_looking_into_a_record_puts_nothing_away(tmp_path: Path) -> None:
         file.write(b'{"act')
     before = tree(trial)
     with writing(trial) as record:
-        assert record.lost == b'{"act'
+        assert record.lost == b'{"act' and [remark.what for remark in record.remarks] == ["incomplete"]
         with pytest.raises(Trouble, match="cannot be entered"):
             record.append(Draft("", {}, "Ann", time_of(9)))
     assert tree(trial) == before

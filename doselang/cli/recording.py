@@ -8,9 +8,9 @@ from doselang.cli.output import Console, color_option, format_option
 from doselang.diagnostics import trouble
 from doselang.record.files import record_path
 from doselang.record.reading import Verified, verify
-from doselang.record.telling import verified_record, verified_words
 from doselang.report.diagnostics_json import write_json
 from doselang.report.text import count_words, render_text
+from doselang.report.trial_record import verified_record, verified_words
 from doselang.source import Source
 
 
@@ -35,7 +35,7 @@ def verify_command(folder: str, head: str | None, form: str, no_color: bool) -> 
         click.echo(write_json(verified_record(verified, folder)), nl=False)
     else:
         _print(verified, str(record_path(folder)), color=Console(no_color=no_color).color)
-    return 1 if verified.is_damaged else 0
+    return 0 if verified.is_right else 1
 
 
 def _print(verified: Verified, path: str, *, color: bool) -> None:
@@ -44,5 +44,6 @@ def _print(verified: Verified, path: str, *, color: bool) -> None:
         click.echo(render_text(found, Source(path, ""), color=color), color=color)
     for line in verified_words(verified, path):
         click.echo(line)
-    if verified.is_damaged:
-        click.echo(f"{path}: {count_words(found)}; nothing can be added to it.")
+    if not verified.is_right:
+        more = "; nothing can be added to it" if verified.chain.is_damaged else ""
+        click.echo(f"{path}: {count_words(found)}{more}")

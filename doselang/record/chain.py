@@ -23,8 +23,8 @@ CODE_OF: dict[What, str] = {"incomplete": "DL813", "head": "DL814", "earlier": "
 
 HELP: dict[str, str] = {
     "DL811": "Put back the last copy of the whole folder in which it was right, and keep this one to find out why.",
-    "DL813": "The next entry that is made cuts it off, and keeps what is cut off in record.lost. Was it reported as "
-    "made? Then look for a copy in which it is whole.",
+    "DL813": "The next entry cuts it off, and keeps it in record.lost. If it was reported as made, look for a copy in "
+    "which it is whole.",
     "DL814": "Compare with a copy of the folder from the time of that head.",
     "DL815": "Is the clock of this computer right?",
 }
@@ -45,8 +45,8 @@ class Finding:
 
     @property
     def is_damage(self) -> bool:
-        """Whether the record can no longer be relied on, and nothing may be added to it."""
-        return self.code in ("DL811", "DL814")
+        """Whether the record itself can no longer be relied on, and nothing may be added to it."""
+        return self.code == "DL811"
 
     def diagnostic(self) -> Diagnostic:
         """The finding as doselang tells all findings."""
@@ -138,7 +138,8 @@ class _Links:
     torn: list[tuple[int, str]] = field(factory=list)
     gaps: list[tuple[int, int, int]] = field(factory=list)
     """Where entries are missing: the line, the first and the last number."""
-    strayed: set[int] = field(factory=set)
+    missing: set[int] = field(factory=set)
+    """Their numbers, without those that stand further on."""
     hashes: set[str] = field(factory=set)
 
     @property
@@ -162,8 +163,8 @@ class _Links:
         number = entry.number
         if entry.hash in self.hashes:
             self._find("repeated", f"Entry {number} stands in the record a second time (line {line}).", number, line)
-        elif any(first <= number <= last for _, first, last in self.gaps):
-            self.strayed.add(number)
+        elif number in self.missing:
+            self.missing.remove(number)
             after = self.next_number - 1
             message = f"Entry {number} is in the wrong place (line {line}): it comes after entry {after}."
             self._find("misplaced", message, number, line)
@@ -174,9 +175,9 @@ class _Links:
     def _follow(self, line: int, entry: Entry) -> None:
         """The next entry, or one after entries that are missing."""
         self._tell_torn(entry.number - self.next_number)
-        missing = entry.number - self.next_number - len(self.torn)
-        if missing > 0:
+        if entry.number - self.next_number > len(self.torn):
             self.gaps.append((line, self.next_number, entry.number - 1))
+            self.missing.update(range(self.next_number, entry.number))
         elif not self.torn:
             self._compare(line, entry)
         self.torn.clear()
@@ -210,7 +211,7 @@ class _Links:
         """Tell what only shows when all lines are known."""
         self._tell_torn(None)
         for line, first, last in self.gaps:
-            absent = [number for number in range(first, last + 1) if number not in self.strayed]
+            absent = [number for number in range(first, last + 1) if number in self.missing]
             if absent:
                 self._find("missing", f"{_numbers(absent)} missing (before line {line}).", absent[0], line)
         self.findings.sort(key=lambda finding: finding.line or 0)

@@ -16,10 +16,7 @@ from attrs import field, frozen
 from doselang.diagnostics import trouble
 from doselang.durable import keep_names, write_whole
 from doselang.record.chain import Finding
-from doselang.record.entries import Body, Entry, Json, hash_of
-
-COPY = "copy"
-"""The key under which the body of an entry says which copy of the protocol it puts in force."""
+from doselang.record.entries import COPY, Body, Entry, Json, hash_of
 
 
 @frozen
@@ -48,9 +45,14 @@ class Copy:
 
 def body_with(copy: Copy, folder: str, body: Body) -> Body:
     """The body of an entry that puts a protocol in force: with the folder of the copy, its files and settings."""
+    return {**own_body(body), COPY: {"folder": folder, **copy.stated()}}
+
+
+def own_body(body: Body) -> Body:
+    """A body as it is given; ValueError where it has what only the record itself writes."""
     if COPY in body:
-        raise ValueError(f"the key `{COPY}` of the body is written by the record itself")
-    return {**body, COPY: {"folder": folder, **copy.stated()}}
+        raise ValueError(f"the key `{COPY}` of a body is written by the record itself")
+    return body
 
 
 def refuse_names(copy: Copy) -> None:

@@ -22,6 +22,9 @@ KEYS = ("actor", "body", "hash", "kind", "number", "previous", "protocol", "time
 FIRST_PREVIOUS = "0" * 64
 """Stands in the first entry for the hash of an entry before."""
 
+COPY = "copy"
+"""The key under which the body of an entry says which copy of the protocol it puts in force."""
+
 MOST_ENTRY_BYTES = 64 << 10
 MOST_ENTRIES = 100_000
 MOST_DEEP = 16
@@ -94,11 +97,11 @@ def made(draft: Draft, before: Sequence[Entry], protocol: str) -> Entry:
         "number": len(before) + 1, "time": draft.time, "actor": draft.actor, "kind": draft.kind,
         "protocol": protocol, "body": draft.body, "previous": before[-1].hash if before else FIRST_PREVIOUS,
     }  # fmt: skip
+    if len(before) >= MOST_ENTRIES:
+        raise trouble("DL704", f"The record has {len(before):,} entries, and takes no more.")
     fault = fault_in(stated) or correction_fault(draft.kind, draft.body, before)
     if fault is not None:
         raise trouble("DL903", f"This cannot be entered in the record: {fault}.")
-    if len(before) >= MOST_ENTRIES:
-        raise trouble("DL704", f"The record has {len(before):,} entries, and takes no more.")
     entry = Entry(**json.loads(canonical(stated)), hash=hash_of(stated))
     if len(line_of(entry)) > MOST_ENTRY_BYTES:
         size = f"{len(line_of(entry)):,} bytes, and at most {MOST_ENTRY_BYTES:,} are allowed"
@@ -134,8 +137,8 @@ def fault_in(stated: dict[str, Any]) -> str | None:
     """What is wrong with the content of an entry, all but its hash, as words that go into a sentence."""
     if {*stated, "hash"} != set(KEYS):
         return "an entry has the keys " + ", ".join(KEYS)
-    if type(stated["number"]) is not int or not 1 <= stated["number"] <= LARGEST:
-        return "the number of an entry is a whole number from 1"
+    if type(stated["number"]) is not int or not 1 <= stated["number"] <= MOST_ENTRIES:
+        return f"the number of an entry is a whole number from 1 to {MOST_ENTRIES:,}"
     if not _matches(_HASH, stated["previous"]) or not _matches(_HASH, stated["protocol"]):
         return "a hash has 64 hexadecimal digits"
     if not _matches(_KIND, stated["kind"]):
@@ -149,7 +152,7 @@ def correction_fault(kind: str, body: Body, before: Sequence[Entry]) -> str | No
     """Why an entry cannot correct what it says that it corrects; None for other kinds of entries.
 
     A correction has the number of an earlier `entry`, the new `body` or null, and a `reason`. Corrections are not
-    themselves corrected: the same entry is corrected again.
+    themselves corrected: the same entry is corrected again. Nor is what put a protocol in force.
     """
     if kind != "correct":
         return None
@@ -162,8 +165,11 @@ def correction_fault(kind: str, body: Body, before: Sequence[Entry]) -> str | No
         return "the new body of a corrected entry is an object, or null where the entry was made by mistake"
     if type(number) is not int or not 1 <= number <= len(before):
         return f"it corrects entry {number}, and the entries before it are 1 to {len(before)}"
-    if before[number - 1].kind == "correct":
-        return f"entry {number} is a correction: correct entry {before[number - 1].body.get('entry')} again instead"
+    corrected = before[number - 1]
+    if corrected.kind == "correct":
+        return f"entry {number} is a correction: correct entry {corrected.body.get('entry')} again instead"
+    if COPY in corrected.body:
+        return f"entry {number} put a protocol in force: amend the protocol instead, or make a note"
     return None
 
 

@@ -27,8 +27,9 @@ class Verified:
     since: int | None = None
 
     @property
-    def is_damaged(self) -> bool:
-        return self.chain.is_damaged
+    def is_right(self) -> bool:
+        """Whether there is no error, in the record or against the head that was given."""
+        return not any(finding.diagnostic().severity == "error" for finding in self.chain.findings)
 
 
 def verify(folder: str | Path, head: str | None = None) -> Verified:
@@ -40,8 +41,8 @@ def verify(folder: str | Path, head: str | None = None) -> Verified:
     chain = _chain(folder)
     since = None if head is None else entries_since(chain, head)
     if isinstance(since, Finding):
-        chain = evolve(chain, findings=(*chain.findings, since))
-    return Verified(chain, since if isinstance(since, int) and not chain.is_damaged else None)
+        return Verified(evolve(chain, findings=(*chain.findings, since)))
+    return Verified(chain, None if chain.is_damaged else since)
 
 
 def read(folder: str | Path) -> Chain:

@@ -11,7 +11,8 @@ from attrs import define
 
 from doselang.diagnostics import Trouble, trouble
 from doselang.durable import has_locks, keep_names, write_whole
-from doselang.record.copies import Copy, beside, body_with, put, refuse_names, remove, write_copy, write_new
+from doselang.record.chain import Finding
+from doselang.record.copies import Copy, beside, body_with, own_body, put, refuse_names, remove, write_copy, write_new
 from doselang.record.entries import Draft, Entry, line_of, made
 from doselang.record.files import LOST, MOST_BYTES, RECORD, WAIT_SECONDS, cannot, held, opened, record_path
 from doselang.record.reading import examined, refuse_damaged
@@ -54,12 +55,13 @@ def begin(folder: str | Path, copy: Copy, draft: Draft) -> Entry:
 class Writer:
     """A record that is held for writing: nobody else adds to it until it is let go.
 
-    `entries` are verified, and are all there are. `lost` are the bytes of an entry that was not written to its end:
-    the next `append` puts them into `record.lost`.
+    `entries` are verified, and are all there are; `remarks` are what is to be said of them all the same. `lost` are
+    the bytes of an entry that was not written to its end: the next `append` puts them into `record.lost`.
     """
 
     folder: Path
     entries: list[Entry]
+    remarks: tuple[Finding, ...]
     lost: bytes
     _file: int
     _size: int
@@ -68,8 +70,9 @@ class Writer:
         """Add an entry under the protocol in force; it is on the disk when this returns.
 
         Raises Trouble DL903 for what cannot be entered, DL704 where it is too large, DL812 where it cannot be written;
-        the record is then as it was.
+        the record is then as it was. ValueError for a body with the key `copy`, which the record itself writes.
         """
+        own_body(draft.body)
         return self._add(made(draft, self.entries, self.entries[-1].protocol))
 
     def amend(self, draft: Draft, copy: Copy) -> Entry:
@@ -145,7 +148,7 @@ def writing(folder: str | Path, seconds: float = WAIT_SECONDS) -> Iterator[Write
         _hold(file, folder, seconds)
         chain = examined(file, folder)
         refuse_damaged(chain, folder)
-        yield Writer(Path(folder), list(chain.entries), chain.tail, file, chain.size)
+        yield Writer(Path(folder), list(chain.entries), chain.findings, chain.tail, file, chain.size)
 
 
 def _hold(file: int, folder: str | Path, seconds: float) -> None:

@@ -19,17 +19,18 @@ def shown_head(entry: Entry) -> str:
 def verified_words(verified: Verified, path: str) -> Iterator[str]:
     """What was found to be in order, a line each; what is wrong is told by the findings."""
     chain = verified.chain
-    if chain.entries and not chain.is_damaged:
+    if verified.is_right:
         last = chain.entries[-1]
         yield f"{path}: {_counted(len(chain.entries))}, unchanged and in order"
         yield f"Head: {shown_head(last)}, entry {last.number} of {last.time}"
-    if verified.since is not None:
-        came = f"{_counted(verified.since)} came" if verified.since else "no entry came"
-        yield f"Since the head that was given, {came}."
+    if verified.since == 0:
+        yield "It is the head that was given."
+    elif verified.since is not None:
+        yield f"{_counted(verified.since)} came after the head that was given."
 
 
 def verified_record(verified: Verified, folder: str) -> dict[str, object]:
-    """The same as JSON: `unchanged` is false where the record or a copy of the protocol is damaged."""
+    """The same as JSON: `unchanged` is false where there is an error, in the record or against a head."""
     chain = verified.chain
     findings = []
     for finding in chain.findings:
@@ -39,7 +40,7 @@ def verified_record(verified: Verified, folder: str) -> dict[str, object]:
             "message": item.message, "entry": finding.number, "line": finding.line, "help": item.help,
         })  # fmt: skip
     return {
-        "trial": folder, "unchanged": not chain.is_damaged, "entries": len(chain.entries), "head": chain.head,
+        "trial": folder, "unchanged": verified.is_right, "entries": len(chain.entries), "head": chain.head,
         "since": verified.since, "unfinished_bytes": len(chain.tail), "findings": findings,
     }  # fmt: skip
 
