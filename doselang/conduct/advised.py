@@ -13,6 +13,11 @@ def now_words(advice: Advice) -> str:
     """What may be done now, in a few words."""
     protocol = advice.now.protocol
     match advice.action:
+        case "undecided" if advice.lost is not None:
+            return "no advice: the rules cannot be followed any further"
+        case "undecided" if advice.barred:
+            levels = " and ".join(level_words(protocol, level) for level in advice.barred)
+            return f"no advice: the rules lead to {levels}, which was closed against them"
         case "undecided":
             return "no advice: the protocol leaves open what comes next"
         case "choose":

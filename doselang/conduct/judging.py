@@ -1,6 +1,7 @@
 """A trial as it was conducted, set against the rules: every decision is judged on what was known that day.
 
-Where the trial left its rules it is followed from what it did: who was treated counts where he was treated.
+Where the trial left its rules it is followed from what it did: who was treated counts where he was treated, and what
+was stopped or closed against the rules stays so.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class _Judge:
             elif entering is not None or event.decided is not None:
                 self.steps.append(Judged("not judged", event.on, entering, event.decided))
         except HistoryError as error:
-            self.lost = error.message
+            self.lost = self.standing.lost = error.message
 
     # ---- a patient enters ----
 
@@ -158,9 +159,9 @@ class _Judge:
     def _fault(self, patient: Patient, today: date | None) -> Fault:
         followed = self.standing.followed
         look = followed.last
-        if is_closed(followed, patient.level):
+        if is_closed(followed, patient.level) or patient.level in self.standing.barred:
             return "closed level"
-        if followed.frame.end >= 0:
+        if followed.frame.end >= 0 or self.standing.stopped:
             return "after the end"
         if look is not None and look.branch is None:
             return "nobody chose"
@@ -196,7 +197,12 @@ class _Judge:
         if fault is None:
             return Judged("followed", decided.on, decided=decided, rules=_rules_of(followed))
         verdict: Verdict = "undecided" if _undecided(followed) or followed.unreplaced else "deviated"
-        return Judged(verdict, decided.on, decided=decided, fault=fault, said=advise(self.standing, decided.on))
+        step = Judged(verdict, decided.on, decided=decided, fault=fault, said=advise(self.standing, decided.on))
+        if decided.what == "stopped":
+            self.standing.stopped = True
+        elif decided.what == "closed" and decided.level is not None:
+            self.standing.barred.add(decided.level)
+        return step
 
     def _chosen(self, decided: Decided) -> Judged:
         assert decided.option is not None

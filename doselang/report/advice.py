@@ -44,6 +44,9 @@ def _now(advice: Advice) -> Iterator[str]:
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
     match advice.action:
+        case "undecided" if advice.barred or advice.lost is not None:
+            yield f"  now        {now_words(advice)}"
+            return
         case "undecided":
             why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
             yield f"  now        no advice: the protocol leaves open what comes next ({why})"

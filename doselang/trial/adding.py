@@ -12,11 +12,12 @@ from attrs import frozen
 from doselang.diagnostics import trouble
 from doselang.loading import Loaded
 from doselang.record.corrections import Effective
-from doselang.record.entries import Body, Draft, Entry
+from doselang.record.entries import Body, Draft, Entry, Json
 from doselang.record.writing import Writer, begin, writing
 from doselang.resolve import Settings
 from doselang.trial.copying import copy_of, script_of
-from doselang.trial.opening import Trial, trial_of
+from doselang.trial.following import lacking
+from doselang.trial.opening import Trial, amended, trial_of
 from doselang.trial.proposing import Proposed, Said, advice_on, propose, propose_correction
 from doselang.trial.steps import KINDS, Step, body_of, kind_of
 
@@ -46,7 +47,7 @@ def begin_trial(
     Raises Trouble as `doselang.record.writing.begin` and `copy_of` do.
     """
     body = _in_force(loaded, on or date.today())
-    return begin(folder, copy_of(loaded, settings), Draft("init", body, actor, time or now()))
+    return begin(folder, copy_of(loaded, settings), Draft("begin", body, actor, time or now()))
 
 
 def _in_force(loaded: Loaded, on: date) -> Body:
@@ -117,13 +118,19 @@ def correct(
 ) -> Added:
     """Correct the step of an entry, or withdraw it, by a further entry; the entry itself stays as it is."""
     with _held(trial) as (writer, current):
-        corrected_entry(current, number)
+        corrected = corrected_entry(current, number)
         proposed = propose_correction(current, number, step, today)
         if proposed.contradiction is not None:
             return Added(current, proposed, None)
-        new = None if step is None else body_of(step)
+        new = None if step is None else _corrected_body(corrected, step)
         entry = writer.append(Draft("correct", {"entry": number, "body": new, "reason": reason}, actor, time or now()))
         return Added(trial_of(trial.folder, writer.entries, current), proposed, entry)
+
+
+def _corrected_body(corrected: Effective, step: Step) -> Body:
+    """The step as the new body of an entry; the reason that was given for a deviation stays."""
+    body, before = body_of(step), corrected.body or {}
+    return {**body, "deviation": before["deviation"]} if "deviation" in before else body
 
 
 def corrected_entry(trial: Trial, number: int) -> Effective:
@@ -144,11 +151,70 @@ _INSTEAD = "Another protocol is put in force by `amend`; whatever else is to be 
 
 
 def sign(trial: Trial, actor: str, meaning: str, on: date | None = None, *, time: str | None = None) -> Entry:
-    """Sign the trial as it stands: the entry holds what may be done, the head that is signed, and the meaning."""
+    """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning."""
     with _held(trial) as (writer, current):
         on = on or date.today()
-        _judgement, advice = advice_on(current, on)
-        body: Body = {
-            "on": on.isoformat(), "meaning": meaning, "signed": current.head, "said": Said(advice).body(),
-        }  # fmt: skip
+        said = Said(advice_on(current, on)[1]).body()
+        body: Body = {"on": on.isoformat(), "meaning": meaning.strip(), "signed": current.head, "said": said}
         return writer.append(Draft("sign", body, actor, time or now()))
+
+
+# ---- another protocol ----
+
+
+@frozen
+class Amendment:
+    """A protocol that is to be put in force: what keeps it from that, None where nothing does; what the rules say.
+
+    `before` is what the protocol in force says today, `after` what the new one does, with all that was done.
+    """
+
+    refused: str | None
+    before: Said | None = None
+    after: Said | None = None
+
+
+def propose_amendment(trial: Trial, loaded: Loaded, on: date, today: date | None = None) -> Amendment:
+    """Whether a protocol without faults can be put in force from a day on, and what it says then."""
+    assert loaded.protocol is not None
+    today, since = today or date.today(), trial.current.since
+    if on > today:
+        return Amendment(f"{on} is in the future: today is {today}.")
+    if on < since:
+        return Amendment(f"The protocol in force is so since {since}, and is not replaced on {on}.")
+    missing = lacking(loaded.protocol, trial.steps)
+    if missing is not None:
+        return Amendment(f"The new protocol cannot follow what was done. {missing}")
+    following = amended(trial, loaded, on)
+    judgement, advice = advice_on(following, today)
+    if judgement.lost is not None:
+        return Amendment(f"The new protocol cannot follow what was done. {judgement.lost}")
+    return Amendment(None, Said(advice_on(trial, today)[1]), Said(advice))
+
+
+def amend(
+    trial: Trial,
+    loaded: Loaded,
+    settings: Settings,
+    actor: str,
+    reason: str,
+    difference: Json,
+    *,
+    on: date | None = None,
+    today: date | None = None,
+    time: str | None = None,
+) -> tuple[Amendment, Entry | None]:
+    """Put another protocol in force from a day on; None for the entry where that is refused.
+
+    `difference` is what is told of how the two decide differently.
+    """
+    today, copy = today or date.today(), copy_of(loaded, settings)
+    on = on or today
+    with _held(trial) as (writer, current):
+        proposed = propose_amendment(current, loaded, on, today)
+        if copy.hash == current.entries[-1].entry.protocol:
+            proposed = Amendment("It is the protocol in force, with the same parameters.")
+        if proposed.refused is not None:
+            return proposed, None
+        body: Body = {**_in_force(loaded, on), "reason": reason.strip(), "difference": difference}
+        return proposed, writer.amend(Draft("amend", body, actor, time or now()), copy)

@@ -87,28 +87,52 @@ def _judged(step: Judged) -> tuple[object, ...]:
 
 def conducted_of(trial: Trial, steps: Sequence[Made], place: int) -> Conducted:
     """What was done until a protocol was replaced, in its terms."""
-    protocol = trial.protocols[place].protocol
     done = [made for made in steps if trial.in_force(made) <= place]
+    outcomes = [made for made in steps if isinstance(made.step, Outcome) and made not in done]
+    return conducted_by(trial.protocols[place].protocol, [*done, *outcomes])
+
+
+def conducted_by(protocol: Protocol, steps: Sequence[Made]) -> Conducted:
+    """Some steps as what was done, in the terms of a protocol that has all their words (see `lacking`)."""
     outcomes = {made.step.enrolment: made.step for made in steps if isinstance(made.step, Outcome)}
-    patients = [
-        _patient(protocol, made.number, made.step, outcomes.get(made.number))
-        for made in done
-        if isinstance(made.step, Enrol)
-    ]
-    decisions = [
-        _decided(protocol, made.number, made.step)
-        for made in done
-        if isinstance(made.step, Choose | Declare | Close | Stop)
-    ]
-    cycles = [
-        _cycle(protocol, made.number, made.step) for made in done if isinstance(made.step, Treated)
-    ]  # fmt: skip
+    patients, decisions, cycles = [], [], []
+    for made in steps:
+        match made.step:
+            case Enrol() as step:
+                patients.append(_patient(protocol, made.number, step, outcomes.get(made.number)))
+            case Treated() as step:
+                cycles.append(_cycle(protocol, made.number, step))
+            case Choose() | Declare() | Close() | Stop() as step:
+                decisions.append(_decided(protocol, made.number, step))
     return Conducted(
         tuple(sorted(patients, key=lambda patient: patient.entered or date.min)),
         tuple(sorted(decisions, key=lambda decided: decided.on or date.min)),
         tuple(cycles),
         dated=True,
     )
+
+
+def lacking(protocol: Protocol, steps: Sequence[Made]) -> str | None:
+    """What was done that a protocol has no word for, as a sentence; None where it has them all."""
+    levels = {level.label for level in protocol.levels}
+    parts, verdicts = {part.name for part in protocol.parts}, {verdict.name for verdict in protocol.verdicts}
+    events = {event.name for event in protocol.course.events} if protocol.course else set()
+    outcomes = {toxicity.name for toxicity in protocol.toxicities} | set(LETTERS)
+    for made in steps:
+        step, entry = made.step, f"(entry {made.number})"
+        level = getattr(step, "level", None)
+        if level is not None and level not in levels:
+            return f"It has no level {level}, which the record names {entry}."
+        match step:
+            case Enrol(part=str(part)) if part not in parts:
+                return f"It has no part {part}, in which patient {step.patient} is {entry}."
+            case Outcome(outcome=outcome) if outcome not in outcomes:
+                return f"It has no outcome {outcome}, which patient {step.patient} had {entry}."
+            case Declare(verdict=verdict) if verdict not in verdicts:
+                return f"It has no verdict {verdict}, which was declared {entry}."
+            case Treated(events=came) if protocol.course is None or not set(came) <= events:
+                return f"It does not have what came in cycle {step.number} of patient {step.patient} {entry}."
+    return None
 
 
 def _patient(protocol: Protocol, number: int, step: Enrol, outcome: Outcome | None) -> Patient:
@@ -124,7 +148,7 @@ def level_of(protocol: Protocol, label: str) -> int:
 
 
 def letter_of(protocol: Protocol, outcome: str) -> str:
-    """The letter of an outcome; one that the protocol does not know yet is pending under it."""
+    """The letter of an outcome; one that the protocol did not know yet was pending under it."""
     toxicities = {toxicity.name: toxicity.letter for toxicity in protocol.toxicities}
     return {**toxicities, **LETTERS}.get(outcome, PENDING)
 

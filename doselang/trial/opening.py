@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from doselang.diagnostics import trouble
 from doselang.loading import Loaded, load
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.protocol.model import Protocol
-from doselang.record.copies import COPY
 from doselang.record.corrections import Effective, effective
-from doselang.record.entries import Entry
+from doselang.record.entries import COPY, Entry
 from doselang.record.reading import read
 from doselang.resolve import Setting, read_setting
 from doselang.trial.steps import Made, Step, made_steps
@@ -114,6 +113,14 @@ def _settings(stated: object) -> dict[str, Setting]:
     written = stated if isinstance(stated, dict) else {}
     read = {name: read_setting(str(value)) for name, value in written.items()}
     return {name: setting for name, setting in read.items() if setting is not None}
+
+
+def amended(trial: Trial, loaded: Loaded, since: date) -> Trial:
+    """The trial as if the next entry put another protocol, which has no faults, in force."""
+    assert loaded.protocol is not None
+    machine = compile_protocol(loaded.protocol)
+    following = InForce(trial.next_number, since, loaded, loaded.protocol, machine)
+    return evolve(trial, protocols=(*trial.protocols, following))
 
 
 def with_step(trial: Trial, number: int, step: Step | None) -> tuple[Made, ...]:

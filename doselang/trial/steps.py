@@ -98,7 +98,7 @@ KINDS: dict[str, type[Step]] = {
     "enrol": Enrol, "outcome": Outcome, "cycle": Treated, "choose": Choose, "declare": Declare, "close": Close,
     "stop": Stop, "note": Note,
 }  # fmt: skip
-"""The kinds of entries that are steps. `init`, `amend`, `sign` and `correct` are about the record itself."""
+"""The kinds of entries that are steps. `begin`, `amend`, `sign` and `correct` are about the record itself."""
 
 
 def kind_of(step: Step) -> str:
