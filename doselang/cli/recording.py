@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from doselang.cli.entering import add_command, correct_command
 from doselang.cli.output import Console, color_option, format_option
 from doselang.diagnostics import trouble
 from doselang.record.files import record_path
@@ -47,3 +48,7 @@ def _print(verified: Verified, path: str, *, color: bool) -> None:
     if not verified.is_right:
         more = "; nothing can be added to it" if verified.chain.is_damaged else ""
         click.echo(f"{path}: {count_words(found)}{more}")
+
+
+command.add_command(add_command)
+command.add_command(correct_command)

@@ -47,14 +47,14 @@ def follow(trial: Trial, steps: Sequence[Made], on: date, place: int | None = No
         for step in judgement.steps
         if _place_of(trial, steps, number_of(step)) == one
     }
-    return evolve(last, steps=tuple(_judged_as(step, found[number_of(step)]) for step in last.steps))
+    return evolve(last, steps=tuple(judged_as(step, found[number_of(step)]) for step in last.steps))
 
 
 def _place_of(trial: Trial, steps: Sequence[Made], number: int) -> int:
     return next(trial.in_force(made) for made in steps if made.number == number)
 
 
-def _judged_as(step: Judged, then: Judged) -> Judged:
+def judged_as(step: Judged, then: Judged) -> Judged:
     """A step in the terms of the protocol in force now, as it was judged in its time."""
     return evolve(step, verdict=then.verdict, fault=then.fault, rules=then.rules, said=then.said, why=then.why)
 
