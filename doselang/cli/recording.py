@@ -6,6 +6,7 @@ import click
 
 from doselang.cli.entering import add_command, correct_command
 from doselang.cli.output import Console, color_option, format_option
+from doselang.cli.trials import amend_command, init_command, next_command, sign_command
 from doselang.diagnostics import trouble
 from doselang.record.files import record_path
 from doselang.record.reading import Verified, verify
@@ -50,5 +51,5 @@ def _print(verified: Verified, path: str, *, color: bool) -> None:
         click.echo(f"{path}: {count_words(found)}{more}")
 
 
-command.add_command(add_command)
-command.add_command(correct_command)
+for one in (init_command, add_command, next_command, correct_command, sign_command, amend_command):
+    command.add_command(one)

@@ -40,19 +40,28 @@ def now() -> str:
 
 
 def begin_trial(
-    folder: str | Path, loaded: Loaded, settings: Settings, actor: str, on: date | None = None, time: str | None = None
+    folder: str | Path,
+    loaded: Loaded,
+    settings: Settings,
+    actor: str,
+    on: date | None = None,
+    *,
+    despite: str | None = None,
+    time: str | None = None,
 ) -> Entry:
-    """Begin a trial by a protocol without errors: a new folder with its copy, and a record of one entry.
+    """Begin a trial by a protocol that could be read: a new folder with its copy, and a record of one entry.
 
+    `despite` is why a protocol is accepted in which `check` finds errors; whether it does is asked by the caller.
     Raises Trouble as `doselang.record.writing.begin` and `copy_of` do.
     """
-    body = _in_force(loaded, on or date.today())
+    body = _in_force(loaded, on or date.today(), despite)
     return begin(folder, copy_of(loaded, settings), Draft("begin", body, actor, time or now()))
 
 
-def _in_force(loaded: Loaded, on: date) -> Body:
+def _in_force(loaded: Loaded, on: date, despite: str | None) -> Body:
     assert loaded.protocol is not None
-    return {"title": loaded.protocol.title, "script": script_of(loaded), "on": on.isoformat()}
+    accepted: Body = {"despite": despite.strip()} if despite else {}
+    return {"title": loaded.protocol.title, "script": script_of(loaded), "on": on.isoformat(), **accepted}
 
 
 @contextmanager
@@ -201,6 +210,7 @@ def amend(
     difference: Json,
     *,
     on: date | None = None,
+    despite: str | None = None,
     today: date | None = None,
     time: str | None = None,
 ) -> tuple[Amendment, Entry | None]:
@@ -216,5 +226,5 @@ def amend(
             proposed = Amendment("It is the protocol in force, with the same parameters.")
         if proposed.refused is not None:
             return proposed, None
-        body: Body = {**_in_force(loaded, on), "reason": reason.strip(), "difference": difference}
+        body: Body = {**_in_force(loaded, on, despite), "reason": reason.strip(), "difference": difference}
         return proposed, writer.amend(Draft("amend", body, actor, time or now()), copy)
