@@ -79,16 +79,16 @@ def next_command(folder: str, day: str | None, form: str) -> int:
     """Say what may be done now, by which rule and sentence, on which entries."""
     trial, on = open_trial(folder), day_or_today(day)
     judgement, advice = advice_on(trial, on)
-    source, loaded = record_source(trial), trial.current.loaded
+    source, loaded = record_source(trial), trial.protocols[trial.on_day(on)].loaded
     if form == "json":
         record = {
             **advice_record(advice, loaded.source),
-            "judgement": judgement_record(judgement, trial.protocol, source),
+            "judgement": judgement_record(judgement, judgement.standing.machine.protocol, source),
             "trial": {"folder": folder, "entries": len(trial.entries), "head": trial.head},
         }
         click.echo(write_json(record), nl=False)
         return 0
-    click.echo(render_deviations(judgement, trial.protocol, source), nl=False)
+    click.echo(render_deviations(judgement, judgement.standing.machine.protocol, source), nl=False)
     click.echo(render_advice(advice, loaded.source))
     click.echo(record_line(trial))
     return 0

@@ -64,6 +64,10 @@ class Trial:
         """The hash of the last entry."""
         return self.entries[-1].entry.hash
 
+    def on_day(self, day: date) -> int:
+        """The position of the protocol that was in force on a day."""
+        return max((place for place, one in enumerate(self.protocols) if one.since <= day), default=0)
+
     def in_force(self, made: Made) -> int:
         """The position of the protocol by which a step is judged.
 

@@ -11,7 +11,6 @@ from attrs import evolve, frozen
 from doselang.conduct.advice import Advice, advise
 from doselang.conduct.advised import now_words, rules_behind
 from doselang.conduct.judging import Judged, Judgement, judge_next, judge_next_cycle
-from doselang.machine.notation import write_history
 from doselang.record.entries import Body
 from doselang.trial.contradictions import Contradiction, contradiction
 from doselang.trial.following import Change, changes_between, follow, judged_as, number_of
@@ -80,8 +79,8 @@ class Proposed:
 
 
 def advice_on(trial: Trial, on: date) -> tuple[Judgement, Advice]:
-    """The trial judged until a day, and what may be done on it."""
-    judgement = follow(trial, trial.steps, on)
+    """The trial judged until a day, and what may be done on it, by the protocol of that day."""
+    judgement = follow(trial, trial.steps, on, trial.on_day(on))
     return judgement, advise(judgement.standing, on)
 
 
@@ -145,8 +144,3 @@ def _told_part(trial: Trial, made: Made, judged: Judged | None) -> Step:
         return made.step
     parts = trial.protocols[trial.in_force(made)].protocol.parts
     return evolve(made.step, part=parts[judged.part].name)
-
-
-def history_words(judgement: Judgement) -> str:
-    """The history of a trial so far, in its notation."""
-    return write_history(judgement.standing.followed.groups, judgement.standing.machine.protocol)
