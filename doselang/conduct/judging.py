@@ -82,11 +82,20 @@ class Judgement:
 
 
 def judge(
-    machine: Machine, conducted: Conducted, on: date | None = None, accrual: Accrual = "one-at-a-time"
+    machine: Machine,
+    conducted: Conducted,
+    on: date | None = None,
+    accrual: Accrual = "one-at-a-time",
+    *,
+    hindsight: bool = True,
 ) -> Judgement:
-    """Judge what a trial did until a day, that day included; None for all of it."""
+    """Judge what a trial did until a day, that day included; None for all of it.
+
+    With `hindsight` two patients one after the other against the rules at one level are a cohort, and the second is
+    not against the rules; without it each is by himself.
+    """
     windows = windows_of(machine.protocol)
-    judging = _Judge(machine, conducted, accrual, windows)
+    judging = _Judge(machine, conducted, accrual, windows, hindsight)
     for event in events_of(conducted, windows, on):
         judging.meet(event)
     judging.steps += _courses(machine, conducted, judging.standing.followed)
@@ -101,6 +110,7 @@ class _Judge:
     conducted: Conducted
     accrual: Accrual
     windows: Windows
+    hindsight: bool
     steps: list[Judged] = field(factory=list)
     standing: Standing = field(init=False)
     lost: str | None = None
@@ -151,7 +161,7 @@ class _Judge:
     def _go_on(self, number: int, step: Judged) -> None:
         """Follow what the trial did: a new cohort if the next patient is treated at the level too, else one patient."""
         assert step.part is not None
-        later = self.conducted.patients[number + 1 :]
+        later = self.conducted.patients[number + 1 :] if self.hindsight else ()
         again = bool(later) and later[0].level == self.conducted.patients[number].level
         if step.verdict == "undecided" or (again and step.fault != "too early"):
             self.standing.open_instead(number, step.part)
@@ -198,11 +208,7 @@ class _Judge:
 
 
 def judge_next(standing: Standing, patient: Patient, today: date) -> Judged:
-    """Judge a patient who would be the next to enter, by what is known so far; the standing stays as it is.
-
-    In a trial that is judged as a whole, two patients against the rules at one level are a cohort of their own. Here
-    the second is still against the rules.
-    """
+    """Judge a patient who would be the next to enter, by what is known so far; the standing stays as it is."""
     if standing.lost is not None:
         return Judged("not judged", today, patient)
     look = standing.look

@@ -33,13 +33,17 @@ class Change:
     after: Judged
 
 
-def follow(trial: Trial, steps: Sequence[Made], on: date, place: int | None = None) -> Judgement:
+def follow(
+    trial: Trial, steps: Sequence[Made], on: date, place: int | None = None, *, hindsight: bool = True
+) -> Judgement:
     """What was done until a day, that day included, judged; by the protocols up to one, None for all.
 
     The place of each thing that was done is the number of its entry.
     """
     places = range(len(trial.protocols) if place is None else place + 1)
-    judgements = [judge(trial.protocols[one].machine, conducted_of(trial, steps, one), on) for one in places]
+    judgements = [
+        judge(trial.protocols[one].machine, conducted_of(trial, steps, one), on, hindsight=hindsight) for one in places
+    ]
     last = judgements[-1]
     found = {
         number_of(step): step
@@ -67,15 +71,22 @@ def number_of(step: Judged) -> int:
     raise AssertionError("nothing was judged")
 
 
-def changes_between(before: Judgement, after: Judgement) -> tuple[Change, ...]:
-    """The steps of both that are judged differently, in the order of their entries."""
-    earlier = {number_of(step): step for step in before.steps}
-    changes = [
-        Change(number_of(step), earlier[number_of(step)], step)
-        for step in after.steps
-        if number_of(step) in earlier and _judged(earlier[number_of(step)]) != _judged(step)
-    ]
-    return tuple(sorted(changes, key=lambda change: change.number))
+def changes(trial: Trial, steps: Sequence[Made], on: date) -> tuple[Change, ...]:
+    """What is judged otherwise with some steps in place of the trial's own, in the order of their entries.
+
+    Each patient is asked about with and without hindsight: by it, who was treated on what is corrected could be taken
+    for one of a cohort against the rules.
+    """
+    found: dict[int, Change] = {}
+    for hindsight in (True, False):
+        before = follow(trial, trial.steps, on, hindsight=hindsight)
+        after = follow(trial, steps, on, hindsight=hindsight)
+        earlier = {number_of(step): step for step in before.steps}
+        for step in after.steps:
+            number = number_of(step)
+            if number in earlier and _judged(earlier[number]) != _judged(step):
+                found[number] = Change(number, earlier[number], step)
+    return tuple(found[number] for number in sorted(found))
 
 
 def _judged(step: Judged) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from doselang.conduct.advised import now_words, rules_behind
 from doselang.conduct.judging import Judged, Judgement, judge_next, judge_next_cycle
 from doselang.record.entries import Body
 from doselang.trial.contradictions import Contradiction, contradiction
-from doselang.trial.following import Change, changes_between, follow, judged_as, number_of
+from doselang.trial.following import Change, changes, follow, judged_as, number_of
 from doselang.trial.opening import Trial, with_step
 from doselang.trial.steps import Enrol, Made, Note, Outcome, Step
 
@@ -91,7 +91,7 @@ def propose(trial: Trial, step: Step, today: date | None = None) -> Proposed:
     refused = contradiction(trial, steps, today)
     if refused is not None:
         return Proposed(made.number, step, refused)
-    before, after = follow(trial, trial.steps, today), follow(trial, steps, today)
+    after = follow(trial, steps, today)
     then = follow(trial, trial.steps, step.on, trial.in_force(made))
     judged = None if isinstance(step, Outcome | Note) else _judged_next(trial, steps, after, then, made)
     return Proposed(
@@ -100,7 +100,7 @@ def propose(trial: Trial, step: Step, today: date | None = None) -> Proposed:
         judged=judged,
         before=Said(advise(then.standing, step.on)),
         after=Said(advise(after.standing, today)),
-        changes=changes_between(before, after),
+        changes=changes(trial, steps, today),
     )
 
 
@@ -121,7 +121,7 @@ def propose_correction(trial: Trial, number: int, step: Step | None, today: date
         step,
         before=Said(advise(before.standing, today)),
         after=Said(advise(after.standing, today)),
-        changes=changes_between(before, after),
+        changes=changes(trial, steps, today),
     )
 
 
