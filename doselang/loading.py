@@ -285,8 +285,8 @@ def _nearby(file: Path, suffix: str) -> str | None:
 
 def _decoded(content: bytes, path: str, kind: Kind) -> str:
     if len(content) > kind.most_bytes:
-        message = f"{path} is larger than {kind.most_bytes >> 20} MiB: {kind.too_long}."
-        raise trouble("DL704", message, path=path)
+        size = f"{kind.most_bytes >> 20} MiB" if kind.most_bytes >> 20 else f"{kind.most_bytes >> 10} KiB"
+        raise trouble("DL704", f"{path} is larger than {size}: {kind.too_long}.", path=path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         message = f"{path} is written in UTF-16 or UTF-32, not in UTF-8."
         raise trouble("DL902", message, path=path, help=kind.save_as)

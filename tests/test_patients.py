@@ -266,7 +266,7 @@ def test_a_date_is_refused_with_its_own_sentence() -> None:
     for cell, sentence, help in DATES:
         refused = day_of(cell)
         assert isinstance(refused, Refused), cell
-        assert refused.why == f"`{cell}` {sentence}"
+        assert refused.why == f"`{' '.join(cell.split())}` {sentence}"
         assert (refused.help or "").startswith(help), (cell, refused.help)
 
 
@@ -311,6 +311,7 @@ DATES = (
     ("2026-03-01T9:30", "has a time that is none", "Write the day alone"),
     ("2026-03-01T", "has a time that is none", "Write the day alone"),
     ("2026-03-01x", "is no date", "Write a day"),
+    (f"1{' ' * 90}x", "is no date", "Write a day"),
     ("yesterday", "is no date", "Write a day like 2026-03-01, or"),
     ("１９９９-01-01", "is no date", "Write a day"),
 )  # fmt: skip
@@ -423,14 +424,19 @@ def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
         assert "CSV UTF-8" in (found.diagnostic.help or "")
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "patients.csv"
-    with path.open("wb") as file:
-        file.truncate(11 << 20)
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("patients.csv", 11 << 20, "is larger than 10 MiB: no table of a phase I trial is that long."),
+        ("trial.toml", 65 << 10, "is larger than 64 KiB: no map is that long."),
+    ],
+)
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, name: str, size: int, words: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(size)
     with pytest.raises(Trouble) as raised:
-        read_conducted(str(path), PROTOCOL)
-    assert raised.value.diagnostic.code == "DL704"
-    assert raised.value.diagnostic.message.endswith("is larger than 10 MiB: no table of a phase I trial is that long.")
+        read_conducted(str(tmp_path / name), PROTOCOL)
+    assert raised.value.diagnostic.code == "DL704" and raised.value.diagnostic.message.endswith(words)
 
 
 def test_a_table_of_as_many_patients_as_there_may_be_is_read(tmp_path: Path) -> None:
@@ -880,7 +886,8 @@ def test_what_is_written_is_read_back(
 FRAGMENTS = (
     "patient", "level", "outcome", "entered", "known", ",", ";", "\t", "\n", "\r\n", '"', '""', "P1", "1", "N", "x",
     ".", "2026-03-01", "03/04/2026", "2026-02-30", "\ufeff", "\x00", "\u2028", "[patients]",
-    'file = "patients.csv"', "=", "[patients.levels]", "[[patients]]", "date-format", "levels", "{", "}", "'", "#", "%d", "é", "\x1b[31m",
+    'file = "patients.csv"', "=", "[patients.levels]", "[[patients]]", "date-format", "levels", "{", "}", "'", "#",
+    "%d", "é", "\x1b[31m",
 )  # fmt: skip
 
 

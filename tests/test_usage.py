@@ -79,6 +79,15 @@ WRONG = (
     ("simulate DESIGN --toxicity moderate=1%,1%,1%", "`--toxicity` goes with `--dlt`"),
     ("simulate DESIGN --as polynomial --toxicity moderate=1%", "it does not go with rates"),
     ("simulate|DESIGN|--plot|a\0.svg", "cannot be written: embedded null"),
+    # tables of patients
+    ("data", "What is to be done with the tables?"),
+    ("data chek", "No such command 'chek'"),
+    ("data template none.dose", "There is no file none.dose"),
+    ("data template DESIGN --out none/none", "There is no folder none"),
+    ("data check DESIGN", "Missing argument 'TABLE'"),
+    ("data check DESIGN none.csv", "There is no file none.csv"),
+    (f"data check DESIGN {ROOT}", "is a folder"),
+    ("data check - -", "is given for several files"),
     # the standard input, of which there is one
     ("simulate - --method timed --timing -", "is given for several files, and can be read once"),
     ("simulate - --scenarios -", "is given for several files"),

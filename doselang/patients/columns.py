@@ -14,6 +14,9 @@ from doselang.source import Source, Span
 MISSPELT = 0.75
 """A heading so much like the name of a column that is not there is taken for a slip."""
 
+MOST_COLUMNS = 1_000
+"""So many columns a table may have."""
+
 
 @frozen
 class Column:
@@ -78,6 +81,8 @@ def read_sheet(source: Source, base: int, kind: Kind, named: Named, report: Repo
         if not len(report):
             report.add("DL801", f"The table {source.path} is empty.", place, help=f"Write headings. {kind.needs}")
         return None
+    if len(header.cells) > MOST_COLUMNS:
+        raise trouble("DL704", f"{source.path} has more than {MOST_COLUMNS:,} columns.", path=source.path)
     columns = _Finding(source.path, header, kind, named, report).columns()
     sheet = Sheet(source.path, header, tuple(_bounded(rows, kind, source.path)), columns or {}, report)
     return None if columns is None else _whole(sheet)

@@ -11,6 +11,9 @@ from doselang.resolve.names import shorten
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
+MOST_SIGNS = 40
+"""No date is longer, with its time."""
+
 ANOTHER_FORM = "or say in a map how dates are written, for example: date-format"
 
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ](.*))?")
@@ -29,7 +32,7 @@ _MONTH_NAMED = re.compile(r"([0-9]{1,2})[-/. ]*([A-Za-z]{3,9})[-/., ]*([0-9]{4})
 _MONTH_FIRST = re.compile(r"([A-Za-z]{3,9})[-/. ]*([0-9]{1,2})[-/., ]+([0-9]{4})")
 
 _DIRECTIVE = re.compile(r"%(.?)")
-_RUN = re.compile(r"%[dmyYj]%[dmyYj]")
+_RUN = re.compile(r"%[dmyYjHMS]%[dmyYjHMS]")
 
 _EXCEL_ZERO = date(1899, 12, 30)
 
@@ -75,6 +78,8 @@ def _in_form(cell: str, form: str) -> date | Refused:
 
 def day_of(cell: str, form: str | None = None) -> date | Refused:
     """The day that a cell gives, ISO 8601 unless the map gives a form; or why it cannot be taken."""
+    if len(cell) > MOST_SIGNS:
+        return _no_date(cell)
     if form is not None:
         return _in_form(cell, form)
     found = _ISO.fullmatch(cell)
@@ -119,6 +124,10 @@ def _refused(cell: str) -> Refused:
         refused = told(cell)
         if refused is not None:
             return refused
+    return _no_date(cell)
+
+
+def _no_date(cell: str) -> Refused:
     return Refused(f"`{shorten(cell, 40)}` is no date", f"Write a day like 2026-03-01, {ANOTHER_FORM}.")
 
 

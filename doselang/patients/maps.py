@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from doselang.diagnostics import Report
 from doselang.loading import is_plain
@@ -69,8 +69,8 @@ def read_map(source: Source, protocol: Protocol, report: Report) -> Map | None:
         written = tomllib.loads(source.text)
     except (ValueError, RecursionError) as error:
         what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-        found = _AT.search(what)
-        span = _line_span(source, int(found[1])) if found else NOWHERE
+        found, numbered = _AT.search(what), enumerate(_lines(source.text), 1)
+        span = next((span for number, (_, span) in numbered if found and number == int(found[1])), NOWHERE)
         what = _AT.sub("", what).strip()
         message = f"The map {source.path} is not TOML: {shorten(what[:1].lower() + what[1:])}."
         report.add("DL801", message, span, help=EXAMPLE)
@@ -80,24 +80,17 @@ def read_map(source: Source, protocol: Protocol, report: Report) -> Map | None:
     return found_map if len(report) == before else None
 
 
-def _line_span(source: Source, number: int) -> Span:
-    """The place of a line, without the white space around it; nowhere for one that is not there."""
-    lines = source.text.split("\n")
-    if not 1 <= number <= len(lines):
-        return NOWHERE
-    start = sum(len(line) + 1 for line in lines[: number - 1])
-    line = lines[number - 1]
-    lead = len(line) - len(line.lstrip())
-    return Span(start + lead, max(start + len(line.rstrip()), start + lead))
-
-
-@frozen
+@define
 class _Reader:
     """Reads one map."""
 
     source: Source
     protocol: Protocol
     report: Report
+    _places: dict[tuple[str | None, str], Span] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._places = _places_in(self.source.text)
 
     def read(self, written: Mapping[str, Any]) -> Map:
         self._known(written, (DATE_FORMAT, *COLUMNS), None)
@@ -133,7 +126,7 @@ class _Reader:
 
     def _table(self, name: str, written: object) -> MappedTable | None:
         if not isinstance(written, dict):
-            self._refuse(None, name, "is a section", f"Write [{name}] on a line of its own.")
+            self._refuse(None, name, "is a section", f"Write [{name}], in single brackets, on a line of its own.")
             return None
         codes = CODES if name == "patients" else ()
         self._known(written, (FILE, *COLUMNS[name], *codes), name)
@@ -177,7 +170,8 @@ class _Reader:
                 help = "Leave one out; letter case makes no difference."
                 self._refuse(section, code, f"is there twice in [{section}]", help)
             elif not isinstance(word, str):
-                help = f'Write what it means in quotation marks: "{shorten(code, 40)}" = "{shorten(str(word), 40)}"'
+                example = str(word) if isinstance(word, int) and abs(word) < 1_000 else "…"
+                help = f'Write what it means in quotation marks: "{shorten(code, 40)}" = "{example}"'
                 self._refuse(section, code, "is given no text in quotation marks", help)
             else:
                 meaning = read(word.strip())
@@ -204,13 +198,27 @@ class _Reader:
 
     def _place(self, section: str | None, key: str) -> Span:
         """The line in which a key or a section is written, as far as it is found."""
-        here: str | None = None
-        for number, line in enumerate(self.source.text.split("\n"), 1):
-            header, assigned = _HEADER.match(line), _KEY.match(line)
-            if header:
-                here = re.sub(r"\s*\.\s*", ".", header[1])
-                if section is None and here == key:
-                    return _line_span(self.source, number)
-            elif assigned and here == section and key in assigned.groups():
-                return _line_span(self.source, number)
-        return NOWHERE
+        return self._places.get((section, key), NOWHERE)
+
+
+def _lines(text: str) -> Iterator[tuple[str, Span]]:
+    """The lines of a text, with their places, without the white space around them."""
+    start = 0
+    for line in text.split("\n"):
+        lead = start + len(line) - len(line.lstrip())
+        yield line, Span(lead, max(start + len(line.rstrip()), lead))
+        start += len(line) + 1
+
+
+def _places_in(text: str) -> dict[tuple[str | None, str], Span]:
+    """The first line of each key, by its section and its name, and of each section, as a key of none."""
+    places: dict[tuple[str | None, str], Span] = {}
+    here: str | None = None
+    for line, span in _lines(text):
+        header, assigned = _HEADER.match(line), _KEY.match(line)
+        if header:
+            here = re.sub(r"\s*\.\s*", ".", header[1])
+            places.setdefault((None, here), span)
+        elif assigned:
+            places.setdefault((here, next(name for name in assigned.groups() if name is not None)), span)
+    return places

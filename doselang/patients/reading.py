@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 
 from doselang.conduct.conducted import Conducted
 from doselang.diagnostics import Diagnostic, Report, trouble
-from doselang.loading import Kind, read_text
+from doselang.loading import SCRIPT, Kind, read_text
 from doselang.patients.columns import NOTHING_NAMED, ignored, read_sheet
 from doselang.patients.columns import Kind as TableKind
 from doselang.patients.maps import NO_MAP, Map, MappedTable, read_map
@@ -29,6 +29,7 @@ TABLE = Kind(
     "row",
     ".csv",
 )
+MAP = Kind(64 << 10, "no map is that long", SCRIPT.save_as, suffix=".toml")
 """Tables and maps, as files."""
 
 
@@ -69,8 +70,9 @@ class _Reading:
     _ignored: tuple[str, ...] = ()
 
     def read(self) -> Tables:
-        self._source = Source(self.path, read_text(self.path, TABLE))
-        conducted = self._mapped() if self.path.lower().endswith(".toml") else self._table_alone()
+        is_map = self.path.lower().endswith(".toml")
+        self._source = Source(self.path, read_text(self.path, MAP if is_map else TABLE))
+        conducted = self._mapped() if is_map else self._table_alone()
         found = None if self.report.has_errors else conducted
         source = Source(self._source.path, self._source.text, tuple(self._used))
         return Tables(source, found, *_told(self.report), self._ignored)

@@ -16,8 +16,8 @@ from doselang.source import Span
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """What may stand between the columns, and what several of them are called."""
 
-_HEADER = re.compile(r'\s*((?:"(?:[^"]|"")*"|[^"\n])*)')
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_HEADER = re.compile(r'\s*((?:"[^"]*"|[^"\n])*)')
+_QUOTED = re.compile(r'"[^"]*"')
 
 Value = TypeVar("Value")
 
@@ -47,7 +47,7 @@ class Row:
 
     def cell_span(self, position: int) -> Span:
         """The place of a cell; that of the row where the cell is empty, or not there."""
-        cell = re.compile(rf'[ ]*"(?:[^"]|"")*"[^{self.separator}\n]*|[^{self.separator}\n]*')
+        cell = re.compile(rf'[ ]*(?:"[^"]*")+[^{self.separator}\n]*|[^{self.separator}\n]*')
         at = 0
         for _ in range(position):
             found = cell.match(self.text, at)

@@ -29,7 +29,7 @@ CYCLES = Kind(
     "cycles",
     (Column("patient", needed=True, aliases=("USUBJID", "SUBJID")), Column("cycle", needed=True),
      Column("level", needed=True), Column("events", needed=True)),
-    50_000,
+    20_000,
     "cycles",
 )  # fmt: skip
 

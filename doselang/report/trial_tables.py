@@ -92,7 +92,10 @@ def _days_words(conducted: Conducted) -> str:
     entered = [one.entered for one in conducted.patients if one.entered is not None]
     if not conducted.patients:
         return ""
-    return f", who entered from {min(entered)} to {max(entered)}" if entered else ", without days, in this order"
+    if not entered:
+        return ", without days, in the order of the table"
+    first, last = min(entered), max(entered)
+    return f", who entered from {first} to {last}" if first < last else f", entered on {first}"
 
 
 def _steps_words(conducted: Conducted) -> str:
