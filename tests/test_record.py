@@ -18,7 +18,7 @@ from doselang.cli import run
 from doselang.diagnostics import Trouble
 from doselang.record import chain as chain_module
 from doselang.record.chain import Chain, Finding, entries_since, examine
-from doselang.record.copies import Copy, read_copy
+from doselang.record.copies import Copy, InForce, in_force, read_copy
 from doselang.record.corrections import effective
 from doselang.record.entries import (
     FIRST_PREVIOUS,
@@ -88,8 +88,8 @@ def test_every_byte_of_every_line_counts() -> None:
 
 
 def test_every_changed_byte_of_a_short_record_is_found() -> None:
-    """Each byte of six entries, line ends too, with every bit of it turned over, without knowing the head."""
-    content = b"".join(LINES[:6])
+    """Each byte of four entries, line ends too, with every bit of it turned over, without knowing the head."""
+    content = b"".join(LINES[:4])
     for place, value in enumerate(content):
         for bit in range(8):
             changed = content[:place] + bytes([value ^ 1 << bit]) + content[place + 1 :]
@@ -228,6 +228,20 @@ def test_every_entry_that_is_replaced_by_another_with_a_right_hash_is_found(quic
 
 def test_an_entry_has_one_form() -> None:
     other_forms()
+
+
+def test_an_entry_under_another_protocol_is_found() -> None:
+    told = found(content_of([*ENTRIES[:3], made(drafts(4)[3], ENTRIES[:3], "0" * 64)]), None)
+    assert [finding.message for finding in told] == [
+        "Entry 4 (line 4) has another protocol than entry 3, and puts none in force."
+    ]
+
+
+def test_a_record_has_a_beginning() -> None:
+    stated = {**json.loads(LINES[0]), "previous": ENTRIES[3].hash}
+    del stated["hash"]
+    (finding, *_) = found(canonical({**stated, "hash": hash_of(stated)}) + b"\n", None)
+    assert finding.message == "Entry 1 (line 1) is not the beginning of a record: it continues another entry."
 
 
 def test_a_verifier_that_does_not_compare_the_hash_before_is_noticed(
@@ -394,6 +408,12 @@ def test_what_is_entered_is_read_back(body: dict) -> None:
     assert examine(b"".join([*LINES[:3], line_of(entry)])).findings == ()
 
 
+def test_a_flood_of_lines_is_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "MOST_ENTRIES", 1000)
+    chain = examine(CONTENT + b"\n" * 1_000_000)
+    assert len(chain.entries) == 200 and len(chain.findings) == 801 and chain.size == len(CONTENT) + 1_000_000
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_examined(content: bytes) -> None:
     chain = examine(content)
@@ -508,6 +528,8 @@ def test_an_amendment_keeps_the_copies_before_it(tmp_path: Path) -> None:
     chain = verify(trial).chain
     assert [entry.protocol for entry in chain.entries] == [PROTOCOL.hash] * 3 + [amended.hash] * 2
     assert chain.findings == () and read_copy(trial, "protocol-3") == amended.files
+    assert in_force(chain.entries) == InForce("protocol-3", {}, 4)
+    assert in_force(chain.entries[:3]) == InForce("protocol", {"levels": "4"}, 1)
     assert read_copy(trial, "protocol") == PROTOCOL.files
 
 
@@ -518,6 +540,8 @@ def test_an_amendment_keeps_the_copies_before_it(tmp_path: Path) -> None:
         (lambda folder: (folder / "trial.md").unlink(), "protocol/trial.md is missing since entry 1"),
         (lambda folder: (folder / "more").write_bytes(b""), "protocol/more was added since entry 1"),
         (lambda folder: folder.rename(folder.parent / "other"), "of entry 1, protocol, cannot be read: No such file"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "cannot be read: pipe is not an ordinary file"),
+        (lambda folder: (folder / "link").symlink_to("trial.md"), "cannot be read: link is not an ordinary file"),
     ],
 )
 def test_a_copy_that_was_changed_is_found(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:
@@ -528,6 +552,14 @@ def test_a_copy_that_was_changed_is_found(tmp_path: Path, change: Callable[[Path
     with pytest.raises(Trouble, match="is damaged") as told, writing(trial):
         pass
     assert told.value.diagnostic.code == "DL811"
+
+
+def test_what_systems_leave_in_a_folder_changes_no_copy(tmp_path: Path) -> None:
+    trial = begun(tmp_path, 2)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (trial / "protocol" / name).write_bytes(b"x")
+    assert verify(trial).chain.findings == ()
+    assert Copy(read_copy(trial, "protocol"), PROTOCOL.settings) == PROTOCOL
 
 
 def test_only_the_record_says_where_a_copy_is(tmp_path: Path) -> None:
@@ -545,6 +577,7 @@ def test_only_the_record_says_where_a_copy_is(tmp_path: Path) -> None:
         ((), "There are no files"),
         ((("a/b", b""),), "it is not the name of a file alone"),
         ((("..", b""),), "it is not the name of a file alone"),
+        (((".dose", b""),), "it is not the name of a file alone"),
         ((("", b""),), "it is not the name of a file alone"),
         ((("a\\b", b""),), "it is not the name of a file alone"),
         ((("A.dose", b""), ("a.dose", b"")), "Two files of the protocol are called “A.dose”"),
@@ -554,6 +587,23 @@ def test_names_that_cannot_be_kept_are_refused(tmp_path: Path, files: tuple, wor
     with pytest.raises(Trouble, match=words):
         begin(tmp_path / "trial", Copy(files), drafts(1)[0])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("copy", "words"),
+    [
+        ({}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "protocol", "files": []}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "..", "files": {}, "settings": {}}, "Entry 1 does not say where the copy of the protocol is."),
+        ({"folder": "protocol", "files": {}}, "Entry 1 does not say which parameters were set."),
+        ({"folder": "protocol", "files": {}, "settings": {"a": 1}}, "Entry 1 does not say which parameters were set."),
+    ],
+)
+def test_a_copy_that_is_not_told_is_found(tmp_path: Path, copy: dict, words: str) -> None:
+    trial = begun(tmp_path)
+    entry = made(Draft("begin", {"copy": copy}, "Ann", time_of(0)), (), PROTOCOL.hash)
+    (trial / "record.jsonl").write_bytes(line_of(entry))
+    assert [finding.message for finding in verify(trial).chain.findings] == [words]
 
 
 def test_an_entry_that_puts_a_protocol_in_force_with_another_hash_is_found(tmp_path: Path) -> None:
@@ -597,6 +647,15 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: Capture) -> None
     record = json.loads(told)
     assert status == 1 and record["unchanged"] is False and record["unfinished_bytes"] == 9
     assert [(one["code"], one["entry"]) for one in record["findings"]] == [("DL811", 4), ("DL813", None)]
+
+
+def test_of_very_many_findings_the_first_are_told(tmp_path: Path, capsys: Capture) -> None:
+    trial = begun(tmp_path, 30)
+    path = trial / "record.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    told = verified(trial, capsys)[1]
+    assert told.count("as by an editor") == 20 and "10 further findings are listed by `--format json`." in told
+    assert len(json.loads(verified(trial, capsys, "--format", "json")[1])["findings"]) == 30
 
 
 def test_an_unfinished_entry_alone_is_a_warning(tmp_path: Path, capsys: Capture) -> None:

@@ -93,7 +93,7 @@ def test_an_append_that_does_not_cut_off_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unsynced: None
 ) -> None:
     monkeypatch.setattr(record_writing.Writer, "_put_away_lost", lambda self: None)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, Trouble)):
         cut_short(tmp_path)
 
 
@@ -354,6 +354,34 @@ def test_a_write_that_fails_leaves_the_record_as_it_was(
     assert len(read(trial).entries) == 4 and not verify(trial).chain.findings
 
 
+def test_the_disk_is_waited_for_before_an_entry_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written to which file, and then waited for; with the folders that a new name is in."""
+    calls: list[tuple[str, str]] = []
+
+    def noted(name: str) -> Callable:
+        real = getattr(os, name)
+
+        def call(file: int, *given: object) -> object:
+            calls.append((name, os.path.basename(os.readlink(f"/proc/self/fd/{file}"))))
+            return real(file, *given)
+
+        return call
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("the names of open files are not known here")
+    for name in ("write", "fsync"):
+        monkeypatch.setattr(record_writing.os, name, noted(name))
+    begin(tmp_path / "trial", PROTOCOL, drafts(1)[0])
+    files = ["trial.dose", "trial.md", "protocol", "record.jsonl"]
+    waited = [name for kind, name in calls if kind == "fsync"]
+    assert waited[:4] == files and waited[4].startswith(".trial.") and waited[5:] == [tmp_path.name]
+    calls.clear()
+    append(tmp_path / "trial")
+    assert calls == [("write", "record.jsonl"), ("fsync", "record.jsonl")], "one write"
+
+
 def test_a_disk_that_does_not_keep_an_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = begun(tmp_path, 3)
     before = content(trial)
@@ -372,6 +400,42 @@ def test_a_disk_that_neither_writes_nor_cuts_back_is_told(tmp_path: Path, monkey
         with pytest.raises(Trouble, match="cannot be written") as told:
             append(trial)
     assert "It may be in the record or not" in str(told.value.diagnostic.help)
+
+
+def test_an_entry_that_is_interrupted_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = begun(tmp_path, 3)
+    before = content(trial)
+
+    def interrupted(file: int) -> None:
+        raise KeyboardInterrupt
+
+    with writing(trial) as record:
+        with monkeypatch.context() as patched:
+            patched.setattr(record_writing.os, "fsync", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                record.append(NOTE)
+        assert content(trial) == before and len(record.entries) == 3
+        record.append(NOTE)
+    assert len(read(trial).entries) == 4 and not verify(trial).chain.findings
+
+
+def test_a_program_that_asks_for_no_lock_is_noticed(tmp_path: Path) -> None:
+    trial = begun(tmp_path, 3)
+    with writing(trial) as record:
+        with (trial / "record.jsonl").open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(Trouble, match="was changed by another program while it was held"):
+            record.append(NOTE)
+
+
+def test_a_writer_writes_nowhere_after_its_block(tmp_path: Path) -> None:
+    trial = begun(tmp_path, 3)
+    with writing(trial) as record:
+        pass
+    before = tree(tmp_path)
+    with open(tmp_path / "other", "wb"), pytest.raises(Trouble, match="cannot be written"):
+        record.append(NOTE)
+    assert tree(tmp_path) == {**before, "other": b""}
 
 
 def test_where_the_unfinished_piece_cannot_be_kept_nothing_is_changed(

@@ -60,6 +60,12 @@ WRONG = (
     ("test --accrual all DESIGN", "--accrual"),
     ("show --as picture DESIGN", "--as"),
     ("show --graph png DESIGN", "--graph"),
+    ("trial", "What is to be done with the trial's record?"),
+    ("trial frobnicate", "frobnicate"),
+    ("trial verify", "TRIAL"),
+    ("trial verify none", "There is no folder none"),
+    ("trial verify .", "There is no record in the folder ."),
+    ("trial verify DESIGN", "is not the folder of a trial"),
     # rates
     ("simulate DESIGN --dlt", "--dlt"),
     ("simulate DESIGN --dlt 1.3,0.1,0.1,0.1,0.1", "level `1` in `--dlt` is `1.3`, which is not from 0 to 1"),

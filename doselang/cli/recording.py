@@ -16,6 +16,9 @@ from doselang.report.text import count_words, render_text
 from doselang.report.trial_record import verified_record, verified_words
 from doselang.source import Source
 
+MOST_TOLD = 20
+"""So many findings are told to people: a file that an editor has saved anew has one for every entry."""
+
 
 @click.group("trial", invoke_without_command=True)
 @click.pass_context
@@ -44,7 +47,9 @@ def verify_command(folder: str, head: str | None, form: str, no_color: bool) -> 
 def _print(verified: Verified, path: str, *, color: bool) -> None:
     found = [finding.diagnostic() for finding in verified.chain.findings]
     if found:
-        click.echo(render_text(found, Source(path, ""), color=color), color=color)
+        click.echo(render_text(found[:MOST_TOLD], Source(path, ""), color=color), color=color)
+    if len(found) > MOST_TOLD:
+        click.echo(f"{len(found) - MOST_TOLD:,} further findings are listed by `--format json`.\n")
     for line in verified_words(verified, path):
         click.echo(line)
     if not verified.is_right:

@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Diagnostic, trouble
-from doselang.record.entries import FIRST_PREVIOUS, Entry, correction_fault, read_line
+from doselang.record.entries import COPY, FIRST_PREVIOUS, MOST_ENTRIES, Entry, correction_fault, read_line
 
 What = Literal[
     "changed", "missing", "misplaced", "repeated", "not linked", "wrong correction", "empty", "incomplete",
@@ -116,9 +116,9 @@ def _last(entries: Sequence[Entry]) -> int:
 
 
 def _linked(content: bytes) -> _Links:
-    """All whole lines, each held against the one before."""
+    """All whole lines, each held against the one before; what is beyond the most that there can be counts as one."""
     links = _Links()
-    for line, text in enumerate(content.split(b"\n")[:-1], 1):
+    for line, text in enumerate(content[:-1].split(b"\n", MOST_ENTRIES) if content else (), 1):
         links.add(line, text)
     links.end()
     return links
@@ -187,13 +187,19 @@ class _Links:
         """An entry with the one directly before it."""
         number, before = entry.number, self.before
         if entry.previous != (FIRST_PREVIOUS if before is None else before.hash):
-            earlier = f"entry {number - 1}" if before else "the beginning"
-            message = f"Entry {number} (line {line}) does not continue {earlier}: one of them was replaced."
+            message = f"Entry {number} (line {line}) does not continue entry {number - 1}: one of them was replaced."
+            if before is None:
+                message = "Entry 1 (line 1) is not the beginning of a record: it continues another entry."
             self._find("not linked", message, number, line)
         elif len(self.entries) == number - 1:
             fault = correction_fault(entry.kind, entry.body, self.entries)
             if fault is not None:
                 self._find("wrong correction", f"Entry {number} (line {line}) corrects nothing: {fault}.", number, line)
+        if before is not None and entry.protocol != before.protocol and COPY not in entry.body:
+            message = (
+                f"Entry {number} (line {line}) has another protocol than entry {number - 1}, and puts none in force."
+            )
+            self._find("copy", message, number, line)
         if before is not None and entry.time < before.time:
             message = f"Entry {number} is of {entry.time}, and entry {number - 1} before it of {before.time}."
             self._find("earlier", message, number, line)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -17,6 +19,11 @@ from doselang.diagnostics import trouble
 from doselang.durable import keep_names, write_whole
 from doselang.record.chain import Finding
 from doselang.record.entries import COPY, Body, Entry, Json, hash_of
+
+FIRST_COPY = "protocol"
+"""The folder of the first copy; those after it have a number behind a hyphen."""
+
+_FOLDER = re.compile(rf"{FIRST_COPY}(-[1-9][0-9]*)?")
 
 
 @frozen
@@ -59,7 +66,7 @@ def refuse_names(copy: Copy) -> None:
     """Trouble DL903 for files that cannot be kept in one folder."""
     names = [name for name, _ in copy.files]
     for name in names:
-        if not name.strip() or Path(name).name != name or "\\" in name or name in (".", "..") or "\0" in name:
+        if not name.strip() or Path(name).name != name or "\\" in name or "\0" in name or _is_of_the_system(name):
             raise trouble("DL903", f"“{name}” cannot be kept with the trial: it is not the name of a file alone.")
     folded = [name.casefold() for name in names]
     twice = next((name for name, fold in zip(names, folded, strict=True) if folded.count(fold) > 1), None)
@@ -109,9 +116,37 @@ def remove(made: Path) -> None:
 
 
 def read_copy(folder: str | Path, name: str) -> tuple[tuple[str, bytes], ...]:
-    """The files of a copy, by name. Raises OSError."""
-    place = Path(folder) / name
-    return tuple((path.name, path.read_bytes()) for path in sorted(place.iterdir()))
+    """The files of a copy, by name, without what the system puts there. Raises OSError."""
+    paths = sorted(path for path in (Path(folder) / name).iterdir() if not _is_of_the_system(path.name))
+    for path in paths:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, f"{path.name} is not an ordinary file")
+    return tuple((path.name, path.read_bytes()) for path in paths)
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Whether a file is one of those that systems leave in the folders that people look into, such as `.DS_Store`."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini")
+
+
+@frozen
+class InForce:
+    """The protocol under which the next entry is made: the folder of its copy, in that of the trial, its settings as
+    they were written, and the number of the entry that put it in force.
+    """
+
+    folder: str
+    settings: dict[str, str] = field(hash=False)
+    number: int
+
+
+def in_force(entries: Sequence[Entry]) -> InForce:
+    """The protocol in force at the end of a verified record."""
+    entry = next(entry for entry in reversed(entries) if COPY in entry.body)
+    stated = entry.body[COPY]
+    assert isinstance(stated, dict) and isinstance(stated["settings"], dict)
+    settings = {name: str(value) for name, value in stated["settings"].items()}
+    return InForce(str(stated["folder"]), settings, entry.number)
 
 
 def copy_findings(folder: str | Path, entries: Sequence[Entry]) -> tuple[Finding, ...]:
@@ -125,11 +160,12 @@ def copy_findings(folder: str | Path, entries: Sequence[Entry]) -> tuple[Finding
 
 
 def _differences(folder: str | Path, entry: Entry, stated: dict[str, Json]) -> list[str]:
-    name, files = stated.get("folder"), stated.get("files")
-    hashed = {"files": files, "settings": stated.get("settings")}
-    if not isinstance(name, str) or not isinstance(files, dict) or Path(name).name != name:
+    name, files, settings = stated.get("folder"), stated.get("files"), stated.get("settings")
+    if not isinstance(name, str) or not _FOLDER.fullmatch(name) or not isinstance(files, dict):
         return [f"Entry {entry.number} does not say where the copy of the protocol is."]
-    if entry.protocol != hash_of(hashed):
+    if not isinstance(settings, dict) or not all(isinstance(value, str) for value in settings.values()):
+        return [f"Entry {entry.number} does not say which parameters were set."]
+    if entry.protocol != hash_of({"files": files, "settings": settings}):
         return [f"Entry {entry.number} has another hash of the protocol than its files and settings have."]
     try:
         kept = dict(read_copy(folder, name))

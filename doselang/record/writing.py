@@ -12,12 +12,24 @@ from attrs import define
 from doselang.diagnostics import Trouble, trouble
 from doselang.durable import has_locks, keep_names, write_whole
 from doselang.record.chain import Finding
-from doselang.record.copies import Copy, beside, body_with, own_body, put, refuse_names, remove, write_copy, write_new
+from doselang.record.copies import (
+    FIRST_COPY,
+    Copy,
+    beside,
+    body_with,
+    own_body,
+    put,
+    refuse_names,
+    remove,
+    write_copy,
+    write_new,
+)
 from doselang.record.entries import Draft, Entry, line_of, made
 from doselang.record.files import LOST, MOST_BYTES, RECORD, WAIT_SECONDS, cannot, held, opened, record_path
 from doselang.record.reading import examined, refuse_damaged
 
-FIRST_COPY = "protocol"
+CLOSED = -1
+"""No file has this number: a writer that is used after its block writes nowhere."""
 
 WRITE_HELP = "Make room, or give the right to write, and do the same again: the record is as it was before."
 
@@ -102,14 +114,29 @@ class Writer:
         if self._size + len(line) > MOST_BYTES:
             raise trouble("DL704", f"The record would be longer than {MOST_BYTES >> 20} MiB.")
         self._put_away_lost()
+        self._refuse_another_size()
         try:
             write_whole(self._file, line)
             os.fsync(self._file)
         except OSError as error:
             raise self._undone(error) from None
+        except BaseException:  # Ctrl-C: the entry was not acknowledged, and is not made
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise
         self._size += len(line)
         self.entries.append(entry)
         return entry
+
+    def _refuse_another_size(self) -> None:
+        """Trouble where the file has grown or shrunk since it was read: whoever did that asked for no lock."""
+        try:
+            size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise cannot("DL812", "written", record_path(self.folder), error) from None
+        if size != self._size:
+            message = f"{record_path(self.folder)} was changed by another program while it was held."
+            raise trouble("DL812", message, help=f"Look with `doselang trial verify {self.folder}`.")
 
     def _undone(self, error: OSError) -> Trouble:
         """Cut back what was written of an entry; the Trouble that says so."""
@@ -148,7 +175,11 @@ def writing(folder: str | Path, seconds: float = WAIT_SECONDS) -> Iterator[Write
         _hold(file, folder, seconds)
         chain = examined(file, folder)
         refuse_damaged(chain, folder)
-        yield Writer(Path(folder), list(chain.entries), chain.findings, chain.tail, file, chain.size)
+        writer = Writer(Path(folder), list(chain.entries), chain.findings, chain.tail, file, chain.size)
+        try:
+            yield writer
+        finally:
+            writer._file = CLOSED
 
 
 def _hold(file: int, folder: str | Path, seconds: float) -> None:
