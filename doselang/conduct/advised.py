@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from doselang.conduct.advice import Advice, Awaited
 from doselang.conduct.phrases import answers_words
 from doselang.conduct.standing import Place
@@ -38,9 +40,11 @@ def place_words(protocol: Protocol, place: Place) -> str:
     return f"{patients} may enter at {level_words(protocol, place.level)}{part}"
 
 
-def awaited_words(protocol: Protocol, one: Awaited) -> str:
-    """`07 at level 2, whose window ends on 2026-03-29`."""
+def awaited_words(protocol: Protocol, one: Awaited, on: date | None = None) -> str:
+    """`006 at level 2, whose window ends on 2026-03-28`; on a day after that, that the outcome is to be recorded."""
     until = "" if one.until is None else f", whose window ends on {one.until}"
+    if one.until is not None and on is not None and one.until <= on:
+        until = f", whose window ended on {one.until}: the outcome is to be recorded"
     return f"{one.patient.name} at {level_words(protocol, one.patient.level)}{until}"
 
 

@@ -67,11 +67,12 @@ class Event:
 def known_on(patient: Patient, windows: Windows) -> date | None:
     """The day on which a patient's outcome is known: nobody is cleared before the window ends.
 
-    None where it is pending, or the trial has no dates.
+    Who left on a day that nobody noted is known to have left when the window ends. None where the outcome is pending,
+    or the trial has no dates.
     """
     if patient.outcome == PENDING:
         return None
-    cleared = windows.cleared(patient) if patient.outcome == NONE else None
+    cleared = windows.cleared(patient) if patient.known is None or patient.outcome == NONE else None
     days = [day for day in (patient.known, cleared) if day is not None]
     return max(days, default=None)
 

@@ -60,7 +60,7 @@ def _now(advice: Advice) -> Iterator[str]:
             yield f"{'':13}{pending_words(now)}"
     yield f"  now        {now_words(advice)}"
     if advice.awaited:
-        yield f"  pending    {'; '.join(awaited_words(protocol, one) for one in advice.awaited)}"
+        yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
 
 
 # ---- what is still to be known ----

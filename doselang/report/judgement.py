@@ -9,7 +9,7 @@ from doselang.conduct.advice import Advice
 from doselang.conduct.advised import awaited_words, now_words
 from doselang.conduct.judging import Judged, Judgement
 from doselang.machine.notation import write_history
-from doselang.protocol.model import Protocol
+from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import level_words
 from doselang.report.advice import advice_record
 from doselang.report.phrases import cited, counted, listed
@@ -120,7 +120,8 @@ def done_words(step: Judged, protocol: Protocol) -> str:
         case "closed level":
             return f"{words}, which is closed as too toxic"
         case "too early" if awaited:
-            return f"{words}, before the outcome of {listed([awaited_words(protocol, one) for one in awaited])}"
+            names = listed([one.patient.name for one in awaited])
+            return f"{words}, before the outcome{'s' if len(awaited) > 1 else ''} of {names}"
         case "after the end":
             return f"{words}, after the rules had ended the trial"
         case "nobody chose":
@@ -138,7 +139,8 @@ def _done(step: Judged, protocol: Protocol) -> str:
         cycle = step.cycle
         return f"{cycle.patient} was treated at {level_words(protocol, cycle.level)} in cycle {cycle.number}"
     if step.patient is not None:
-        part = "" if not step.part else f", part {protocol.parts[step.part].name}"
+        told = step.patient.part if step.verdict == "deviated" else step.part
+        part = f", part {protocol.parts[told].name}" if told else ""
         return f"{step.patient.name} entered at {level_words(protocol, step.patient.level)}{part}"
     assert step.decided is not None
     decided = step.decided
@@ -165,14 +167,16 @@ def should_have(step: Judged, protocol: Protocol) -> Iterator[str]:
     if step.said is None:
         return
     yield f"the rules   {now_words(step.said)}"
-    for name, sentences in _rules(step.said):
-        yield f'by          "{name}"' + "".join(f" “{sentence}”" for sentence in sentences)
+    if step.said.awaited:
+        yield f"pending     {'; '.join(awaited_words(protocol, one) for one in step.said.awaited)}"
+    for rule in _rules(step.said):
+        sentences = [f" “{words}”" for words in cited(rule)]
+        assumed = [f" (assumed: {one.reading})" for one in rule.assumes]
+        yield f'by          "{rule.name}"{"".join(sentences or assumed)}'
 
 
-def _rules(advice: Advice) -> list[tuple[str, tuple[str, ...]]]:
-    if advice.basis is None:
-        return []
-    return [(one.rule.name, cited(one.rule)) for way in advice.basis.ways for one in way.acted]
+def _rules(advice: Advice) -> list[Rule]:
+    return [] if advice.basis is None else [one.rule for way in advice.basis.ways for one in way.acted]
 
 
 # ---- all of it ----

@@ -1,0 +1,317 @@
+"""A trial as it was conducted: what may be done now, and every decision set against the rules on its day."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from doselang.conduct import judging
+from doselang.conduct.advice import advise, advise_after
+from doselang.conduct.answers import answer_of
+from doselang.conduct.conducted import Conducted, Decided, Patient
+from doselang.conduct.judging import Judged, judge
+from doselang.loading import load
+from doselang.machine.compiling import Machine, compile_protocol
+from doselang.machine.decisions import Opened
+from doselang.machine.exploring import Steps, explore
+from doselang.machine.notation import Group, history_through, parse_history, write_history
+from doselang.machine.replay import opens, replay
+from doselang.machine.states import Frames
+from doselang.patients.reading import read_conducted
+from doselang.protocol.model import Protocol
+from doselang.report.advice import advice_record
+from doselang.resources import resource
+
+FIRST = date(2026, 1, 5)
+FILES = Path(__file__).parent / "conducted"
+
+
+def shipped(name: str) -> Protocol:
+    protocol = load(str(resource("protocols", name))).protocol
+    assert protocol is not None
+    return protocol
+
+
+REFERENCE = shipped("ibrutinib-lenalidomide.dose")
+MACHINE = compile_protocol(REFERENCE)
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(number)
+
+
+def table(*rows: tuple[str, int, str], protocol: Protocol = REFERENCE) -> Conducted:
+    """Patients by level, day of entering, and outcome with the days until it became known: `T5`."""
+    levels = {level.label: number for number, level in enumerate(protocol.levels)}
+    patients = []
+    for number, (level, entered, outcome) in enumerate(rows, 1):
+        known = day(entered + int(outcome[1:])) if outcome[1:] else None
+        patients.append(Patient(f"{number:03}", levels[level], None, day(entered), outcome[0], known))
+    return Conducted(tuple(sorted(patients, key=lambda one: (one.entered or FIRST, one.name))), dated=True)
+
+
+def told(conducted: Conducted, machine: Machine = MACHINE) -> list[tuple[str, str | None, str]]:
+    """What was not as the rules say: verdict, fault, and the patient's name or what was decided."""
+    found = judge(machine, conducted)
+    assert found.lost is None
+    return [(step.verdict, step.fault, _who(step)) for step in found.steps if step.verdict != "followed"]
+
+
+def _who(step: Judged) -> str:
+    return step.patient.name if step.patient is not None else step.decided.what if step.decided else ""
+
+
+# ---- what may be done now: the machine's decision, everywhere ----
+
+
+@pytest.mark.parametrize("name", ["ibrutinib-lenalidomide.dose", "designs/three-plus-three.dose", "viola.dose"])
+def test_the_advice_is_the_machines_decision_in_every_reachable_situation(name: str) -> None:
+    machine = compile_protocol(shipped(name))
+    seen: list[tuple[int, int, int, int]] = []
+
+    def keep(steps: Steps, _: Frames) -> None:
+        states = steps.bucket.start + steps.state
+        seen.extend(zip(states.tolist(), steps.exit.tolist(), steps.branch.tolist(),
+                        steps.bucket.frames[steps.state].tolist(), strict=True))  # fmt: skip
+
+    exploration = explore(machine, histories=True, watch=keep)
+    rng = random.Random(1)
+    for state, exit, number, before in seen if len(seen) < 1_000 else rng.sample(seen, 300):
+        branch, frame = exploration.frames.branches[number], exploration.frames.frames[before]
+        history = history_through(exploration, state, exit)
+        advice = advise_after(replay(machine, history))
+        decided = answer_of(machine, frame.part, frame.here, branch)
+        (way,) = (way for way in advice.now.ways if way.answer == decided)
+        part = machine.parts[frame.part]
+        acted = {part.part.rules[part.lines[line].rule].name for line in branch.decision.lines}
+        assert {account.rule.name for account in way.acted} == acted
+        record = advice_record(advice)
+        assert acted <= set(record["rules"])  # type: ignore[arg-type]
+        following = branch.decision.answers.next
+        if branch.decision.undecided is not None:
+            assert advice.action == "undecided" and not advice.places
+        elif len(advice.now.ways) > 1:
+            assert advice.action == "choose" and not advice.places
+        elif isinstance(following, Opened):
+            at = frame.part if following.part is None else following.part
+            places = [(place.part, place.level, place.free) for place in advice.places]
+            assert places == [(at, frame.here + following.offset, following.size)], write_history(history, REFERENCE)
+        else:
+            assert advice.action == "ended" and not advice.places
+    assert len(seen) > 30
+
+
+def test_what_is_ahead_is_what_the_outcomes_lead_to() -> None:
+    """Every outcome that the next cohort can show, written out, comes to what was said of it."""
+    for history in ("1N", "1NNN", "1NNN 2NT", "1NNN 2NTN 2NT", "1NNN 2NNN 3NNN 3T", "1NNN +1N 2N", "1NNN !3NN"):
+        groups = parse_history(history, REFERENCE)
+        advice = advise_after(replay(MACHINE, groups))
+        assert advice.ahead
+        place = advice.places[0]
+        for one in advice.ahead:
+            goes_on = advice.now.underway is not None
+            letters = (groups[-1].letters if goes_on else "") + one.letters
+            last = Group(place.part, place.level, letters, against=groups[-1].against if goes_on else "")
+            after = advise_after(replay(MACHINE, (*(groups[:-1] if goes_on else groups), last)))
+            assert [way.answer for way in after.now.ways] == [one.answer]
+
+
+# ---- worked examples, from both forms ----
+
+
+def examples() -> list[str]:
+    return [example.history for example in REFERENCE.examples if not example.of_patient]
+
+
+@pytest.mark.parametrize("history", examples())
+def test_a_worked_example_comes_to_the_same_from_a_table(history: str) -> None:
+    """The history's patients as rows of a table, in order, one known before the next enters."""
+    groups = parse_history(history, REFERENCE)
+    rows = [
+        Patient(f"{number:03}", group.level, None, None, letter)
+        for number, (group, letter) in enumerate((group, letter) for group in groups for letter in group.letters)
+    ]
+    judged = judge(MACHINE, Conducted(tuple(rows)))
+    assert not judged.deviations and judged.lost is None
+    from_table, from_history = advise(judged.standing), advise_after(replay(MACHINE, groups))
+    assert from_table.now == from_history.now
+    assert (from_table.action, from_table.places) == (from_history.action, from_history.places)
+
+
+# ---- a trial that follows its rules, and one step that does not ----
+
+
+def conducted_trial(seed: int, machine: Machine = MACHINE, most: int = 20) -> tuple[Conducted, str]:
+    """A trial that does what the rules say, with days; and its history at the end, as written."""
+    rng, protocol = random.Random(seed), machine.protocol
+    letters = "NNNN" + "".join(toxicity.letter * 2 for toxicity in protocol.toxicities) + "x"
+    patients: list[Patient] = []
+    cohorts: list[tuple[int, int, list[int]]] = []
+    today = 0
+    while len(patients) < most:
+        groups = history_on(day(today), cohorts, patients)
+        followed = replay(machine, groups)
+        place = None
+        if followed.waiting is not None and followed.waiting.to_enrol:
+            place = (followed.frame.part, followed.frame.here, not groups)
+        elif followed.last is not None and followed.last.branch is not None:
+            for part, level in opens(followed.last.branch, followed.last.frame):
+                place = (part, level, True)
+        if followed.ended:
+            break
+        if place is None:
+            today = min(known for one in patients if (known := (known_on(one) - FIRST).days) > today)
+            continue
+        part, level, new = place
+        letter = rng.choice(letters)
+        known = None if letter == "N" else day(today + rng.randint(1, 28))
+        name, said = f"{len(patients):03}", rng.choice([None, part])
+        patients.append(Patient(name, level, said, day(today), letter, known))
+        if new:
+            cohorts.append((part, level, []))
+        cohorts[-1][2].append(len(patients) - 1)
+        today += rng.randint(0, 20)
+    history = history_on(day(today + 60), cohorts, patients)
+    return Conducted(tuple(patients), dated=True), write_history(history, protocol)
+
+
+def known_on(patient: Patient) -> date:
+    """When the outcome is known: who is cleared, is so when 28 days have passed."""
+    assert patient.entered is not None
+    return patient.known or patient.entered + timedelta(28)
+
+
+def history_on(today: date, cohorts: list[tuple[int, int, list[int]]], patients: list[Patient]) -> tuple[Group, ...]:
+    """The history as it was known on a day."""
+    groups = []
+    for part, level, members in cohorts:
+        known = sorted((known_on(patients[p]), p) for p in members)
+        letters = [patients[p].outcome for on, p in known if on <= today]
+        groups.append(Group(part, level, "".join(letters) + "." * (len(members) - len(letters))))
+    return tuple(groups)
+
+
+SEEDS = range(25)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_trial_that_follows_its_rules_has_no_deviation(seed: int) -> None:
+    conducted, history = conducted_trial(seed)
+    judged = judge(MACHINE, conducted)
+    assert judged.lost is None and not judged.deviations
+    assert all(step.verdict == "followed" for step in judged.steps)
+    assert write_history(judged.standing.groups(), REFERENCE) == history
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_patient_at_another_level_is_found(seed: int) -> None:
+    conducted, _ = conducted_trial(seed)
+    rng = random.Random(seed)
+    number = rng.randrange(len(conducted.patients))
+    moved = conducted.patients[number]
+    patients = list(conducted.patients)
+    patients[number] = evolve(moved, level=rng.choice([level for level in range(3) if level != moved.level]), part=None)
+    judged = judge(MACHINE, evolve(conducted, patients=tuple(patients)))
+    first = next(step for step in judged.steps if step.verdict != "followed")
+    assert first.verdict == "deviated" and first.patient is not None and first.patient.name == moved.name
+    assert first.fault in ("wrong level", "closed level", "too early")
+
+
+# ---- single deviations ----
+
+CLEAR = [("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([*CLEAR, ("2", 30, "N")], []),
+        ([*CLEAR, ("2", 29, "N")], [("deviated", "too early", "004")]),
+        ([*CLEAR, ("1", 29, "N")], [("deviated", "too early", "004")]),
+        ([*CLEAR, ("3", 30, "N")], [("deviated", "wrong level", "004")]),
+        ([("2", 0, "N"), ("1", 1, "N")], [("deviated", "wrong level", "001")]),
+        ([("1", 0, "T1"), ("1", 1, "T1"), ("1", 9, "N")], [("deviated", "closed level", "003")]),
+        ([("1", 0, "T1"), ("1", 1, "T1"), ("2", 9, "N")], [("deviated", "after the end", "003")]),
+        # three patients at the wrong level are one decision
+        ([*CLEAR, ("3", 30, "N"), ("3", 31, "N"), ("3", 32, "N"), ("3", 61, "T1")],
+         [("deviated", "wrong level", "004")]),
+        # a second one too early is a second deviation
+        ([*CLEAR, ("2", 28, "N"), ("2", 29, "N"), ("2", 31, "N")],
+         [("deviated", "too early", "004"), ("deviated", "too early", "005")]),
+        # the level was wrong for one patient, and the cohort is filled by others
+        ([*CLEAR, ("2", 30, "N"), ("3", 31, "N"), ("2", 32, "N"), ("2", 33, "N"), ("3", 62, "N")],
+         [("deviated", "wrong level", "005")]),
+    ],
+)  # fmt: skip
+def test_a_deviation_is_found_and_the_trial_is_followed_on(
+    rows: list[tuple[str, int, str]], expected: list[tuple[str, str | None, str]]
+) -> None:
+    assert told(table(*rows)) == expected
+
+
+def test_a_decision_is_judged_on_what_was_known_that_day() -> None:
+    """The DLT became known on day 33: who entered the day before did so rightly, who entered on that day did not."""
+    before = [*CLEAR, ("2", 30, "T2"), ("2", 31, "T2")]
+    assert told(table(*before, ("2", 32, "N"))) == []
+    assert told(table(*before, ("2", 33, "N"))) == [("deviated", "closed level", "006")]
+
+
+@pytest.mark.parametrize(
+    ("decided", "expected"),
+    [
+        (Decided("declared", day(30), 0, 0), [("deviated", "wrong verdict", "declared")]),
+        (Decided("closed", day(30), 0), [("deviated", "not closed", "closed")]),
+        (Decided("stopped", day(30)), [("deviated", "not stopped", "stopped")]),
+        (Decided("chosen", day(30), option=0), [("deviated", "not asked", "chosen")]),
+    ],
+)
+def test_a_decision_that_the_rules_do_not_take(decided: Decided, expected: list[tuple[str, str, str]]) -> None:
+    assert told(evolve(table(*CLEAR), decisions=(decided,))) == expected
+
+
+def test_decisions_that_the_rules_take() -> None:
+    toxic = table(("1", 0, "T3"), ("1", 1, "T4"))
+    on = day(6)
+    decisions = (Decided("closed", on, 0), Decided("declared", on, None, 0), Decided("stopped", on))
+    assert told(evolve(toxic, decisions=decisions)) == []
+    early = evolve(toxic, decisions=(Decided("stopped", day(4)),))
+    assert told(early) == [("deviated", "not stopped", "stopped")]
+
+
+def test_thirty_patients_and_five_deviations() -> None:
+    """A made-up trial with five planted deviations, as tests/conducted/planted.toml says; nothing else is found."""
+    read = read_conducted(str(FILES / "planted.toml"), REFERENCE)
+    assert read.conducted is not None and len(read.conducted.patients) == 30
+    judged = judge(MACHINE, read.conducted)
+    assert [(step.fault, _who(step)) for step in judged.deviations] == [
+        ("wrong verdict", "declared"), ("too early", "010"), ("wrong level", "014"), ("closed level", "025"),
+        ("escalated in a patient", "002"),
+    ]  # fmt: skip
+    assert {step.verdict for step in judged.steps} == {"followed", "deviated"} and judged.lost is None
+    assert advise(judged.standing).action == "ended"
+
+
+@pytest.mark.parametrize("missing", ["_fault", "_go_on", "_courses"])
+def test_a_judge_without_one_of_its_parts_does_not_find_these_five(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is needed: without it the planted trial comes out otherwise."""
+    read = read_conducted(str(FILES / "planted.toml"), REFERENCE)
+    assert read.conducted is not None
+    right = [(step.verdict, step.fault) for step in judge(MACHINE, read.conducted).steps]
+    if missing == "_courses":
+        monkeypatch.setattr(judging, "_courses", lambda *_: [])
+    elif missing == "_fault":
+        monkeypatch.setattr(judging, "_fault", lambda *_: "wrong level")
+    else:
+        monkeypatch.setattr(
+            judging._Judge, "_go_on", lambda self, number, step: self.standing.put_aside(number, step.part)
+        )
+    assert [(step.verdict, step.fault) for step in judge(MACHINE, read.conducted).steps] != right
+
+
+# ---- where people choose, where nothing is said, other ways of entering ----
