@@ -377,10 +377,13 @@ def _step_at_random(kept: Kept, chance: random.Random, day: date) -> date:
         kept.known(one.patient.name, outcome, day.isoformat())
     elif advice.action == "enrol":
         place = chance.choice(advice.places)
-        kept.enrol(f"{kept.patients + 1:02}", protocol.levels[place.level].label, day.isoformat())
+        added = kept.add(
+            "enrol", day.isoformat(), patient=f"{kept.patients + 1:02}", level=protocol.levels[place.level].label
+        )
+        assert added.entry is not None or "enter beside the next cohort" in added.proposed.judged.why
     elif advice.action == "choose":
         option = chance.randrange(len(advice.now.ways)) + 1
-        kept.done("choose", day.isoformat(), option=str(option), by="committee")
+        kept.done("choose", day.isoformat(), option=str(option), by="safety-committee")
     return day
 
 
@@ -402,13 +405,13 @@ def assert_same_advice(kept: Kept, day: date) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "name", ["ibrutinib-lenalidomide.dose", "committee.dose", "sentinel.dose", "backfill.dose", "two-classes.dose"]
 )
 def test_the_record_and_its_tables_say_the_same_at_every_step(name: str, seed: int, tmp_path: Path) -> None:
     kept = Kept.begun(tmp_path / "trial", name)
-    walked(kept, random.Random(seed), 30)
+    walked(kept, random.Random(seed), 20)
     assert kept.patients > 2
 
 
