@@ -8,6 +8,7 @@ from functools import partial
 from attrs import define, field
 
 from doselang.conduct.conducted import Patient
+from doselang.conduct.days import windows_of
 from doselang.diagnostics import Label
 from doselang.machine.notation import INEVALUABLE, MOST_PATIENTS, NONE, PENDING
 from doselang.patients.columns import Column, Kind
@@ -176,6 +177,12 @@ class _Reader:
             self.sheet.refuse("DL804", row, "known", Refused(
                 f"the day on which the outcome {self._name(outcome)} became known is missing",
                 "In a table with days every toxicity has one, in a column `known`.",
+            ))  # fmt: skip
+        if known is None and outcome in (NONE, INEVALUABLE) and windows_of(self.protocol).longest is None:
+            self.sheet.refuse("DL804", row, "known", Refused(
+                "the day on which the outcome became known is missing, and the protocol does not say how long"
+                " patients are watched",
+                "Give the day in a column `known`, or the window in the protocol: `toxicity DLT  within 28 days`.",
             ))  # fmt: skip
 
     def _refuse_contradictions(self, row: Row, entered: date | None, outcome: str, known: date | None) -> None:

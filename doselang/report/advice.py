@@ -110,8 +110,7 @@ def _ahead(advice: Advice) -> list[str]:
     lines = ahead_lines(advice)
     if not lines:
         return []
-    open_ = sum(place.free for place in advice.places[:1])
-    coming = advice.now.pending + open_ if advice.now.underway is not None else open_
+    coming = max(sum(one.added) for one in advice.ahead)
     room = max(len(line.when) for line in lines)
     title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
     return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
