@@ -104,6 +104,9 @@ CODES = _register(
     (813, "record-incomplete", "warning"),
     (814, "head-not-found", "error"),
     (815, "time-goes-back", "warning"),
+    # steps of a trial
+    (821, "not-permitted", "error"),
+    (822, "contradicts-record", "error"),
     # trouble
     (901, "file-unreadable", "error"),
     (902, "not-text", "error"),

@@ -55,7 +55,7 @@ class Loaded:
     """A protocol file, read. `protocol` is None where its text has errors; `diagnostics` are all that reading found.
 
     `file` is the file as written, `whole` the same with the designs that it uses; the `source` holds them all.
-    `tables` are the texts of the decision tables that they name.
+    `tables` are the texts of the decision tables that they name; `named` all files that they name, with their texts.
     """
 
     source: Source
@@ -64,6 +64,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...] = field(default=())
     whole: File = field(default=File(()))
     tables: dict[str, str] = field(factory=dict, hash=False, repr=False)
+    named: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def load(path: str, settings: Settings | None = None) -> Loaded:
@@ -79,8 +80,8 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
     """Parse and resolve a text; `folder` is where the files that it names are looked for, None for nowhere."""
     report = Report()
     file = parse(source, report)
-    text = _text_of(file, folder, report)
     designs = _Designs(report, Path(source.path).parent, source.end)
+    text = designs.text_of(file, folder)
     trail = [str((folder / Path(source.path).name).resolve())] if folder is not None else []
     designs.read_tables(file, folder)
     composed = compose(file, designs.used_by(file, folder, trail), report)
@@ -93,8 +94,9 @@ def load_source(source: Source, folder: Path | None, settings: Settings | None =
         if item.code == "DL903":
             raise Trouble(item)
     return Loaded(
-        source, file, None if report.has_errors else protocol, _told(report), composed.shown(), designs.tables
-    )
+        source, file, None if report.has_errors else protocol, _told(report), composed.shown(), designs.tables,
+        tuple(designs.named),
+    )  # fmt: skip
 
 
 def _told(report: Report) -> tuple[Diagnostic, ...]:
@@ -140,6 +142,19 @@ class _Designs:
     sources: list[Source] = field(factory=list)
     tables: dict[str, str] = field(factory=dict)
     """The files of decision tables that could be read, by name; those of the script come first."""
+    named: list[tuple[str, str]] = field(factory=list)
+    """All files beside the scripts that could be read."""
+
+    def text_of(self, file: File, folder: Path | None, *, in_library: bool = False) -> ProtocolText | None:
+        """The text that a file names first; of a design that comes with doselang it is beside the design."""
+        statement = next((one for one in file.statements if isinstance(one, TextFile)), None)
+        if statement is None:
+            return None
+        text = _beside(statement.path, "text", folder, self.report, in_library=in_library)
+        if text is None:
+            return None
+        self.named.append((statement.path.value, text))
+        return split_text(statement.path.value, text)
 
     def read_tables(self, file: File, folder: Path | None, *, in_library: bool = False) -> None:
         """Read the decision tables that a file names."""
@@ -148,6 +163,7 @@ class _Designs:
                 text = _beside(statement.source, "table", folder, self.report, in_library=in_library)
                 if text is not None:
                     self.tables.setdefault(statement.source.value, text)
+                    self.named.append((statement.source.value, text))
 
     def used_by(self, file: File, folder: Path | None, trail: list[str]) -> tuple[Used, ...]:
         """The designs that a file uses; `trail` are the files that led to it, the last being itself."""
@@ -175,7 +191,7 @@ class _Designs:
         base, self.end = self.end, self.end + len(found.text) + 1
         self.sources.append(source)
         file = parse(source, self.report, base)
-        text = _text_of(file, folder if found.beside else None, self.report, in_library=not found.beside)
+        text = self.text_of(file, folder if found.beside else None, in_library=not found.beside)
         self.read_tables(file, folder if found.beside else None, in_library=not found.beside)
         used = self.used_by(file, folder if found.beside else None, [*trail, found.identity])
         return Used(statement, file, text, used)
@@ -288,15 +304,6 @@ def _decoded(content: bytes, path: str, kind: Kind) -> str:
             help=kind.save_as,
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _text_of(file: File, folder: Path | None, report: Report, *, in_library: bool = False) -> ProtocolText | None:
-    """The text that a file names first; of a design that comes with doselang it is beside the design."""
-    statement = next((one for one in file.statements if isinstance(one, TextFile)), None)
-    if statement is None:
-        return None
-    text = _beside(statement.path, "text", folder, report, in_library=in_library)
-    return None if text is None else split_text(statement.path.value, text)
 
 
 def _beside(

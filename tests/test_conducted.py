@@ -329,7 +329,7 @@ def test_a_judge_without_one_of_its_parts_does_not_find_these_five(
     if missing == "_courses":
         monkeypatch.setattr(judging, "_courses", lambda *_: [])
     elif missing == "_fault":
-        monkeypatch.setattr(judging._Judge, "_fault", lambda *_: "wrong level")
+        monkeypatch.setattr(judging, "_fault", lambda *_: "wrong level")
     else:
         monkeypatch.setattr(
             judging._Judge, "_go_on", lambda self, number, step: self.standing.put_aside(number, step.part)

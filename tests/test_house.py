@@ -19,6 +19,7 @@ LAYERS = (
     {"sweep"},
     {"api"},
     {"report"},
+    {"trial"},
     {"record", "patients"},
     {"conduct", "simulate", "check"},
     {"machine"},

@@ -32,7 +32,7 @@ COMMANDS = {
     "compare": ("comparing", "Put designs side by side, and say where two protocols first decide differently."),
     "sweep": ("sweeping", "Give the figures of many protocols, parameters and scenarios, as a plan combines them."),
     "data": ("tables", "Write templates for the tables of what was done in a trial, and check such tables."),
-    "trial": ("recording", "Verify the record of a trial that is under way."),
+    "trial": ("recording", "Keep the record of a trial: what was done is entered, if the rules permit it."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }

@@ -31,7 +31,8 @@ def command(
     """Say what may be done now: who may enter, at which level, or who is waited for.
 
     DATA is a history, `"1NNN 2NT"`, or a table of patients, or a map of tables: `doselang data template FILE` writes
-    one. Without DATA: at the beginning of the trial. The day is today unless `--on` gives another.
+    one; or the folder of a trial. Without DATA: at the beginning of the trial. The day is today unless `--on` gives
+    another.
     """
     loaded = load(path, parameters(settings))
     if loaded.protocol is None:

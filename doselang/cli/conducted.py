@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from doselang.patients.reading import read_conducted
 from doselang.protocol.model import Protocol
 from doselang.report.text import count_words, render_text
 from doselang.source import Source
+from doselang.trial.following import conducted_by, lacking
+from doselang.trial.opening import open_trial, record_source
 
 on_option = click.option("--on", "day", default=None, metavar="DATE", help="As of a day, written 2026-03-01.")
 
@@ -53,13 +56,24 @@ def is_file(record: str) -> bool:
 
 
 def tables(record: str, protocol: Protocol) -> Given | int:
-    """The tables of a trial; where they have faults these are printed, and the exit status comes back."""
+    """The tables of a trial, or its record. Faults of tables are printed, and the exit status comes back."""
+    if os.path.isdir(record):
+        return _recorded(record, protocol)
     read = read_conducted(record, protocol)
     if read.conducted is None:
         click.echo(render_text(read.diagnostics, read.source), err=True)
         click.echo(f"{record}: {count_words(read.diagnostics)}; nothing was done with it.", err=True)
         return 1
     return Given(read.conducted, read.source)
+
+
+def _recorded(folder: str, protocol: Protocol) -> Given:
+    """What was done in a trial by its record, in the terms of a protocol, which need not be the trial's own."""
+    trial = open_trial(folder)
+    missing = lacking(protocol, trial.steps)
+    if missing is not None:
+        raise trouble("DL903", f"The protocol cannot follow the trial in {folder}. {missing}")
+    return Given(conducted_by(protocol, trial.steps), record_source(trial))
 
 
 def history(record: str | None, machine: Machine, accrual: Accrual) -> Replay:

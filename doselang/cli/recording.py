@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from doselang.cli.entering import add_command, correct_command
 from doselang.cli.output import Console, color_option, format_option
+from doselang.cli.telling import export_command, show_command
+from doselang.cli.trials import amend_command, init_command, next_command, sign_command
 from doselang.diagnostics import trouble
 from doselang.record.files import record_path
 from doselang.record.reading import Verified, verify
@@ -52,3 +55,9 @@ def _print(verified: Verified, path: str, *, color: bool) -> None:
     if not verified.is_right:
         more = "; nothing can be added to it" if verified.chain.is_damaged else ""
         click.echo(f"{path}: {count_words(found)}{more}")
+
+
+for one in (
+    init_command, add_command, next_command, correct_command, sign_command, amend_command, show_command, export_command,
+):  # fmt: skip
+    command.add_command(one)

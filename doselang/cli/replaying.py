@@ -31,8 +31,8 @@ def command(
 ) -> int:
     """Set every decision of a trial against what its protocol says: followed, deviated, or left open.
 
-    DATA is a table of patients, or a map of tables: `doselang data template FILE` writes one. A decision is judged on
-    what was known that day.
+    DATA is a table of patients, or a map of tables: `doselang data template FILE` writes one; or the folder of a trial.
+    A decision is judged on what was known that day.
     """
     loaded = load(path, parameters(settings))
     if loaded.protocol is None:

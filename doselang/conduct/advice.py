@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Explanation
 from doselang.conduct.conducted import Patient
@@ -34,7 +34,8 @@ class Advice:
     `places` are where patients may enter, the cohort whose look comes next first. `basis` is the account of the look
     that led here: `now` itself where the history ends with a look, None while the first cohort goes on. `ahead` is
     every look that the cohort can come to; `result` the level of the trial's verdict, None where there is none; `on`
-    the day that is asked for, None in a trial without days.
+    the day that is asked for, None in a trial without days. `barred` are levels at which the rules have places, and
+    that were closed against them, and `lost` says why the rules are not followed any further: no advice then.
     """
 
     action: Action
@@ -45,6 +46,8 @@ class Advice:
     ahead: tuple[CohortSeen, ...]
     result: int | None
     on: date | None = None
+    barred: tuple[int, ...] = ()
+    lost: str | None = None
 
 
 def advise_after(followed: Replay) -> Advice:
@@ -56,7 +59,13 @@ def advise(standing: Standing, on: date | None = None) -> Advice:
     """What may be done in a trial as it stands on a day."""
     patients = [standing.patients[number] for number in standing.pending]
     awaited = tuple(Awaited(patient, standing.windows.cleared(patient)) for patient in patients)
-    return _advice(standing.followed, tuple(standing.places(on)), awaited, on)
+    advice = _advice(standing.followed, tuple(standing.places(on)), awaited, on)
+    if standing.lost is not None:
+        return evolve(advice, action="undecided", places=(), ahead=(), lost=standing.lost)
+    if standing.stopped:
+        return evolve(advice, action="ended", ahead=())
+    barred = tuple(sorted({one.level for one in standing.open if standing.free(one, on)} & standing.barred))
+    return evolve(advice, action="undecided", ahead=(), barred=barred) if barred and not advice.places else advice
 
 
 def _advice(followed: Replay, places: tuple[Place, ...], awaited: tuple[Awaited, ...], on: date | None) -> Advice:

@@ -1,6 +1,7 @@
 """A trial as it was conducted, set against the rules: every decision is judged on what was known that day.
 
-Where the trial left its rules it is followed from what it did: who was treated counts where he was treated.
+Where the trial left its rules it is followed from what it did: who was treated counts where he was treated, and what
+was stopped or closed against the rules stays so.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from datetime import date
 from typing import Literal
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.conduct.advice import Advice, advise
 from doselang.conduct.conducted import Conducted, Cycle, Decided, Patient
 from doselang.conduct.days import Event, Windows, cycles_of, events_of, windows_of
 from doselang.conduct.standing import Standing, ways_to
-from doselang.conduct.treatments import courses_astray
+from doselang.conduct.treatments import closed_before, courses_astray
 from doselang.machine.columns import NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.compiling import Machine
 from doselang.machine.course import compile_course
@@ -23,6 +24,7 @@ from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import HistoryError
 from doselang.machine.records import CLOSED
+from doselang.machine.replay import opens
 
 Verdict = Literal["followed", "deviated", "undecided", "not judged"]
 Fault = Literal[
@@ -80,11 +82,20 @@ class Judgement:
 
 
 def judge(
-    machine: Machine, conducted: Conducted, on: date | None = None, accrual: Accrual = "one-at-a-time"
+    machine: Machine,
+    conducted: Conducted,
+    on: date | None = None,
+    accrual: Accrual = "one-at-a-time",
+    *,
+    hindsight: bool = True,
 ) -> Judgement:
-    """Judge what a trial did until a day, that day included; None for all of it."""
+    """Judge what a trial did until a day, that day included; None for all of it.
+
+    With `hindsight` two patients one after the other against the rules at one level are a cohort, and the second is
+    not against the rules; without it each is by himself.
+    """
     windows = windows_of(machine.protocol)
-    judging = _Judge(machine, conducted, accrual, windows)
+    judging = _Judge(machine, conducted, accrual, windows, hindsight)
     for event in events_of(conducted, windows, on):
         judging.meet(event)
     judging.steps += _courses(machine, conducted, judging.standing.followed)
@@ -99,6 +110,7 @@ class _Judge:
     conducted: Conducted
     accrual: Accrual
     windows: Windows
+    hindsight: bool
     steps: list[Judged] = field(factory=list)
     standing: Standing = field(init=False)
     lost: str | None = None
@@ -120,7 +132,9 @@ class _Judge:
             elif entering is not None or event.decided is not None:
                 self.steps.append(Judged("not judged", event.on, entering, event.decided))
         except HistoryError as error:
-            self.lost = error.message
+            self.lost = self.standing.lost = error.message
+            if entering is not None or event.decided is not None:
+                self.steps.append(Judged("not judged", event.on, entering, event.decided, why=error.message))
 
     # ---- a patient enters ----
 
@@ -134,7 +148,7 @@ class _Judge:
             rules = _rules_of(standing.followed) if first else ()
             standing.join(number, cohort)
             return Judged("followed", today, patient, part=cohort.part, rules=rules)
-        step = self._astray(patient, today)
+        step = _astray(standing, patient, today)
         self._go_on(number, step)
         return step
 
@@ -146,30 +160,10 @@ class _Judge:
             for _, option in ways[0].choices[len(said) :]:
                 self.standing.choose(option)
 
-    def _astray(self, patient: Patient, today: date | None) -> Judged:
-        """What is said of a patient whom the rules do not let enter."""
-        followed = self.standing.followed
-        part = followed.frame.part if patient.part is None else patient.part
-        undecided = followed.unreplaced or _undecided(followed)
-        fault = None if undecided else self._fault(patient, today)
-        verdict: Verdict = "undecided" if undecided else "deviated"
-        return Judged(verdict, today, patient, part=part, fault=fault, said=advise(self.standing, today))
-
-    def _fault(self, patient: Patient, today: date | None) -> Fault:
-        followed = self.standing.followed
-        look = followed.last
-        if is_closed(followed, patient.level):
-            return "closed level"
-        if followed.frame.end >= 0:
-            return "after the end"
-        if look is not None and look.branch is None:
-            return "nobody chose"
-        return "wrong level" if self.standing.places(today) else "too early"
-
     def _go_on(self, number: int, step: Judged) -> None:
         """Follow what the trial did: a new cohort if the next patient is treated at the level too, else one patient."""
         assert step.part is not None
-        later = self.conducted.patients[number + 1 :]
+        later = self.conducted.patients[number + 1 :] if self.hindsight else ()
         again = bool(later) and later[0].level == self.conducted.patients[number].level
         if step.verdict == "undecided" or (again and step.fault != "too early"):
             self.standing.open_instead(number, step.part)
@@ -196,7 +190,12 @@ class _Judge:
         if fault is None:
             return Judged("followed", decided.on, decided=decided, rules=_rules_of(followed))
         verdict: Verdict = "undecided" if _undecided(followed) or followed.unreplaced else "deviated"
-        return Judged(verdict, decided.on, decided=decided, fault=fault, said=advise(self.standing, decided.on))
+        step = Judged(verdict, decided.on, decided=decided, fault=fault, said=advise(self.standing, decided.on))
+        if decided.what == "stopped":
+            self.standing.stopped = True
+        elif decided.what == "closed" and decided.level is not None:
+            self.standing.barred.add(decided.level)
+        return step
 
     def _chosen(self, decided: Decided) -> Judged:
         assert decided.option is not None
@@ -208,6 +207,57 @@ class _Judge:
         except HistoryError:
             return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
         return Judged("followed", decided.on, decided=decided, rules=_rules_of(self.standing.followed))
+
+
+def judge_next(standing: Standing, patient: Patient, today: date) -> Judged:
+    """Judge a patient who would be the next to enter, by what is known so far; the standing stays as it is."""
+    if standing.lost is not None:
+        return Judged("not judged", today, patient)
+    look = standing.look
+    ways = list(ways_to(look, patient.level, patient.part)) if look is not None and look.branch is None else []
+    if look is not None and len({way.decision.answers for way in ways}) == 1 and standing.admits(patient.level):
+        part = next(of for of, level in opens(ways[0], look.frame) if level == patient.level)
+        return Judged("followed", today, patient, part=part)
+    cohort = standing.fitting(patient, today)
+    if cohort is None:
+        return _astray(standing, patient, today)
+    return Judged("followed", today, patient, part=cohort.part, rules=_rules_of(standing.followed))
+
+
+def judge_next_cycle(standing: Standing, conducted: Conducted, judged: Judged) -> Judged:
+    """Judge the last cycle of a patient, which was right, by the levels that are closed by now.
+
+    In a trial that is judged as a whole a level may have been closed after a cycle; here it was before.
+    """
+    machine, patient, last = standing.machine, judged.patient, judged.cycle
+    course = compile_course(machine.protocol)
+    assert course is not None and patient is not None and last is not None
+    closed = tuple(n for n in range(machine.levels) if is_closed(standing.followed, n) or n in standing.barred)
+    cycles = [cycle for cycle in cycles_of(conducted)[patient.name] if cycle.number <= last.number]
+    why = closed_before(course, patient, cycles, closed)
+    return judged if why is None else evolve(judged, verdict="deviated", fault="wrong course", why=why)
+
+
+def _astray(standing: Standing, patient: Patient, today: date | None) -> Judged:
+    """What is said of a patient whom the rules do not let enter."""
+    followed = standing.followed
+    part = followed.frame.part if patient.part is None else patient.part
+    undecided = followed.unreplaced or _undecided(followed)
+    fault = None if undecided else _fault(standing, patient, today)
+    verdict: Verdict = "undecided" if undecided else "deviated"
+    return Judged(verdict, today, patient, part=part, fault=fault, said=advise(standing, today))
+
+
+def _fault(standing: Standing, patient: Patient, today: date | None) -> Fault:
+    followed = standing.followed
+    look = followed.last
+    if is_closed(followed, patient.level) or patient.level in standing.barred:
+        return "closed level"
+    if followed.frame.end >= 0 or standing.stopped:
+        return "after the end"
+    if look is not None and look.branch is None:
+        return "nobody chose"
+    return "wrong level" if standing.places(today) else "too early"
 
 
 def _courses(machine: Machine, conducted: Conducted, followed: Replay) -> list[Judged]:

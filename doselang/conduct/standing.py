@@ -47,6 +47,8 @@ class Standing:
 
     `cohorts` are all in the order of a history; `open` those opened together last, some of which may have places;
     `held` patients who entered when nobody could, until the next look shows whether they are of the next cohort.
+    `stopped` and `barred` are against the rules: that the trial was stopped, and the levels that were closed. `lost`
+    says why the rules cannot be followed any further, None where they can.
     """
 
     machine: Machine
@@ -60,6 +62,9 @@ class Standing:
     """Patients in the order in which they became known."""
     entered: list[int] = field(factory=list)
     followed: Replay = field(init=False)
+    stopped: bool = False
+    barred: set[int] = field(factory=set)
+    lost: str | None = None
     _looks: int = 0
     _follower: Follower = field(init=False)
 
@@ -137,8 +142,12 @@ class Standing:
 
     def places(self, today: date | None = None) -> list[Place]:
         """Where patients may enter now, the next cohort first; `today` is for sentinels that are alone for a time."""
-        found = [Place(one.part, one.level, self.free(one, today)) for one in self.open]
+        found = [Place(one.part, one.level, self.free(one, today)) for one in self.open if self.admits(one.level)]
         return [place for place in reversed(found) if place.free]
+
+    def admits(self, level: int) -> bool:
+        """Whether nothing that was done against the rules keeps patients from a level."""
+        return not self.stopped and level not in self.barred
 
     def free(self, cohort: CohortOf, today: date | None) -> int:
         """How many patients may enter a cohort."""
@@ -150,7 +159,8 @@ class Standing:
     def fitting(self, patient: Patient, today: date | None) -> CohortOf | None:
         """The cohort in which a patient may enter who is treated where the record says."""
         for cohort in reversed(self.open):
-            if cohort.level == patient.level and patient.part in (None, cohort.part) and self.free(cohort, today):
+            here = cohort.level == patient.level and patient.part in (None, cohort.part)
+            if here and self.admits(patient.level) and self.free(cohort, today):
                 return cohort
         return None
 

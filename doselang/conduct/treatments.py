@@ -55,6 +55,23 @@ def _wrong(course: CourseMachine, patient: Patient, cycles: list[Cycle], closed:
     return said
 
 
+def closed_before(
+    course: CourseMachine, patient: Patient, cycles: list[Cycle], closed: tuple[int, ...]
+) -> str | None:  # fmt: skip
+    """Why a patient may not go on, in the last of some cycles, at another level than before, which was closed by then.
+
+    None where the patient may. `closed` are the levels that were closed as too toxic when that cycle began.
+    """
+    before = cycles[-2].level if len(cycles) > 1 else patient.level
+    if cycles[-1].level == before or cycles[-1].level not in closed:
+        return None
+    try:
+        follow(course, history_words(course, patient, cycles), closed)
+    except HistoryError as error:
+        return error.message
+    return None
+
+
 def _fault(course: CourseMachine, patient: Patient, cycles: list[Cycle]) -> CourseFault:
     before = cycles[-2].level if len(cycles) > 1 else patient.level
     above = course.setting.relations.above[before, cycles[-1].level]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 from attrs import frozen
 
-from doselang.conduct.advice import Advice, Awaited
+from doselang.conduct.advice import Advice
+from doselang.conduct.advised import awaited_words, now_words
 from doselang.conduct.pathways import CohortSeen
 from doselang.conduct.phrases import answer_words, answers_words, trouble_words
-from doselang.conduct.standing import Place
 from doselang.protocol.model import Protocol
-from doselang.protocol.words import level_words, toxicity_words
+from doselang.protocol.words import toxicity_words
 from doselang.report.explanation import explanation_record, option_words, pending_words, tally_lines, why_lines
-from doselang.report.phrases import cited, counted, listed, ranged
+from doselang.report.phrases import cited, listed, ranged
 from doselang.report.printable import printable
 from doselang.source import Source
 
@@ -45,6 +44,9 @@ def _now(advice: Advice) -> Iterator[str]:
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
     match advice.action:
+        case "undecided" if advice.barred or advice.lost is not None:
+            yield f"  now        {now_words(advice)}"
+            return
         case "undecided":
             why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
             yield f"  now        no advice: the protocol leaves open what comes next ({why})"
@@ -59,37 +61,6 @@ def _now(advice: Advice) -> Iterator[str]:
     yield f"  now        {now_words(advice)}"
     if advice.awaited:
         yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
-
-
-def now_words(advice: Advice) -> str:
-    """What may be done now, in a few words."""
-    protocol = advice.now.protocol
-    match advice.action:
-        case "undecided":
-            return "no advice: the protocol leaves open what comes next"
-        case "choose":
-            return answers_words(protocol, tuple(way.answer for way in advice.now.ways), advice.now.tried)
-        case "ended":
-            return "the trial has ended: nobody may enter"
-        case "enrol":
-            return " and ".join(place_words(protocol, place) for place in advice.places)
-        case "wait":
-            number = len(advice.awaited) or advice.now.pending
-            return f"nobody may enter: wait for {counted(number, 'outcome')}"
-
-
-def place_words(protocol: Protocol, place: Place) -> str:
-    """`3 patients may enter at level 2`; with the part, if it is not the first."""
-    part = f", part {protocol.parts[place.part].name}" if place.part else ""
-    return f"{counted(place.free, 'patient')} may enter at {level_words(protocol, place.level)}{part}"
-
-
-def awaited_words(protocol: Protocol, one: Awaited, on: date | None = None) -> str:
-    """`006 at level 2, whose window ends on 2026-03-28`; on a day after that, that the outcome is to be recorded."""
-    until = "" if one.until is None else f", whose window ends on {one.until}"
-    if one.until is not None and on is not None and one.until <= on:
-        until = f", whose window ended on {one.until}: the outcome is to be recorded"
-    return f"{one.patient.name} at {level_words(protocol, one.patient.level)}{until}"
 
 
 # ---- what is still to be known ----

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from doselang.conduct.advice import Advice
+from doselang.conduct.advised import awaited_words, now_words
 from doselang.conduct.judging import Judged, Judgement
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import level_words
-from doselang.report.advice import advice_record, awaited_words, now_words
+from doselang.report.advice import advice_record
 from doselang.report.phrases import cited, counted, listed
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table

@@ -1,0 +1,67 @@
+"""A trial's steps as the tables that `doselang next` reads: patients, decisions, cycles, and a map that names them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from doselang.patients.maps import COLUMNS
+from doselang.trial.opening import Trial
+from doselang.trial.steps import Choose, Close, Declare, Enrol, Made, Outcome, Stop, Treated
+
+WHAT: dict[type, str] = {Choose: "chosen", Declare: "declared", Close: "closed", Stop: "stopped"}
+
+
+def patients_csv(trial: Trial) -> str:
+    """The patients, in the order of entering, with their outcomes."""
+    outcomes = {made.step.enrolment: made.step for made in trial.steps if isinstance(made.step, Outcome)}
+    enrolled = [made for made in trial.steps if isinstance(made.step, Enrol)]
+    return _csv(
+        ("patient", "level", "part", "entered", "outcome", "known"),
+        (_patient(made, outcomes) for made in sorted(enrolled, key=lambda made: made.step.on)),
+    )
+
+
+def _patient(made: Made, outcomes: dict[int, Outcome]) -> tuple[str, ...]:
+    step, outcome = made.step, outcomes.get(made.number)
+    assert isinstance(step, Enrol)
+    known = ("", "") if outcome is None else (outcome.outcome, outcome.on.isoformat())
+    return step.patient, step.level, step.part or "", step.on.isoformat(), *known
+
+
+def has_more(trial: Trial) -> bool:
+    """Whether a table of patients alone leaves out decisions or cycles."""
+    return any(isinstance(made.step, (*WHAT, Treated)) for made in trial.steps)
+
+
+def tables_of(trial: Trial, name: str) -> dict[str, str]:
+    """A map and its tables by the names of their files, which begin with a name."""
+    decided = sorted((made for made in trial.steps if type(made.step) in WHAT), key=lambda made: made.step.on)
+    treated = [made.step for made in trial.steps if isinstance(made.step, Treated)]
+    tables = {"patients": patients_csv(trial)}
+    if decided:
+        tables["decisions"] = _csv(COLUMNS["decisions"], (_decision(made) for made in decided))
+    if treated:
+        rows = ((one.patient, str(one.number), one.level, " ".join(one.events)) for one in treated)
+        tables["cycles"] = _csv(COLUMNS["cycles"], rows)
+    named = "\n".join(f"[{kind}]\nfile = {json.dumps(f'{name}-{kind}.csv', ensure_ascii=False)}\n" for kind in tables)
+    return {f"{name}.toml": named} | {f"{name}-{kind}.csv": text for kind, text in tables.items()}
+
+
+def _decision(made: Made) -> tuple[str, ...]:
+    step = made.step
+    level = "none" if isinstance(step, Declare) and step.level is None else getattr(step, "level", "")
+    return (
+        step.on.isoformat(), WHAT[type(step)], level, getattr(step, "verdict", ""), str(getattr(step, "option", "")),
+        getattr(step, "by", ""),
+    )  # fmt: skip
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
