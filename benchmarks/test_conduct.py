@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
-
 from doselang.conduct.advice import advise
 from doselang.conduct.judging import judge
-from doselang.loading import load
-from doselang.machine.compiling import compile_protocol
 from doselang.patients.reading import read_conducted
-from doselang.resources import resource
-from tests.test_conducted import FILES, MACHINE, REFERENCE, conducted_trial
+from tests.test_conducted import BOIN, FILES, MACHINE, REFERENCE, conducted_trial
 
 
 def test_judge_thirty_patients_with_five_deviations(benchmark: Any) -> None:
@@ -24,13 +19,8 @@ def test_judge_thirty_patients_with_five_deviations(benchmark: Any) -> None:
 
 def test_judge_a_long_trial(benchmark: Any) -> None:
     """BOIN with eight levels and forty cohorts of three: a hundred and twenty patients."""
-    settings = {"levels": 8, "cohorts": 40, "cohort_size": 3}
-    protocol = load(str(resource("protocols", "designs", "boin.dose")), settings).protocol
-    assert protocol is not None
-    protocol = evolve(protocol, toxicities=tuple(evolve(one, window="within 28 days") for one in protocol.toxicities))
-    machine = compile_protocol(protocol)
-    conducted, _ = conducted_trial(3, machine, most=120)
-    judged = benchmark.pedantic(judge, (machine, conducted), rounds=3, warmup_rounds=1)
+    conducted, _ = conducted_trial(0, BOIN, most=120)
+    judged = benchmark.pedantic(judge, (BOIN, conducted), rounds=3, warmup_rounds=1)
     assert not judged.deviations
     if benchmark.stats is not None:
         benchmark.extra_info["patients"] = len(conducted.patients)

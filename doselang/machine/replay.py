@@ -54,6 +54,11 @@ class Follower:
     _players: list[tuple[int, _Player]] = field(factory=list)
     """Where the history was after so many groups."""
 
+    @property
+    def reached(self) -> int:
+        """How many groups of the last history were followed."""
+        return self._players[-1][0] if self._players else 0
+
     def follow(self, groups: tuple[Group, ...]) -> Replay:
         """Follow a history; raises HistoryError where the rules do not lead to it."""
         before = zip(groups, self._groups, strict=False)
