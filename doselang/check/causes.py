@@ -20,7 +20,7 @@ MOST_COMPARED = 64
 
 @define
 class Met:
-    """Looks of one cause that were met: `steps` by number, as in a flow (`flow_of`), in the order of the buckets."""
+    """Looks of one cause that were met: `steps` by number, as in a flow (`flow_of`), once for each exit taken."""
 
     part: int
     kind: CohortKind
@@ -69,7 +69,10 @@ def _level_before(exploration: Exploration, bucket: Bucket, state: int) -> int:
 
 @frozen
 class UndecidedSteps:
-    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow."""
+    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow.
+
+    Of a bundle of exits there is one for each exit, all with the same number.
+    """
 
     number: Ints
     patients: Ints
@@ -92,8 +95,12 @@ def undecided_steps(exploration: Exploration) -> UndecidedSteps:
         end_of_step = np.repeat(end[bucket.frames], many)
         # where patients are pending at the end they become known by further steps
         step = np.flatnonzero((end_of_step >= 0) & (exploration.situations.branch[bucket.came_by] == end_of_step))
+        exits = bucket.came_by[step]
+        if exploration.bundles is not None and bucket.bundle is not None:
+            position, exits = exploration.bundles.exits(bucket.bundle[step])
+            step = step[position]
         patients = np.full(len(step), bucket.patients)
-        found.append(np.column_stack([before + step, patients, bucket.came_from[step], bucket.came_by[step]]))
+        found.append(np.column_stack([before + step, patients, bucket.came_from[step], exits]))
         before += len(bucket.came_from)
     return UndecidedSteps(*np.concatenate(found).astype(np.int32).T)
 

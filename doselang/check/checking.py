@@ -84,7 +84,8 @@ def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
         claims(steps, frames)
         safe(steps, frames)
 
-    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch)
+    bundled = not any(part.rolling for part in machine.protocol.parts)
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch, bundled=bundled)
     return Watched(found, watches, safe)
 
 

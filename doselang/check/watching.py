@@ -63,8 +63,13 @@ class Watcher:
         if self.stop_when_all_failed and all(watch.failed is not None for watch in self.watches):
             raise AllFailed
 
+    @property
+    def _open(self) -> list[ClaimWatch]:
+        """The claims that are still to be asked: it may be enough that they have failed once."""
+        return [watch for watch in self.watches if watch.failed is None or not self.stop_when_all_failed]
+
     def _moments(self, view: View, rows: Ints, steps: Steps, *, opening: bool) -> None:
-        for watch in self.watches:
+        for watch in self._open:
             claim = watch.claim
             if claim.modality == "eventually":
                 continue
@@ -86,7 +91,7 @@ class Watcher:
         watch.see(Sighting(steps.bucket.patients + int(patients.min()), state, int(steps.exit[row]), undecided))
 
     def _ends(self, frames: Frames, steps: Steps, view: View, rows: Ints) -> None:
-        claims = [watch for watch in self.watches if watch.claim.modality == "eventually"]
+        claims = [watch for watch in self._open if watch.claim.modality == "eventually"]
         if not claims:
             return
         undecided = np.array([branch.decision.undecided is not None for branch in frames.branches], np.bool_)

@@ -72,6 +72,16 @@ def distinct(columns: Sequence[NDArray[np.integer[Any]]]) -> tuple[NDArray[np.in
     return where[there], kind[key]
 
 
+def missing(
+    found: NDArray[np.integer[Any]], rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]]
+) -> list[tuple[int, int]]:  # fmt: skip
+    """The places (row, column) of a table, in order and each once, where a negative number was found."""
+    where = np.nonzero(found < 0)
+    rows, columns = rows[where], columns[where]
+    first, _ = distinct([rows, columns])
+    return list(zip(rows[first].tolist(), columns[first].tolist(), strict=True))
+
+
 def ranges(
     first: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:

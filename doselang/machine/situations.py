@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, pack, present, summed
+from doselang.machine.arrays import NDArray, distinct, pack, present, ranges, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
@@ -25,6 +25,7 @@ from doselang.machine.looking import decide_all, may_ask
 from doselang.machine.reading import Reads
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.remembering import Asked, Classes
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
 from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames, view_of
 from doselang.protocol.guards import Place
@@ -36,25 +37,11 @@ MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
 
 
+OF_FRAME = ("size", "begun", "sentinel", "silent", "mode")
+"""What the rules, and what can come next, read of a frame."""
+
 ASKED = -1
 """Stands for the number of a situation of which more must be read, because an adviser may be asked."""
-
-
-@define
-class _Classes:
-    """Small numbers for records that agree in some columns."""
-
-    columns: tuple[int, ...]
-    of: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    _known: dict[bytes, int] = field(factory=dict)
-
-    def __call__(self, table: Ints, count: int) -> Ints:
-        """One number a record; extends what is known to `count` records."""
-        if len(self.of) < count:
-            rows = np.ascontiguousarray(table[len(self.of) : count, self.columns])
-            new = [self._known.setdefault(row.tobytes(), len(self._known)) for row in rows]
-            self.of = np.concatenate([self.of, np.array(new, np.int32)])
-        return self.of
 
 
 def _none() -> Ints:
@@ -85,8 +72,6 @@ class Situations:
     part_of_exit: Ints = field(factory=_none)
     size_of_exit: Ints = field(factory=_none)
     _numbers: dict[bytes, int] = field(factory=dict)
-    _classes: dict[tuple[int, Place], _Classes] = field(factory=dict)
-    _outcomes: dict[Outcome, int] = field(factory=dict)
     _shape_numbers: dict[object, int] = field(factory=dict)
     _shape_rows: list[Row] = field(factory=list)
     _shape_first: Ints = field(factory=_none)
@@ -114,19 +99,29 @@ class Situations:
         head, known = np.array([part.number, reads is None], np.int32).tobytes(), self._numbers
         features = np.column_stack([column[index] for column in columns]).astype(np.int32)
         labels = [head + row.tobytes() for row in features]
+        looks = None if reads is None else self._looks(part, head, features)
         new = np.array([position for position, label in enumerate(labels) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
-            rows = self._evaluated(part, frames[index[some]], codes[index[some]], may_ask=reads is not None)
+            asked = None if looks is None else [looks[position] for position in some.tolist()]
+            rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
             for position, row in zip(some.tolist(), self._add(rows).tolist(), strict=True):
                 known[labels[position]] = row
         return np.array([known[label] for label in labels], np.int32)[inverse]
+
+    def _looks(self, part: PartMachine, head: bytes, features: Ints) -> list[Asked]:
+        """What looks are told by: in a rolling part not who is pending where, which only tells what can come next."""
+        kept = np.ones(features.shape[1], np.bool_)
+        if part.part.rolling:
+            kept[len(OF_FRAME) : len(OF_FRAME) + 3 + self.machine.levels] = False
+        known = self._known(part.number)
+        return [(known, head + row.tobytes()) for row in features[:, kept]]
 
     def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
         """Columns of whole numbers, from 0, that hold all that is read of a state."""
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        of_frame = [getattr(numbers, name) for name in OF_FRAME]
         one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
         columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
         if part.part.rolling:
@@ -147,15 +142,19 @@ class Situations:
     def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
         """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
         index, exists = view.place(place)
-        classes = self._classes.setdefault((part.number, place), _Classes(read))
+        classes = self.machine.remembered.classes.setdefault((part.number, place), Classes(read))
         class_of = classes(view.records.table, len(view.records))
         columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
         if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
             columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
 
-    def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, *, may_ask: bool) -> Ints:
-        """The row of exits of each of some new situations, ASKED where an adviser may be asked (if `may_ask`)."""
+    def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
+        """The row of exits of each of some new situations, with what their looks are told by (None: by everything).
+
+        ASKED where an adviser may be asked, if it does not tell everything.
+        """
+        may_ask = asked is not None
         of_frame, number = self.frames, part.number
         columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
         kind = np.column_stack([column[frames] for column in columns])
@@ -167,7 +166,7 @@ class Situations:
                 exits = partial(entering, size, 1 + len(self.machine.protocol.toxicities))
                 rows[some] = self._shape((number, size, "entering"), exits, number, size)
             elif mode != COHORT:
-                rows[some] = self._rolling(part, mode, frames[some], codes[some])
+                rows[some] = self._rolling(part, mode, frames[some], codes[some], _some(asked, some))
             elif silent:
                 rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
             else:
@@ -176,7 +175,7 @@ class Situations:
                     asks = self._ask(part, size, bool(sentinel), frames[some], codes[some])
                     rows[some[asks]], told = ASKED, some[~asks]
                 if len(told):
-                    rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told])
+                    rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told], _some(asked, told))
                 if may_ask and part.reads.everything:
                     open_ones = [row for row in present(rows[told]) if _undecided(self._shape_rows[row])]
                     rows[told[np.isin(rows[told], open_ones)]] = ASKED
@@ -204,16 +203,35 @@ class Situations:
         early = self.accrual != "whole-cohort" and bool(part.any_time)
         return outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
 
-    def _shapes(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> Ints:
+    def _decided(
+        self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None,
+        nodes: list[tuple[int, ...]],
+    ) -> Ints:  # fmt: skip
+        """What each outcome of a cohort comes to in some states, [states, nodes]: a number of those remembered."""
+        remembered = self.machine.remembered
+        early = self.accrual != "whole-cohort" and bool(part.any_time)
+        new = list(range(len(frames))) if asked is None else remembered.new(asked, early)
+        rows: Ints = np.zeros((0, len(nodes)), np.int32)
+        if new:
+            view = after_outcomes(self.frames, part, frames[new], codes[new], nodes, size, sentinel)
+            begun = np.repeat(self.frames.begun[frames[new]], len(nodes))
+            numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
+            rows = remembered.numbered(numbers, outcomes).reshape(len(new), len(nodes))
+        if asked is None:
+            return rows
+        remembered.keep([asked[position] for position in new], early, rows)
+        whole = not early and part.any_time and size
+        every = outcomes_of(size, len(self.machine.protocol.toxicities), True, sentinel) if whole else nodes
+        return remembered.of(asked, early, [every.index(node) for node in nodes])
+
+    def _shapes(
+        self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None
+    ) -> Ints:  # fmt: skip
         """The rows of cohorts of one size, from each of some states."""
         nodes = self._nodes(part, size, sentinel)
-        view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
-        begun = np.repeat(self.frames.begun[frames], len(nodes))
-        numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
-        own = np.array([self._outcomes.setdefault(outcome, len(self._outcomes)) for outcome in outcomes] + [-1])
-        decided = np.ascontiguousarray(own[numbers].reshape(len(frames), len(nodes)), np.int32)
+        decided = self._decided(part, size, sentinel, frames, codes, asked, nodes)
         _, first, inverse = np.unique(pack(decided + 1), return_index=True, return_inverse=True)
-        every = list(self._outcomes)
+        every = list(self.machine.remembered.outcomes)
         shapes = []
         for row in first:
             here = [every[n] if n >= 0 else None for n in decided[row].tolist()]
@@ -226,16 +244,16 @@ class Situations:
         nodes = outcomes_of(size, len(self.machine.protocol.toxicities), False)
         return _row(nodes, [GOES_ON] * len(nodes), size)
 
-    def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints) -> Ints:
+    def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
         """The rows of states of a rolling part in which somebody can come or become known."""
         number, classes = part.number, 1 + len(self.machine.protocol.toxicities)
         pending: list[list[int]] = self.machine.records.tally(-2)[codes].tolist()
         at, shapes = self.frames.at[frames].tolist(), []
         looks: list[Outcome] = []
         if mode == ROLLING:
-            view = after_outcomes(self.frames, part, frames, codes, [(0,) * classes], 0)
-            decided, outcomes = decide_all(self.machine, part, view, self.frames.begun[frames], self._known(number))
-            looks = [outcomes[n] for n in decided.tolist()]
+            decided = self._decided(part, 0, False, frames, codes, asked, [(0,) * classes])
+            every = list(self.machine.remembered.outcomes)
+            looks = [every[n] for n in decided[:, 0].tolist()]
         for row, there in enumerate(pending):
             if mode == ROLLING:
                 look = looks[row]
@@ -277,6 +295,15 @@ class Situations:
         self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))
         self.size_of_exit = _joined(self.size_of_exit, [size] * len(flat))
         return number
+
+
+def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
+    """All exits of some situations, one after another: the position in `rows`, and the exit, of each."""
+    return ranges(situations.first[rows], situations.count[rows])
+
+
+def _some(asked: list[Asked] | None, rows: Ints) -> list[Asked] | None:
+    return None if asked is None else [asked[row] for row in rows.tolist()]
 
 
 def _undecided(row: Row) -> bool:
