@@ -177,8 +177,9 @@ class Situations:
                 if len(told):
                     rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told], _some(asked, told))
                 if may_ask and part.reads.everything:
-                    open_ones = [row for row in present(rows[told]) if _undecided(self._shape_rows[row])]
-                    rows[told[np.isin(rows[told], open_ones)]] = ASKED
+                    undecided = np.zeros(len(self._shape_rows), np.bool_)
+                    undecided[[row for row in present(rows[told]) if _undecided(self._shape_rows[row])]] = True
+                    rows[told[undecided[rows[told]]]] = ASKED
         return rows
 
     def _add(self, rows: Ints) -> Ints:
