@@ -20,12 +20,13 @@ else:
 
 def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """One number a row of whole numbers: equal rows, and only those, have equal numbers."""
-    return _packed(rows.T, len(rows))
+    return packed([np.zeros(len(rows), np.int32), *np.ascontiguousarray(rows.T)])
 
 
-def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any]], rows: int) -> NDArray[np.int64]:
-    key, radix = np.zeros(rows, np.int64), 1
-    for column in columns if rows else ():
+def packed(columns: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int64]:
+    """One number a row, as `pack`, of rows given by columns: fastest where each column lies in one piece."""
+    key, radix = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns if len(key) else ():
         low = int(column.min())
         width = int(column.max()) - low + 1
         if width == 1:
@@ -38,6 +39,14 @@ def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any
         key -= low
         radix *= width
     return key
+
+
+def labels(rows: NDArray[np.integer[Any]]) -> list[bytes]:
+    """The bytes of each row."""
+    if not rows.shape[1]:
+        return [b""] * len(rows)
+    found: list[bytes] = np.ascontiguousarray(rows).view(f"V{rows.itemsize * rows.shape[1]}")[:, 0].tolist()
+    return found
 
 
 def summed(table: NDArray[np.integer[Any]], codes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
@@ -59,7 +68,7 @@ def distinct(columns: Sequence[NDArray[np.integer[Any]]]) -> tuple[NDArray[np.in
 
     Kinds are found by counting where the numbers are small, which is many times faster than by sorting.
     """
-    key = _packed(columns, len(columns[0]))
+    key = packed(columns)
     top = int(key.max(initial=0)) + 1
     if top > max(1 << 16, 4 * len(key)):
         _, index, inverse = np.unique(key, return_index=True, return_inverse=True)

@@ -22,8 +22,9 @@ from doselang.protocol.model import Backfill, Begin, Close, Declare, Enrol, Move
 class Asked:
     """A batch of looks after the three questions.
 
-    `active[s, i]` whether line i acted; `places[question, place]` where the places of the moves were when asked;
-    `closed_before[s, l]` which levels were closed when the look began. `view` shows all answers.
+    `active[s, i]` whether line i acted; `places[question, place]` where the places of the moves were when asked, and
+    `wanted[question, place][s]` whether a line that acted leads there; `closed_before[s, l]` which levels were closed
+    when the look began. `view` shows all answers.
     """
 
     machine: Machine
@@ -33,6 +34,7 @@ class Asked:
     closed_before: Bools
     begun: Ints
     places: dict[tuple[int, Place], tuple[Ints, Bools]] = field(factory=dict)
+    wanted: dict[tuple[int, Place], Bools] = field(factory=dict)
     totals: dict[int | None, Ints] = field(factory=dict)
 
     def where(self, question: int, place: Place, row: int) -> int | None:
@@ -92,7 +94,7 @@ def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
     for place in dict.fromkeys(place for _, move in acting if (place := _place(move)) is not None):
         lines_there = [i for i, move in acting if _place(move) == place]
         wanted: Bools = np.any(asked.active[:, lines_there], axis=1)
-        asked.places[question, place] = _found(view, place, wanted)
+        asked.places[question, place], asked.wanted[question, place] = _found(view, place, wanted), wanted
     if question < 3 and acting:
         verdicts = view.verdicts.copy()
         for i, move in acting:

@@ -13,12 +13,12 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import pack, present
+from doselang.machine.arrays import packed, present
 from doselang.machine.bundles import Bundles
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.exits import Accrual
-from doselang.machine.records import CLOSED, Ints, only_status
+from doselang.machine.records import CLOSED, Folding, Ints, Records, only_status
 from doselang.machine.sequences import Endings, Letters, concatenated, nothing
 from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import Frames
@@ -204,7 +204,7 @@ def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Buc
         order = letters.order()
         number, codes, letters = number[order], codes.take(order, axis=0), letters.take(order)
         came_from, by = came_from[order], by[order]
-    key = pack(np.column_stack([number, codes]))
+    key = packed([number, *np.ascontiguousarray(codes.T)])
     _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
     rank = np.argsort(index, kind="stable")
     place = np.empty_like(rank)
@@ -278,10 +278,15 @@ def forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
         if len(rows) and entered.number != part:
             _enter(found, entered, codes, rows)
         if len(rows) and entered.folding is not None:
-            records = found.machine.records
-            level, which = np.nonzero((records.column(CLOSED)[codes[rows]] != 0).T)
-            closed = codes[rows[which], level]
-            codes[rows[which], level] = records.apply(records.change(entered.folding), closed)
+            _fold(found.machine.records, entered.folding, codes, rows)
+
+
+def _fold(records: Records, folding: Folding, codes: Ints, rows: Ints) -> None:
+    """Put together what is remembered of the closed levels of some rows."""
+    there = codes if len(rows) == len(codes) else codes.take(rows, axis=0)
+    closed = np.flatnonzero((records.column(CLOSED) != 0).take(there))
+    row, level = np.divmod(closed, codes.shape[1])
+    codes[rows[row], level] = records.apply(records.change(folding), there[row, level])
 
 
 def _enter(found: Exploration, part: PartMachine, codes: Ints, rows: Ints) -> None:

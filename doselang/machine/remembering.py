@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.decisions import Outcome
+from doselang.machine.decisions import Branch, Outcome
 from doselang.machine.records import Ints
 from doselang.protocol.guards import Place
 
@@ -29,8 +29,8 @@ class Classes:
         return self.of
 
 
-Asked = tuple[object, bytes]
-"""What a look was told by: which human decisions have known chances, and what the rules read."""
+Asked = tuple[int, object, bytes]
+"""What a look was told by: the part, which human decisions have known chances, and what the rules read."""
 
 
 @define
@@ -44,6 +44,8 @@ class Remembered:
     outcomes: dict[Outcome, int] = field(factory=dict)
     classes: dict[tuple[int, Place], Classes] = field(factory=dict)
     """By part and place: numbers for what is read of records there."""
+    branches: dict[object, Branch] = field(factory=dict)
+    """Decisions by all that they are made of."""
     _rows: dict[Asked, tuple[bool, Ints]] = field(factory=dict)
 
     def numbered(self, decided: Ints, outcomes: Sequence[Outcome]) -> Ints:

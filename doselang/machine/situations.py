@@ -15,10 +15,9 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, pack, present, ranges, summed
+from doselang.machine.arrays import NDArray, distinct, labels, pack, present, ranges, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.composing import waits
 from doselang.machine.decisions import Outcome
 from doselang.machine.exits import Accrual, Exit, Row
 from doselang.machine.looking import decide_all, may_ask
@@ -71,7 +70,7 @@ class Situations:
     """By exit: the offset of the level whose record changes, other than 0 only in rolling parts."""
     part_of_exit: Ints = field(factory=_none)
     size_of_exit: Ints = field(factory=_none)
-    _numbers: dict[bytes, int] = field(factory=dict)
+    _numbers: dict[tuple[int, bool], dict[bytes, int]] = field(factory=dict)
     _shape_numbers: dict[object, int] = field(factory=dict)
     _shape_rows: list[Row] = field(factory=list)
     _shape_first: Ints = field(factory=_none)
@@ -96,26 +95,24 @@ class Situations:
         """
         columns = [frames, *codes.T] if reads is None else self.features(part, reads, frames, codes)
         index, inverse = distinct(columns)
-        head, known = np.array([part.number, reads is None], np.int32).tobytes(), self._numbers
         features = np.column_stack([column[index] for column in columns]).astype(np.int32)
-        labels = [head + row.tobytes() for row in features]
-        looks = None if reads is None else self._looks(part, head, features)
-        new = np.array([position for position, label in enumerate(labels) if label not in known], np.int32)
+        known, told = self._numbers.setdefault((part.number, reads is None), {}), labels(features)
+        new = np.array([position for position, label in enumerate(told) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
-            asked = None if looks is None else [looks[position] for position in some.tolist()]
+            asked = None if reads is None else self._looks(part, features[some])
             rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
             for position, row in zip(some.tolist(), self._add(rows).tolist(), strict=True):
-                known[labels[position]] = row
-        return np.array([known[label] for label in labels], np.int32)[inverse]
+                known[told[position]] = row
+        return np.array([known[label] for label in told], np.int32)[inverse]
 
-    def _looks(self, part: PartMachine, head: bytes, features: Ints) -> list[Asked]:
+    def _looks(self, part: PartMachine, features: Ints) -> list[Asked]:
         """What looks are told by: in a rolling part not who is pending where, which only tells what can come next."""
         kept = np.ones(features.shape[1], np.bool_)
         if part.part.rolling:
             kept[len(OF_FRAME) : len(OF_FRAME) + 3 + self.machine.levels] = False
         known = self._known(part.number)
-        return [(known, head + row.tobytes()) for row in features[:, kept]]
+        return [(part.number, known, label) for label in labels(features[:, kept])]
 
     def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
         """Columns of whole numbers, from 0, that hold all that is read of a state."""
@@ -248,25 +245,21 @@ class Situations:
     def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
         """The rows of states of a rolling part in which somebody can come or become known."""
         number, classes = part.number, 1 + len(self.machine.protocol.toxicities)
-        pending: list[list[int]] = self.machine.records.tally(-2)[codes].tolist()
-        at, shapes = self.frames.at[frames].tolist(), []
-        looks: list[Outcome] = []
+        at, pending = self.frames.at[frames], np.minimum(self.machine.records.tally(-2)[codes], 2)
+        look: Ints = np.zeros(len(frames), np.int32)
         if mode == ROLLING:
-            decided = self._decided(part, 0, False, frames, codes, asked, [(0,) * classes])
-            every = list(self.machine.remembered.outcomes)
-            looks = [every[n] for n in decided[:, 0].tolist()]
-        for row, there in enumerate(pending):
+            look, pending = self._decided(part, 0, False, frames, codes, asked, [(0,) * classes])[:, 0], pending > 0
+        kinds = np.column_stack([at, look, pending])
+        _, first, inverse = np.unique(pack(kinds), return_index=True, return_inverse=True)
+        every, shapes = list(self.machine.remembered.outcomes), np.zeros(len(first), np.int32)
+        for kind in np.argsort(first).tolist():  # in the order of the states
+            here, decided, *there = kinds[first[kind]].tolist()
             if mode == ROLLING:
-                look = looks[row]
-                key: object = (number, "rolling", at[row], tuple(n > 0 for n in there), look)
-                exits = partial(
-                    rolling, number, look, tuple(there), at[row], classes, self.accrual, waits=waits(look)
-                )  # fmt: skip
+                exits = partial(rolling, number, every[decided], tuple(there), here, classes, self.accrual)
             else:
-                key = (number, "settling", at[row], tuple(min(n, 2) for n in there))
-                exits = partial(settling, number, tuple(there), at[row], classes)
-            shapes.append(self._shape(key, exits, number, 0))
-        return np.array(shapes, np.int32)
+                exits = partial(settling, number, tuple(there), here, classes)
+            shapes[kind] = self._shape((number, mode, here, decided, *there), exits, number, 0)
+        return shapes[inverse]
 
     def _known(self, part: int) -> frozenset[int] | None:
         """The gates of a part whose chances are known; None: all."""
