@@ -122,10 +122,11 @@ def _show_closing(asked: Asked, line: int, move: Close) -> None:
     index, exists = asked.places[1, move.place]
     chosen = np.flatnonzero(asked.active[:, line] & exists)
     above = view.setting.relations.above
-    for level in range(view.levels):
-        hit = chosen[(index[chosen] == level) | (move.all_above & above[index[chosen], level])]
-        if len(hit):
-            view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
+    if not move.all_above:
+        view.codes[chosen, index[chosen]] = view.records.apply(closing, view.codes[chosen, index[chosen]])
+    for level in range(view.levels) if move.all_above else ():
+        hit = chosen[(index[chosen] == level) | above[index[chosen], level]]
+        view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
 
 
 def _show_verdict(asked: Asked, line: int, move: Declare, verdicts: Ints) -> None:
