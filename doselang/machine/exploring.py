@@ -230,7 +230,8 @@ def _step(
     first = np.empty(len(situations.rows), np.int64)
     first[rows[::-1]] = np.arange(len(rows))[::-1]
     for row in present(rows):
-        found.first_state.setdefault(row, bucket.start + int(running[first[row]]))
+        if row not in found.first_state:
+            found.first_state[row] = bucket.start + int(running[first[row]])
     if found.bundles is None:
         state, by = every_exit(situations, rows)
         exits = by

@@ -181,6 +181,7 @@ class Situations:
 
     def _add(self, rows: Ints) -> Ints:
         """Numbers for new situations with some rows of exits; ASKED for those without."""
+        self._write()
         told = rows != ASKED
         numbers = np.where(told, len(self.rows) + np.cumsum(told) - 1, ASKED).astype(np.int32)
         self.first = _joined(self.first, self._shape_first[rows[told]])
@@ -269,26 +270,32 @@ class Situations:
         self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int,
         decided: tuple[Outcome | None, ...] = (),
     ) -> int:  # fmt: skip
-        """The number of a row, which is made where it is new."""
+        """The number of a row, which is made where it is new; its exits are written later, with those of others."""
         number = self._shape_numbers.get(key)
         if number is not None:
             return number
         number = self._shape_numbers[key] = len(self._shape_rows)
-        row = Row(part, size, exits(), decided)
-        self._shape_rows.append(row)
-        flat = [(e, b) for e in row.exits for b in e.outcome]
-        self._shape_first = _joined(self._shape_first, [len(self.change)])
-        self._shape_count = _joined(self._shape_count, [len(flat)])
-        changes = [self.machine.records.change(e.change or Evaluable(part, e.counts)) for e, _ in flat]
-        self.change = _joined(self.change, changes)
-        self.branch = _joined(self.branch, [self.frames.branch(b) for _, b in flat])
-        self.patients = _joined(self.patients, [e.patients for e, _ in flat])
-        self.aside = _joined(self.aside, [e.aside for e, _ in flat])
-        self.orders = np.concatenate([self.orders, [e.orders for e, _ in flat]])
-        self.letters += [e.letters for e, _ in flat]
-        self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))
-        self.size_of_exit = _joined(self.size_of_exit, [size] * len(flat))
+        self._shape_rows.append(Row(part, size, exits(), decided))
         return number
+
+    def _write(self) -> None:
+        """Put the exits of new rows into the flat columns."""
+        rows = self._shape_rows[len(self._shape_first) :]
+        if not rows:
+            return
+        flat = [(row, e, b) for row in rows for e in row.exits for b in e.outcome]
+        count = np.array([sum(len(e.outcome) for e in row.exits) for row in rows], np.int32)
+        self._shape_first = _joined(self._shape_first, len(self.change) + np.cumsum(count) - count)
+        self._shape_count = _joined(self._shape_count, count)
+        changes = [self.machine.records.change(e.change or Evaluable(row.part, e.counts)) for row, e, _ in flat]
+        self.change = _joined(self.change, changes)
+        self.branch = _joined(self.branch, [self.frames.branch(b) for _, _, b in flat])
+        self.patients = _joined(self.patients, [e.patients for _, e, _ in flat])
+        self.aside = _joined(self.aside, [e.aside for _, e, _ in flat])
+        self.orders = np.concatenate([self.orders, [e.orders for _, e, _ in flat]])
+        self.letters += [e.letters for _, e, _ in flat]
+        self.part_of_exit = _joined(self.part_of_exit, [row.part for row, _, _ in flat])
+        self.size_of_exit = _joined(self.size_of_exit, [row.size for row, _, _ in flat])
 
 
 def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
