@@ -102,8 +102,7 @@ class Situations:
             some = new[start : start + BLOCK]
             asked = None if reads is None else self._looks(part, features[some])
             rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
-            for position, row in zip(some.tolist(), self._add(rows).tolist(), strict=True):
-                known[told[position]] = row
+            known.update(zip((told[position] for position in some.tolist()), self._add(rows).tolist(), strict=True))
         return np.array([known[label] for label in told], np.int32)[inverse]
 
     def _looks(self, part: PartMachine, features: Ints) -> list[Asked]:
