@@ -20,15 +20,17 @@ else:
 
 def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """One number a row of whole numbers: equal rows, and only those, have equal numbers."""
-    return packed([np.zeros(len(rows), np.int32), *np.ascontiguousarray(rows.T)])
+    return packed(np.ascontiguousarray(rows.T))
 
 
-def packed(columns: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int64]:
-    """One number a row, as `pack`, of rows given by columns: fastest where each column lies in one piece."""
-    key, radix = np.zeros(len(columns[0]), np.int64), 1
-    for column in columns if len(key) else ():
-        low = int(column.min())
-        width = int(column.max()) - low + 1
+def packed(columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """One number a row, as `pack`, of rows given by columns, [columns, rows]: fastest where each lies in one piece."""
+    key, radix = np.zeros(columns.shape[1], np.int64), 1
+    if not columns.size:
+        return key
+    least, most = columns.min(axis=1), columns.max(axis=1)
+    for column, low, high in zip(columns, least.tolist(), most.tolist(), strict=True):
+        width = high - low + 1
         if width == 1:
             continue
         if radix * width >= 1 << 62:
@@ -68,7 +70,7 @@ def distinct(columns: Sequence[NDArray[np.integer[Any]]]) -> tuple[NDArray[np.in
 
     Kinds are found by counting where the numbers are small, which is many times faster than by sorting.
     """
-    key = packed(columns)
+    key = packed(np.vstack(columns))
     top = int(key.max(initial=0)) + 1
     if top > max(1 << 16, 4 * len(key)):
         _, index, inverse = np.unique(key, return_index=True, return_inverse=True)

@@ -204,7 +204,7 @@ def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Buc
         order = letters.order()
         number, codes, letters = number[order], codes.take(order, axis=0), letters.take(order)
         came_from, by = came_from[order], by[order]
-    key = packed([number, *np.ascontiguousarray(codes.T)])
+    key = packed(np.vstack([number, codes.T]))
     _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
     rank = np.argsort(index, kind="stable")
     place = np.empty_like(rank)

@@ -102,8 +102,9 @@ def _branches(
     asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
     outcomes: list[list[Branch]] = []
     group, branches = _composed(asked)
-    for row, composed in enumerate(branches[number] for number in group.tolist()):
-        gates = _gates(part, composed.decision.lines) if part.gates else []
+    gates_of = [_gates(part, branch.decision.lines) for branch in branches]
+    for row, number in enumerate(group.tolist()):
+        composed, gates = branches[number], gates_of[number]
         if not gates:
             outcomes.append([composed])
             continue
