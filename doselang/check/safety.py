@@ -37,14 +37,13 @@ class SafetyWatch:
             branch = frames.branches[number]
             if branch.decision.undecided is not None:
                 continue
-            rows = np.flatnonzero(steps.branch == number)
+            some = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
             if isinstance(following, Opened) and following.offset > 0 and not _as_written(steps, frames, branch):
-                rows = rows[_skips(steps, frames, rows, following.offset)]
-                _keep(self.skipped, number, steps, rows)
+                _keep(self.skipped, number, steps, some[_skips(steps, frames, some, following.offset)])
             elif isinstance(following, Ended):
-                verdicts = frames.verdicts[steps.frames[rows]]
-                _keep(self.no_verdict, number, steps, rows[(verdicts == NO_LEVEL).all(axis=1)])
+                verdicts = frames.verdicts[steps.frames[some]]
+                _keep(self.no_verdict, number, steps, some[(verdicts == NO_LEVEL).all(axis=1)])
         self._definitions(steps, frames, view, rows)
 
     def _definitions(self, steps: Steps, frames: Frames, view: View, rows: Ints) -> None:
