@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import log, sqrt
 
 import numpy as np
-from attrs import frozen
+from attrs import define, field, frozen
 
 from doselang.designs.arguments import MethodError
 from doselang.designs.arrays import Bools, Floats, Ints, distinct
@@ -112,14 +112,14 @@ class Blrm:
         first, which = distinct(np.concatenate([evaluable, toxic], 1))
         tallies = np.ascontiguousarray(np.concatenate([toxic[first], (evaluable - toxic)[first]], 1), np.int32)
         known = _known(self, rates)
-        if len(known) > MOST_KNOWN:
-            known.clear()
-        keys = [tally.tobytes() for tally in tallies]
-        new = [number for number, key in enumerate(keys) if key not in known]
+        if len(known.rows) > MOST_KNOWN:
+            known.forget()
+        keys: list[bytes] = tallies.view(f"V{tallies.itemsize * tallies.shape[1]}")[:, 0].tolist()
+        new = [number for number, key in enumerate(keys) if key not in known.rows]
         if new:
-            known.update(zip((keys[number] for number in new), self._computed(tallies[new], rates), strict=True))
-        averages = np.array([known[key] for key in keys]).reshape(len(keys), 1 + len(rates), len(self.scaled))
-        shaped: Floats = averages[which]
+            known.add([keys[number] for number in new], self._computed(tallies[new], rates))
+        averages = known.averages[[known.rows[key] for key in keys]]
+        shaped: Floats = averages.reshape(len(keys), 1 + len(rates), len(self.scaled))[which]
         return shaped
 
     def _computed(self, tallies: Ints, rates: tuple[float, ...]) -> Floats:
@@ -153,10 +153,27 @@ class Blrm:
         )
 
 
+@define
+class Known:
+    """Averages that have been computed, [tallies, columns], and the row of each tally."""
+
+    averages: Floats
+    rows: dict[bytes, int] = field(factory=dict)
+
+    def add(self, keys: list[bytes], averages: Floats) -> None:
+        """Keep the averages of some new tallies."""
+        self.rows.update((key, len(self.averages) + number) for number, key in enumerate(keys))
+        self.averages = np.concatenate([self.averages, averages])
+
+    def forget(self) -> None:
+        """Begin again."""
+        self.averages, self.rows = self.averages[:0], {}
+
+
 @lru_cache(maxsize=32)
-def _known(model: Blrm, rates: tuple[float, ...]) -> dict[bytes, Floats]:
+def _known(model: Blrm, rates: tuple[float, ...]) -> Known:
     """What has been computed for a model: claims are checked over many protocols that ask of the same tallies."""
-    return {}
+    return Known(np.zeros((0, (1 + len(rates)) * len(model.scaled))))
 
 
 def _integrated(counts: Floats, grid: Grid) -> tuple[Floats, Bools]:
