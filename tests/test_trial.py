@@ -200,6 +200,8 @@ def test_a_corrected_name_is_that_of_all_that_was_said_of_the_patient(tmp_path: 
     assert kept.correct(2, patient="A-01").entry is not None
     assert stood(kept, TODAY).now.history == "1NNN"
     kept.done("cycle", "2025-03-01", patient="a-01", level="1")
+    assert kept.correct(5, on="2025-02-04").entry is not None, "the outcome is that of A-01 now"
+    assert kept.trial.entries[4].body is not None and kept.trial.entries[4].body["patient"] == "A-01"
     assert kept.add("cycle", "2025-03-01", patient="01", level="1").proposed.contradiction is not None
 
 

@@ -116,7 +116,7 @@ def rules_lines(proposed: Proposed, protocol: Protocol) -> list[str]:
 
 def changed_lines(changes: Sequence[Change], protocol: Protocol) -> Iterator[str]:
     """Steps that are judged otherwise than before; first, loudly, patients who were treated on what does not hold."""
-    treated = [change for change in changes if change.after.decided is None and change.after.verdict != "followed"]
+    treated = [change for change in changes if change.after.decided is None and change.before.verdict == "followed"]
     others = [change for change in changes if change not in treated]
     if treated:
         yield f"ATTENTION: {_were(treated)} treated on what does not hold as the record stands now."
