@@ -314,6 +314,23 @@ def _without_citations(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.strip().startswith(("cites", "text", "background"))]
 
 
+def test_what_is_entered_late_has_words_in_the_protocol_in_force(tmp_path: Path) -> None:
+    """It is read by the protocol of its day, and the one in force goes on from it."""
+    kept = Kept.begun(tmp_path / "trial", "two-classes.dose")
+    kept.enrol("01", "1", "2025-01-06")
+    one_class = tmp_path / "new.dose"
+    one_class.write_text(
+        'protocol "One class"\nlevels 1 to 3\nstart at level 1\ntoxicity DLT  within 28 days\npart escalation\n'
+        'cohorts of 3\nrule "all"\n  when the cohort is complete\n  then declare no MTD, stop\n',
+        encoding="utf-8",
+    )
+    classes = [toxicity.name for toxicity in kept.trial.protocol.toxicities]
+    assert kept.amend(load(str(one_class)), date(2025, 1, 20)) is None
+    added = kept.add("outcome", "2025-01-10", patient="01", outcome=classes[1])
+    assert added.entry is None and added.proposed.contradiction is not None
+    assert f"It has no outcome {classes[1]}" in added.proposed.contradiction.message
+
+
 def test_the_same_protocol_and_days_before_the_last_are_refused(tmp_path: Path) -> None:
     kept = Kept.begun(tmp_path / "trial")
     assert "is the protocol in force" in str(kept.amend(kept.trial.current.loaded, date(2025, 2, 10)))
