@@ -68,7 +68,9 @@ def test_a_trial_from_the_first_patient_to_the_end_of_the_expansion(tmp_path: Pa
 
 
 def test_every_entry_that_takes_a_decision_says_what_the_rules_said(tmp_path: Path) -> None:
-    kept = reference(tmp_path / "trial")
+    kept = Kept.begun(tmp_path / "trial")
+    kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
+    kept.enrol("04", "2", "2025-02-04")
     said = [one.entry.body["said"] for one in kept.trial.entries if one.entry.kind == "enrol"]
     assert said[0] == {"history": "", "now": "3 patients may enter at level 1", "rules": []}
     assert said[3] == {

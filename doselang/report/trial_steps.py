@@ -189,4 +189,5 @@ def added_record(added: Added) -> dict[str, object]:
 
 def record_line(trial: Trial) -> str:
     """How many entries a trial has, and its head, for the paper on which a decision is printed."""
-    return f"Record: {len(trial.entries)} {'entry' if len(trial.entries) == 1 else 'entries'}, head {trial.head[:16]}"
+    number = len(trial.entries)
+    return f"Record: {number} {'entry' if number == 1 else 'entries'}, head {shown_head(trial.entries[-1].entry)}"

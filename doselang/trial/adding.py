@@ -169,7 +169,7 @@ def sign(
     """
     with _held(trial) as (writer, current):
         if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
-            message = f"The head of the record is {current.head[:16]}, not {head}: it is not what was seen."
+            message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
             raise trouble("DL903", message, help=f"Look at it again: `doselang trial next {trial.folder}`.")
         on = on or date.today()
         said = Said(advice_on(current, on)[1]).body()
