@@ -11,6 +11,7 @@ from attrs import frozen
 
 from doselang.diagnostics import trouble
 from doselang.loading import Loaded
+from doselang.record.chain import SHORTEST_HEAD
 from doselang.record.corrections import Effective
 from doselang.record.entries import Body, Draft, Entry, Json
 from doselang.record.writing import Writer, begin, writing
@@ -159,9 +160,17 @@ def corrected_entry(trial: Trial, number: int) -> Effective:
 _INSTEAD = "Another protocol is put in force by `amend`; whatever else is to be said is a note."
 
 
-def sign(trial: Trial, actor: str, meaning: str, on: date | None = None, *, time: str | None = None) -> Entry:
-    """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning."""
+def sign(
+    trial: Trial, actor: str, meaning: str, on: date | None = None, *, head: str | None = None, time: str | None = None
+) -> Entry:
+    """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning.
+
+    `head` is what the signer has seen, or at least 12 digits of it. Raises Trouble DL903 if it is another one by now.
+    """
     with _held(trial) as (writer, current):
+        if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
+            message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
+            raise trouble("DL903", message, help=f"Look at it again: `doselang trial next {trial.folder}`.")
         on = on or date.today()
         said = Said(advice_on(current, on)[1]).body()
         body: Body = {"on": on.isoformat(), "meaning": meaning.strip(), "signed": current.head, "said": said}
@@ -222,7 +231,9 @@ def amend(
     on = on or today
     with _held(trial) as (writer, current):
         proposed = propose_amendment(current, loaded, on, today)
-        if copy.hash == current.entries[-1].entry.protocol:
+        if len(current.protocols) > len(trial.protocols):
+            proposed = Amendment("The protocol was amended just now, by somebody else.")
+        elif copy.hash == current.entries[-1].entry.protocol:
             proposed = Amendment("It is the protocol in force, with the same parameters.")
         if proposed.refused is not None:
             return proposed, None
