@@ -86,7 +86,7 @@ def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tu
 
 def _sentinel_looks(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints]:
     """The looks after a sentinel with toxicity at which the rest of the cohort enters, and the parts begun."""
-    frames, toxicities = exploration.frames, len(exploration.machine.protocol.toxicities)
+    frames, toxicities = exploration.frames, exploration.machine.protocol.toxicities
     states = [exploration.state(exploration.first_state[row]) for row in rows]
     numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
     codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
