@@ -26,6 +26,7 @@ from doselang.simulate.characteristics import Characteristics, UndecidedCause
 from doselang.simulate.exact import Exact, Gates, by_gates, counted_ends, engine, limits_as_trouble, suits
 from doselang.simulate.montecarlo import monte_carlo
 from doselang.simulate.polynomials import Polynomial, largest, polynomials
+from doselang.simulate.scenarios import refuse_without_clock
 
 __all__ = [
     "Loaded",
@@ -66,6 +67,7 @@ class Simulation:
     _causes: dict[Gates, tuple[Exploration, list[tuple[Cause, Ints]]] | None] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
+        refuse_without_clock(self.protocol)
         self._machine = compile_protocol(self.protocol)
 
     def under(self, scenarios: Sequence[Scenario]) -> tuple[Characteristics, ...]:

@@ -22,8 +22,8 @@ TOO_HIGH = 0.33
 """Patients at a level with a higher true DLT rate are overdosed."""
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 FIVE_LEVELS = {"accelerated-titration": "levels", "accelerated-titration-double-steps": "levels"}
-OPEN = ("decision-table",)
-"""Left out: the sample table is that of `boin`."""
+OPEN = ("decision-table", "accelerated-titration-any-course")
+"""Left out: the sample table is that of `boin`; and what needs a clock."""
 
 
 def designs() -> list[str]:

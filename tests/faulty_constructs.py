@@ -1,6 +1,7 @@
-"""Faulty uses of tables, methods, counters, grids, sentinels, draws, fills and backfills: what `check` says.
+"""Faulty uses of tables, methods, counters, grids, sentinels, draws, fills, backfills and later toxicities.
 
-The name of a file in tests/faulty, the exit status of `check`, its errors with their lines, and what must be said.
+What `check` says of each: the name of a file in tests/faulty, the exit status, its errors with their lines, and what
+must be said.
 """
 
 FINDINGS = (
@@ -84,5 +85,14 @@ FINDINGS = (
     ("off-ladder-start", 1, "DL211:6", "at level `1A`, which is off the ladder."),
     ("off-ladder-alone", 1, "DL211:3", "begins at level `1`, which is off the ladder."),
     ("ladder-empty", 1, "DL201:3", "The ladder `combination` has no level."),
+    ("later-first", 1, "DL211:5", "toxicity DLT within cycle 1"),
+    ("later-without-rolling", 1, "DL211:6", "look at every arrival"),
+    ("later-in-first-cycle", 1, "DL214:6", "within cycle 2 to 6"),
+    ("later-of-three", 1, "DL211:12", "`no late-DLT`, `at least 2 late-DLTs`"),
+    ("later-in-part-of-cohorts", 1, "DL211:20", "In part `expansion` no `late-DLT` becomes known"),
+    ("later-in-cohort", 1, "DL211:20", "or in the trial."),
+    ("later-misspelt", 1, "DL101:6", "Write `cycles` instead."),
+    ("later-after-window", 1, "DL101:6", "`in` cannot stand here"),
+    ("later-rates", 1, "DL216:23", "add up to 110%"),
     ("ladder-named-twice", 1, "DL202:5", "The ladder `x` is declared twice."),
 )

@@ -642,3 +642,83 @@ def chances(draw: Draw, protocol: Protocol) -> dict[str, tuple[Fraction, ...]]:
             weights = draw(st.lists(st.integers(1, 4), min_size=max(sizes), max_size=max(sizes)))
             found[rule.name] = tuple(Fraction(weight, sum(weights)) for weight in weights)
     return found
+
+
+# ---- rolling parts, with toxicities in later cycles ----
+
+LATE = Toxicity("late-DLT", "L", later=True)
+CLASSES = (
+    (Toxicity("DLT"), LATE),
+    (Toxicity("DLT"), LATE, Toxicity("moderate", "M")),
+    (Toxicity("DLT"), Toxicity("moderate", "M"), LATE),
+    (Toxicity("DLT"), LATE, Toxicity("moderate", "M"), Toxicity("late-moderate", "S", later=True)),
+)
+
+
+@st.composite
+def rolling_atoms(draw: Draw, toxicities: tuple[Toxicity, ...], levels: int) -> Guard:
+    """A condition of a rolling part: patients who are pending, enrolled or known, or those with a toxicity so far."""
+    setting = Setting(levels, len(toxicities), 1, 1, 1)
+    place = draw(st.sampled_from([THIS, THIS, NEXT_LOWER, NEXT_HIGHER]))
+    match draw(st.sampled_from(["here"] * 5 + ["tally", "tally", "pending", "share", "standing", "compare"])):
+        case "here":
+            return Tally(
+                draw(st.sampled_from([Range(0, 0), Range(1, None)])), draw(st.integers(0, len(toxicities) - 1))
+            )
+        case "tally":
+            scope = draw(st.sampled_from(["level", "part", "trial"]))
+            what = draw(st.integers(-1, len(toxicities) - 1))
+            return Tally(draw(ranges(2)), what, scope, place if scope == "level" else THIS)
+        case "pending":
+            count = draw(st.sampled_from([Range(0, 0), Range(1, None), Range(2, None)]))
+            return Tally(count, draw(st.sampled_from([-2, -3])), place=place)
+        case "share":
+            known = [number for number, one in enumerate(toxicities) if not one.later]
+            return Share(draw(ranges(2)), "all", 2, draw(st.sampled_from(known)), place)
+        case "standing":
+            return Standing(draw(st.sampled_from(["higher", "lower"])), draw(st.sampled_from(["exists", "remains"])))
+    return Compare(THIS, draw(st.sampled_from(["above", "same"])), draw(places(setting)))
+
+
+@st.composite
+def rolling(draw: Draw) -> Protocol:
+    """A small rolling protocol with toxicities in later cycles, which may go on with one cohort of a further part."""
+    toxicities = draw(st.sampled_from(CLASSES))
+    levels, most = draw(st.sampled_from([(2, 2), (3, 1), (1, 3), (2, 1)]))
+    nobody_pending, anything = Tally(Range(0, 0), -2), Tally(Range(0, None), -1)
+    room = {place: Tally(Range(0, most - 1), -3, place=place) for place in (THIS, NEXT_HIGHER, NEXT_LOWER)}
+    moves: list[tuple[tuple[Guard, ...], tuple[Move, ...]]] = [
+        ((room[place],), (Enrol(place, 1),)) for place in room
+    ]  # fmt: skip
+    moves += [
+        ((), (Close(THIS),)),
+        ((room[NEXT_LOWER],), (Close(THIS), Enrol(NEXT_LOWER, 1))),
+        ((), (Declare(0, THIS), Stop(None))),
+        ((), (Declare(0, None), Stop(None))),
+        ((), (Begin(1, THIS),)),
+    ]
+    # at the end it is told which of two toxicities there are
+    two = draw(st.permutations(range(len(toxicities))))[:2]
+    counts = {"no": Range(0, 0), "any": Range(1, None)}
+    last = {
+        f"{one}, {other}": tuple(Tally(counts[n], what, "trial") for n, what in zip((one, other), two, strict=True))
+        for one in counts for other in counts
+    }  # fmt: skip
+    rules = []
+    for number in range(draw(st.integers(1, 3))):
+        needed, made = draw(st.sampled_from(moves))
+        some = draw(st.lists(rolling_atoms(toxicities, levels), min_size=1, max_size=2))
+        rules.append(evolve(plain_rule(f"rule {number}", All((*some, *needed)), *made), overrides=("stay", *last)))
+    rules.append(plain_rule("stay", room[THIS], Enrol(THIS, 1)))
+    rules += [
+        plain_rule(name, All((nobody_pending, Not(room[THIS]), *counts)), Stop(name)) for name, counts in last.items()
+    ]
+    late = draw(st.sampled_from([number for number, one in enumerate(toxicities) if one.later]))
+    seen = Tally(Range(1, None), late, draw(st.sampled_from(["level", "trial"])))
+    after = (plain_rule("late", seen, Stop("late")), plain_rule("none", All((anything, Not(seen))), Stop("none")))
+    return Protocol(
+        title="a random rolling protocol", levels=tuple(Level(str(n + 1)) for n in range(levels)), start=0,
+        toxicities=toxicities,
+        parts=(Part("escalation", 1, tuple(rules), rolling=True), Part("expansion", draw(st.integers(1, 2)), after)),
+        verdicts=(Verdict("MTD"),),
+    )  # fmt: skip

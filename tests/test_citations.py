@@ -234,7 +234,7 @@ def test_all_kinds_of_statements_cite() -> None:
     statements = f"""
 cycle is 28 days {cites} component drug in mg {cites} replace inevaluable patients {cites}
 accrue at most 6 at a level {cites} toxicity minor {cites} body board {cites} verdict RP2D {cites}
-part later {cites} cohorts of 2 {cites} rule "r" {cites} when any DLT then stop
+part second {cites} cohorts of 2 {cites} rule "r" {cites} when any DLT then stop
 patient course event e {cites} state on final {cites} claim "c" {cites} never any DLT
 """
     protocol, diagnostics, source = looked_up('rule "q" assume "a" because "b" when any DLT then stop' + statements)

@@ -444,7 +444,7 @@ def test_a_letter_is_the_first_free_one_of_the_name() -> None:
 
 
 def test_a_rule_for_all_parts_overrides_rules_of_parts() -> None:
-    text = TOP + rule(name="safety", basis='overrides "test"') + PART + rule() + "part later\ncohorts of 2\n" + rule()
+    text = TOP + rule(name="safety", basis='overrides "test"') + PART + rule() + "part second\ncohorts of 2\n" + rule()
     protocol = resolved(text).meant
     assert [part.rules[0].overrides for part in protocol.parts] == [("test",), ("test",)]
 
@@ -574,9 +574,9 @@ MISPLACED: list[Mistake] = [
     (trial(rest="event e\nevent f\nstate on final\n"), "DL205", "event e", "the file has none", "patient course"),
     (trial(rest="state on final\nstate off final\n"), "DL205", "state on final", "the file has none", "patient course"),
     (
-        trial(rest=COURSE + "part p\ncohorts of 3\n" + rule() + "state later final\n"),
+        trial(rest=COURSE + "part p\ncohorts of 3\n" + rule() + "state afterwards final\n"),
         "DL205",
-        "state later final",
+        "state afterwards final",
         "outside it",
         "below `patient course`",
     ),

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from doselang.api import load, simulate
 from doselang.check.checking import check
-from doselang.check.facts import Cause
+from doselang.check.facts import Cause, ConditionConstant
 from doselang.conduct.pathways import pathways
 from doselang.diagnostics import Trouble
 from doselang.loading import Loaded, load_source
@@ -275,6 +275,35 @@ def test_checking_looks_at_every_order_of_arrivals_and_outcomes() -> None:
     assert [(cause.undecided.why, cause.accrual) for cause in causes] == [("conflict", "any-order")]
     assert write_history(causes[0].history, protocol) == "1T.."
     assert not causes[0].probability
+
+
+WAITS = """
+protocol "Nobody enters while somebody is pending"
+levels 1 to 2
+start at level 1
+toxicity DLT
+part escalation
+cohorts of 1
+look at every arrival
+rule "up"
+  assume "an example" because "an example"
+  when no pending and no DLT and a higher level exists
+  then escalate
+rule "end"
+  assume "an example" because "an example"
+  when no pending and (any DLT or no higher level exists)
+  then declare no MTD, stop
+"""
+
+
+def test_a_condition_that_lets_patients_wait_is_not_always_true() -> None:
+    """Without `no pending` the next patient would enter at once, so leaving it out is no advice."""
+    protocol = load_text(WAITS).protocol
+    assert protocol is not None
+    assert not [fact for fact in check(protocol).facts if isinstance(fact, ConditionConstant)]
+    other = load_text(WAITS.replace("no DLT and a higher", "at most 2 DLTs and no DLT and a higher")).protocol
+    assert other is not None
+    assert [fact for fact in check(other).facts if isinstance(fact, ConditionConstant)]
 
 
 TWO_PARTS = """

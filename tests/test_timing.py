@@ -33,6 +33,7 @@ waits-at-most = "2 weeks"
 stagger = "1 day"
 [outcome]
 window = "1 month"
+later-cycles = "5 months"
 time-to-dlt = "weibull"
 shape = 1.5
 scale = "10 days"
@@ -46,7 +47,7 @@ until = "1 year"
 loss = "3% a year"
 """
     assert read_timing(text, "x.toml") == Timing(
-        (1.0, 0.5 * MONTH / 7), None, 14.0, 1.0, MONTH, "weibull", 1.5, 10.0, None, 0.025, 3.0, 21.0, 365.25,
+        (1.0, 0.5 * MONTH / 7), None, 14.0, 1.0, MONTH, 5 * MONTH, "weibull", 1.5, 10.0, None, 0.025, 3.0, 21.0, 365.25,
         0.03 / 365.25, "x.toml",
     )  # fmt: skip
     assert read_timing('[arrivals]\nevery = "10 days"\nwhen-full = "wait"\n', "x") == Timing(

@@ -177,7 +177,7 @@ def high_of(guard: object) -> int:
     return guard.count.high  # type: ignore[attr-defined, no-any-return]
 
 
-LATER = 'part later\ncohorts of 5\nrule "end" when the cohort is complete then stop'
+LATER = 'part second\ncohorts of 5\nrule "end" when the cohort is complete then stop'
 
 # What the file states, and what it then means: a reading of the protocol, and its value.
 STATED: dict[str, tuple[Callable[[Protocol], object], object]] = {
@@ -201,7 +201,7 @@ STATED: dict[str, tuple[Callable[[Protocol], object], object]] = {
     ),
     'claim "another"  always at most 9 evaluable at this level': (lambda p: len(p.claims), 2),
     "parameter size is 2": (lambda p: (p.parts[0].cohort, p.parameters["total"].value), (2, 6)),
-    LATER: (lambda p: [part.name for part in p.parts], ["escalation", "later"]),
+    LATER: (lambda p: [part.name for part in p.parts], ["escalation", "second"]),
     'silent "another thing"': (lambda p: len(p.silences), 2),
 }  # fmt: skip
 

@@ -134,7 +134,9 @@ def _causes(found: Exploration, whole: Exploration, any_order: Exploration) -> I
         others = (cause for cause, _ in find_causes(any_order) if _same(cause) not in known)
         yield from (evolve(cause, accrual="any-order") for cause in others)
     for found_by, causes in ((found, one_by_one), (whole, only_whole)):
-        scenarios = found.machine.protocol.scenarios
+        protocol = found.machine.protocol
+        # when a toxicity in later cycles comes is a matter of time, which has no probability here
+        scenarios = () if any(toxicity.later for toxicity in protocol.toxicities) else protocol.scenarios
         weights = weighed(found_by, scenarios) if causes and scenarios else None
         for cause, steps in causes:
             yield cause if weights is None else evolve(cause, probability=weights.of(steps))

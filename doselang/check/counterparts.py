@@ -36,14 +36,28 @@ def counterparts(first: Protocol, second: Protocol) -> Counterparts:
             help="Their decisions can be compared only where the outcomes of patients are the same ones. "
             "`--figures` compares the figures alone.",
         )  # fmt: skip
+    toxicities = matched([t.name for t in first.toxicities], [t.name for t in second.toxicities], (0, 0))
+    _same_cycles(first, second, toxicities)
     return Counterparts(
-        matched([t.name for t in first.toxicities], [t.name for t in second.toxicities], (0, 0)),
+        toxicities,
         matched([part.name for part in first.parts], [part.name for part in second.parts], (0, 0)),
         matched(
             [verdict.name for verdict in first.verdicts], [verdict.name for verdict in second.verdicts],
             (first.result, second.result),
         ),
     )  # fmt: skip
+
+
+def _same_cycles(first: Protocol, second: Protocol, toxicities: tuple[int, ...]) -> None:
+    """Raise Trouble DL903 where toxicities in later cycles come to other patients in one protocol than in the other."""
+    theirs = [first.toxicities[number] for number in toxicities]
+    later = [toxicity.name for toxicity in (*first.toxicities, *second.toxicities) if toxicity.later]
+    times = [one.later == other.later for one, other in zip(theirs, second.toxicities, strict=True)]
+    if later and not (all(times) and list(toxicities) == sorted(toxicities)):
+        raise trouble(
+            "DL903", f"Toxicities in later cycles, such as `{later[0]}`, are not the same ones in both protocols.",
+            help="Declare the toxicities of both in the same order. `--figures` compares the figures alone.",
+        )  # fmt: skip
 
 
 def same_levels(protocols: Sequence[Protocol]) -> None:

@@ -188,7 +188,7 @@ def _other_decision(exploration: Exploration, part: PartMachine, size: int, rows
     states = [exploration.state(exploration.first_state[row]) for row in rows]
     frames = np.array([bucket.frames[state] for bucket, state in states], np.int32)
     codes = np.array([bucket.codes[state] for bucket, state in states], np.int32)
-    nodes = outcomes_of(size, len(exploration.machine.protocol.toxicities), early=False)
+    nodes = outcomes_of(size, exploration.machine.protocol.toxicities, early=False)
     view = after_outcomes(exploration.frames, part, frames, codes, nodes, size)
     begun: Ints = np.repeat(exploration.frames.begun[frames], len(nodes))
     decided = decide(exploration.machine, part, view, begun)

@@ -88,6 +88,8 @@ def compare_decisions(
     are not bounded, DL704 where a cohort has too many outcomes: equality is never claimed then.
     """
     machines = compile_protocol(first), compile_protocol(second)
+    if any(toxicity.later for toxicity in (*first.toxicities, *second.toxicities)):
+        scenarios = ()  # when they come is a matter of time, which has no probability here
     theirs = counterparts(first, second)
     likely: Accrual = "one-at-a-time" if accrual is None else accrual
     runs = [_run(machines, theirs, one, scenarios, max_states) for one in _accruals(machines, accrual)]

@@ -13,8 +13,9 @@ from doselang.machine.arrays import NDArray
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Exit, Row
 from doselang.machine.exploring import Exploration
-from doselang.machine.records import Arrival, Ints, Known
+from doselang.machine.records import Arrival, Ints, Known, Worse
 from doselang.machine.states import COHORT
+from doselang.protocol.classes import known_with
 
 Counts = tuple[int, ...]
 """Patients without toxicity, then those of each class."""
@@ -124,12 +125,13 @@ class Joints:
             _numbered(first, tuple(range(classes))),
             _numbered(second, self.own),
         )
+        outcomes = known_with(self.found[0].machine.protocol.toxicities)
         frontier: dict[Counts, tuple[float, str]] = {(0,) * classes: (1.0, "")}
         found: list[Turn] = []
         while frontier:
             reached: dict[Counts, tuple[float, str]] = {}
             for node, (orders, digits) in frontier.items():
-                for outcome in range(classes):
+                for outcome in outcomes:
                     after = (*node[:outcome], node[outcome] + 1, *node[outcome + 1 :])
                     before, way = reached.get(after, (0.0, f"{digits}{outcome}"))
                     reached[after] = before + orders, min(way, f"{digits}{outcome}")
@@ -171,6 +173,8 @@ def _by_kind(row: Row, common: dict[int, int]) -> dict[tuple[str, int, int], tup
         match exit.change:
             case Known(_, outcome):
                 kind = "known", common[outcome], exit.aside
+            case Worse(_, before, after):
+                kind = f"worse than {common[before]}", common[after], exit.aside
             case Arrival():
                 kind = "enters", -1, exit.aside
             case _:

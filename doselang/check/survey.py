@@ -15,7 +15,7 @@ from doselang.machine.looking import decide
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.situations import after_outcomes, outcomes_of
-from doselang.machine.states import view_of
+from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.guards import All, Any, CohortComplete, Guard, Not
 
 
@@ -92,7 +92,7 @@ def _first_states(exploration: Exploration, rows: list[int]) -> tuple[Ints, Ints
 
 def _sentinel_looks(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints]:
     """The looks after a sentinel with toxicity at which the rest of the cohort enters, and the parts begun."""
-    frames, toxicities = exploration.frames, len(exploration.machine.protocol.toxicities)
+    frames, toxicities = exploration.frames, exploration.machine.protocol.toxicities
     numbers, codes = _first_states(exploration, rows)
     nodes = [node for node in outcomes_of(1, toxicities, False) if sum(node[1:])]
     view = after_outcomes(frames, part, numbers, codes, nodes, 0, sentinel=True)
@@ -104,6 +104,25 @@ def _sentinel_looks(exploration: Exploration, part: PartMachine, rows: list[int]
     return view.take(some), begun[some]
 
 
+def _waiting(exploration: Exploration, rows: list[int]) -> list[int]:
+    """The situations of a rolling part in which the next patient waits: the rules were asked, and none acts."""
+    frames, made = exploration.frames, exploration.situations.rows
+    waiting = [row for row in rows if made[row].exits[-1].change is not None]
+    states = [exploration.state(exploration.first_state[row]) for row in waiting]
+    modes = [int(frames.mode[bucket.frames[state]]) for bucket, state in states]
+    return [row for row, mode in zip(waiting, modes, strict=True) if mode == ROLLING]
+
+
+def _arrivals(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints]:
+    """The looks at an arrival in some situations of a rolling part, and the parts begun."""
+    states = [exploration.state(exploration.first_state[row]) for row in rows]
+    numbers = np.array([bucket.frames[state] for bucket, state in states], np.int32)
+    codes = np.array([bucket.codes[state] for bucket, state in states], np.int32)
+    nobody = [(0,) * (1 + len(exploration.machine.protocol.toxicities))]
+    view = after_outcomes(exploration.frames, part, numbers, codes, nobody, 0)
+    return view, exploration.frames.begun[numbers]
+
+
 def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], into: PartSurvey) -> None:
     view, begun, exits = looks_of(exploration, part, rows)
     _survey_looks(exploration, part, view, begun, exits, into)
@@ -111,6 +130,10 @@ def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], i
         view, begun = _sentinel_looks(exploration, part, rows)
         if len(view):
             _survey_looks(exploration, part, view, begun, [], into)
+    waiting = _waiting(exploration, rows) if part.part.rolling else []
+    if waiting:
+        view, begun = _arrivals(exploration, part, waiting)
+        _survey_looks(exploration, part, view, begun, [], into)
 
 
 def _survey_looks(

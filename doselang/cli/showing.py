@@ -9,6 +9,7 @@ from doselang.conduct.graphs import Detail
 from doselang.diagnostics import trouble
 from doselang.loading import Loaded, load
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, explore
 from doselang.protocol.model import Protocol
 from doselang.report.graphs import Form, shown_graph
@@ -67,6 +68,8 @@ def _machine_form(
     if form == "protocol":
         return tree(protocol)
     histories = form == "machine" or detail == "states"
+    # toxicities in later cycles come in any order alone
+    accrual: Accrual = "any-order" if any(toxicity.later for toxicity in protocol.toxicities) else "one-at-a-time"
     with limits_as_trouble(max_states):
-        found = explore(compile_protocol(protocol), histories=histories, max_states=max_states)
+        found = explore(compile_protocol(protocol), accrual, histories=histories, max_states=max_states)
     return situations_table(found) if form == "machine" else shown_graph(found, graph_form, detail)

@@ -15,7 +15,7 @@ from doselang.machine.arrays import pack
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.decisions import Why
 from doselang.machine.exploring import Bucket, Exploration
-from doselang.machine.records import ADDED_SIZE, FIRST_SIZE, Arrival, Ints, Known
+from doselang.machine.records import ADDED_SIZE, FIRST_SIZE, Arrival, Ints, Known, Worse
 from doselang.machine.states import Frame
 
 Detail = Literal["levels", "cohorts", "states"]
@@ -78,7 +78,7 @@ class Way:
     counts: tuple[int, ...]
     rules: tuple[str, ...]
     chosen: tuple[int, ...] = ()
-    seen: Literal["cohort", "enters", "known", "arrives"] = "cohort"
+    seen: Literal["cohort", "enters", "known", "later", "arrives"] = "cohort"
 
 
 @frozen
@@ -209,6 +209,8 @@ def _way(found: Exploration, exit: int) -> Way:
             return Way(counts, tuple(rules), chosen, "enters")
         case Known():
             return Way(counts, tuple(rules), chosen, "known")
+        case Worse():
+            return Way(counts, tuple(rules), chosen, "later")
         case _:
             return Way(counts, tuple(rules), chosen, "cohort" if digits else "arrives")
 

@@ -103,6 +103,12 @@ def pathways(
     where there are more than `max_paths`, DL903 where the scenario lacks a chance; OverflowError where a cohort has too
     many outcomes.
     """
+    later = next((toxicity for toxicity in protocol.toxicities if toxicity.later), None)
+    if later is not None:
+        raise trouble(
+            "DL903", f"A `{later.name}` comes after further patients have entered, and pathways know no such order.",
+            help="Ask for one history: doselang explain FILE HISTORY",
+        )  # fmt: skip
     for part in protocol.parts:
         if part.rolling and accrual != "one-at-a-time":
             raise trouble(
@@ -227,7 +233,8 @@ class _Stepper:
         order, known = frame.orders[-1], letters_of(self.machine.protocol)
         following = self.frames.frame(evolve(frame, orders=frame.orders[:-1]))
         nothing = (0,) * len(known)
-        for digits, node, (orders, _) in self._reached(set(outcomes_of(order.size, len(known) - 1, False)), nothing):
+        nodes = outcomes_of(order.size, self.machine.protocol.toxicities, False)
+        for digits, node, (orders, _) in self._reached(set(nodes), nothing):
             after = self._changed(state.codes, order.level, Evaluable(frame.part, node))
             tried = frozenset(np.flatnonzero(records.column(FIRST_SIZE)[after]).tolist())
             letters = "".join(known[int(digit)] for digit in digits)
@@ -245,7 +252,7 @@ class _Stepper:
         early = self.accrual == "one-at-a-time" and bool(part.any_time)
         alone = bool(self.frames.sentinel[state.number])
         nodes = [
-            node for node in outcomes_of(size, len(self.machine.protocol.toxicities), early, alone)
+            node for node in outcomes_of(size, self.machine.protocol.toxicities, early, alone)
             if node != state.known and all(n >= k for n, k in zip(node, state.known, strict=True))
         ]  # fmt: skip
         number = np.array([state.number], np.int32)
@@ -265,7 +272,7 @@ class _Stepper:
         goes_on = np.array([self.frames.branch(GOES_ON[0])], np.int32)
         number = self.frames.after(np.array([state.number], np.int32), goes_on)
         nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
-        nodes = set(outcomes_of(size, len(nobody) - 1, False))
+        nodes = set(outcomes_of(size, self.machine.protocol.toxicities, False))
         steps = []
         for _, node, way in self._reached(nodes, nobody):
             after = self._changed(state.codes, level, Arrival(size))

@@ -151,7 +151,7 @@ class _Counter:
         frames, records, levels = self.frames, self.machine.records, self.machine.levels
         size, here, part = int(frames.size[frame]), int(frames.level[frame]), int(frames.part[frame])
         there, frames_of = states.codes(levels)[:, here], of_one_frame(frame, len(states))
-        for counts in outcomes_of(size, len(self.machine.protocol.toxicities), early=False):
+        for counts in outcomes_of(size, self.machine.protocol.toxicities, early=False):
             words = states.words.copy()
             words.view(np.uint16)[:, here] = records.apply(records.change(Evaluable(part, counts)), there)
             self._wait((patients + size, 0, frame), Packed(frames_of, words, states.orders * orders_of(counts)))

@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from doselang.machine.decisions import Outcome
-from doselang.machine.records import Arrival, Change, Known
+from doselang.machine.records import Arrival, Change, Known, Worse
 
 Accrual = Literal["one-at-a-time", "whole-cohort", "any-order"]
 """How patients enter: each when the last one is known; in whole cohorts, and in a rolling part as fast as the rules
@@ -38,7 +38,7 @@ class Exit:
         match self.change:
             case Arrival(size):
                 return size
-            case Known():
+            case Known() | Worse():
                 return 0
             case _:
                 return sum(self.counts)

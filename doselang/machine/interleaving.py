@@ -2,7 +2,8 @@
 
 A history says at which levels patients entered, one after the other, and in which order those of a group became known;
 it does not say what was known when each entered. An order is looked for in which every patient entered where the rules
-say. Outcomes are taken to be known as early as that allows, those of earlier groups first.
+say. Outcomes are taken to be known as early as that allows, those of earlier groups first. A patient whose letter is
+that of a toxicity in later cycles was known before with another outcome, and had it later.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from doselang.machine.composing import waits
 from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
-from doselang.machine.outcomes import added
-from doselang.machine.records import Arrival, Ints, Known
+from doselang.machine.records import Arrival, Change, Ints, Known, Worse
 from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
+from doselang.protocol.classes import added, known_with, worsenings
 
 MOST_POINTS = 20_000
 """So many situations are looked at to find an order."""
@@ -41,12 +42,17 @@ class Asked:
 
 @frozen(eq=False)
 class Point:
-    """A situation on the way: a frame and codes, how many patients have entered and, by group, are known."""
+    """A situation on the way: a frame and codes, how many patients have entered and, by group, are known.
+
+    `coming` are the patients who are known and have a toxicity in later cycles ahead: group, outcome so far, and at
+    last.
+    """
 
     number: int
     codes: Ints
     entered: int
     known: tuple[int, ...]
+    coming: tuple[tuple[int, int, int], ...] = ()
     before: Point | None = None
     asked: Asked | None = None
 
@@ -93,7 +99,7 @@ class Interleaving:
         seen: set[tuple[object, ...]] = set()
         while stack:
             point = stack.pop()
-            key = (point.number, point.codes.tobytes(), point.entered, point.known)
+            key = (point.number, point.codes.tobytes(), point.entered, point.known, point.coming)
             if key in seen:
                 continue
             seen.add(key)
@@ -105,7 +111,7 @@ class Interleaving:
         raise self._astray()
 
     def _complete(self, point: Point) -> bool:
-        known = point.known == tuple(len(letters) for letters in self.outcomes)
+        known = point.known == tuple(len(letters) for letters in self.outcomes) and not point.coming
         return known and point.entered == len(self.entries) and not self.frames.frames[point.number].orders
 
     def _after(self, point: Point) -> Iterator[Point]:
@@ -116,7 +122,9 @@ class Interleaving:
             return
         for group, letters in enumerate(self.outcomes):
             if point.known[group] < min(len(letters), self.entries[: point.entered].count(group)):
-                yield self._become_known(point, group, letters[point.known[group]])
+                yield from self._become_known(point, group, letters[point.known[group]])
+        for one in dict.fromkeys(point.coming):
+            yield from self._worse(point, *one)
         if point.entered < len(self.entries):
             yield from self._arrive(point, frame)
 
@@ -130,15 +138,35 @@ class Interleaving:
         codes, records = point.codes.copy(), self.machine.records
         codes[:, order.level] = records.apply(records.change(Arrival(order.size)), codes[:, order.level])
         number = self.frames.frame(evolve(frame, orders=frame.orders[:-1]))
-        yield Point(number, codes, point.entered + order.size, point.known, point)
+        yield evolve(point, number=number, codes=codes, entered=point.entered + order.size, before=point, asked=None)
 
-    def _become_known(self, point: Point, group: int, letter: str) -> Point:
-        records, of = self.machine.records, self.groups[self.first + group]
-        change = records.change(Known(of.part, letters_of(self.machine.protocol).index(letter)))
-        codes = point.codes.copy()
-        codes[:, of.level] = records.apply(change, codes[:, of.level])
+    def _become_known(self, point: Point, group: int, letter: str) -> Iterator[Point]:
+        """The next patient of a group becomes known; who has a toxicity in later cycles had another outcome first."""
+        part, toxicities = self.groups[self.first + group].part, self.machine.protocol.toxicities
+        last, at_once = letters_of(self.machine.protocol).index(letter), known_with(toxicities)
         known = tuple(n + (g == group) for g, n in enumerate(point.known))
-        return Point(point.number, codes, point.entered, known, point)
+        for outcome in (last,) if last in at_once else at_once:
+            if outcome == last or (outcome, last) in worsenings(toxicities):
+                coming = () if outcome == last else ((group, outcome, last),)
+                after = self._changed(point, group, Known(part, outcome))
+                yield evolve(after, known=known, coming=tuple(sorted((*point.coming, *coming))))
+
+    def _worse(self, point: Point, group: int, outcome: int, last: int) -> Iterator[Point]:
+        """A patient who is known has the toxicity in later cycles that is ahead, or a less severe one before it."""
+        part, every = self.groups[self.first + group].part, worsenings(self.machine.protocol.toxicities)
+        left = list(point.coming)
+        left.remove((group, outcome, last))
+        for before, after in every:
+            if before == outcome and (after == last or (after, last) in every):
+                coming = () if after == last else ((group, after, last),)
+                worse = self._changed(point, group, Worse(part, before, after))
+                yield evolve(worse, coming=tuple(sorted((*left, *coming))))
+
+    def _changed(self, point: Point, group: int, change: Change) -> Point:
+        """The situation after a change of the record of a group's level."""
+        codes, records, level = point.codes.copy(), self.machine.records, self.groups[self.first + group].level
+        codes[:, level] = records.apply(records.change(change), codes[:, level])
+        return evolve(point, codes=codes, before=point, asked=None)
 
     def _arrive(self, point: Point, frame: Frame) -> Iterator[Point]:
         """The next patient of the history arrives, if the rules say so."""
@@ -155,7 +183,7 @@ class Interleaving:
         for branch in fitting:
             codes, number = follow(self.frames, point.number, point.codes, branch)
             asked = Asked(self.first + here, outcome, branch, frame, view)
-            yield Point(number, codes, point.entered, point.known, point, asked)
+            yield evolve(point, number=number, codes=codes, before=point, asked=asked)
 
     def _astray(self) -> HistoryError:
         """Why no order leads to the history: what the rules say where most patients have entered and are known."""
@@ -215,13 +243,13 @@ def _opens(branch: Branch, frame: Frame) -> int | None:
 
 def settled(codes: Ints, machine: Machine, part: int) -> Ints:
     """A row of codes for every way in which the pending patients of a part can turn out at all levels."""
-    records, classes = machine.records, 1 + len(machine.protocol.toxicities)
+    records, toxicities = machine.records, machine.protocol.toxicities
     rows = [codes[0]]
     for level in range(machine.levels):
         pending = int(records.tally(-2)[codes[0, level]])
         if pending:
             rows = [
-                _turned_out(machine, part, row, level, counts) for row in rows for counts in added(classes, pending)
+                _turned_out(machine, part, row, level, counts) for row in rows for counts in added(toxicities, pending)
             ]  # fmt: skip
     return np.unique(np.array(rows, np.int32), axis=0)
 

@@ -9,7 +9,7 @@ from typing import Literal
 from attrs import evolve, field, frozen
 
 from doselang.machine.exploring import Exploration
-from doselang.machine.records import Arrival, Known
+from doselang.machine.records import Arrival, Known, Worse
 from doselang.machine.situations import Situations
 from doselang.machine.states import ROLLING
 from doselang.protocol.model import Protocol
@@ -120,6 +120,7 @@ def _group(text: str, start: int, protocol: Protocol) -> Group:
     level, letters_at = _level(body[offset:], start + offset, protocol)
     _check_letters(body[offset:], letters_at, start + offset, protocol)
     letters = body[offset + letters_at :]
+    _check_later(letters, start + offset + letters_at, part, protocol)
     chosen = _chosen(bracket + rest, start + len(body))
     return Group(part, level, letters, chosen, against, Span(start, start + len(text)))
 
@@ -195,6 +196,17 @@ def _check_letters(body: str, letters_at: int, start: int, protocol: Protocol) -
         raise HistoryError(
             f"`{letter}` is not the letter of an outcome: {_advice(letter, protocol)}", position, position + 1
         )
+
+
+def _check_later(letters: str, start: int, part: int, protocol: Protocol) -> None:
+    """Raise if a patient of a cohort has a toxicity in later cycles, which is known in rolling parts alone."""
+    later = {toxicity.letter: toxicity.name for toxicity in protocol.toxicities if toxicity.later}
+    for position, letter in enumerate(letters if not protocol.parts[part].rolling else "", start):
+        if letter in later:
+            raise HistoryError(
+                f"In part `{protocol.parts[part].name}` no `{later[letter]}` becomes known: it comes in later cycles,"
+                " and is known in parts that look at every arrival.", position, position + 1,
+            )  # fmt: skip
 
 
 def _advice(letter: str, protocol: Protocol) -> str:
@@ -288,11 +300,16 @@ def _grow(groups: list[Group], situations: Situations, number: int, exit: int, d
             else:
                 groups.append(Group(part, level, PENDING * size))
         case Known():
-            place = next(
-                n for n, one in enumerate(groups) if (one.part, one.level) == (part, level) and PENDING in one.letters
-            )
-            groups[place] = evolve(groups[place], letters=groups[place].letters.replace(PENDING, letters, 1))
+            _replace(groups, part, level, PENDING, letters)
+        case Worse(_, before):
+            _replace(groups, part, level, known[before], letters)
         case _ if frames.mode[number] == ROLLING:
             groups[-1] = evolve(groups[-1], chosen=groups[-1].chosen + chosen)
         case _:
             groups.append(Group(part, level, letters, chosen))
+
+
+def _replace(groups: list[Group], part: int, level: int, before: str, after: str) -> None:
+    """A patient of a part at a level has another letter."""
+    place = next(n for n, one in enumerate(groups) if (one.part, one.level) == (part, level) and before in one.letters)
+    groups[place] = evolve(groups[place], letters=groups[place].letters.replace(before, after, 1))

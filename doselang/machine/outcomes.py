@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Sequence
 
 from doselang.machine.decisions import Outcome
 from doselang.machine.notation import Group
+from doselang.protocol.classes import known_with
+from doselang.protocol.model import Toxicity
 
 Counts = tuple[int, ...]
 """Patients without toxicity, then those of each class."""
@@ -29,18 +30,14 @@ def path_of(group: Group, letters: str) -> list[Counts]:
     return path
 
 
-def added(classes: int, patients: int) -> list[Counts]:
-    """All ways in which so many patients can turn out, those without toxicity first."""
-    toxic = product(range(patients + 1), repeat=classes - 1)
-    return [(patients - sum(some), *some) for some in toxic if sum(some) <= patients]
-
-
-def leaves(row: dict[Counts, Outcome | None], start: Counts, pending: int) -> Iterator[tuple[Counts, Outcome | None]]:
+def leaves(
+    row: dict[Counts, Outcome | None], start: Counts, pending: int, toxicities: Sequence[Toxicity]
+) -> Iterator[tuple[Counts, Outcome | None]]:
     """Where the outcomes of pending patients lead, one after the other: to a look, or at last to none."""
     frontier = [start]
     for _ in range(pending):
         reached = dict.fromkeys(
-            (*node[:c], node[c] + 1, *node[c + 1 :]) for node in frontier for c in range(len(start))
+            (*node[:c], node[c] + 1, *node[c + 1 :]) for node in frontier for c in known_with(toxicities)
         )
         yield from ((node, outcome) for node in reached if (outcome := row.get(node)) is not None)
         frontier = [node for node in reached if row.get(node) is None]

@@ -362,6 +362,9 @@ def reads_of(
     rolls = any(one.rolling for one in protocol.parts)
     if protocol.parts[part].rolling:
         seen.rolling(limits)
+        if any(toxicity.later for toxicity in protocol.toxicities):
+            # a patient who is known can count otherwise later, so that no number may stop short of the true one
+            ceilings[layout.part_n(part) : layout.part_n(part + 1)] = UNLIMITED
     local = _local(protocol, layout, part, lines, silences, limits) if seen.everything else None
     aside = [_Collector(protocol, layout, None, ceilings, aside=old) for old in (False, True)]
     declared = {move.verdict for move in moves if isinstance(move, Declare)}

@@ -76,6 +76,15 @@ class Known:
 
 
 @frozen
+class Worse:
+    """A patient of a part who is known has a toxicity in later cycles; `before` and `after` are as in `Known`."""
+
+    part: int
+    before: int
+    after: int
+
+
+@frozen
 class Late:
     """A patient of an earlier cohort becomes known when the level has been opened again (trials with a clock).
 
@@ -127,7 +136,7 @@ def only_status(layout: Layout) -> Fading:
     return Fading(tuple(ceilings))
 
 
-Change = Outcome | Opening | Arrival | Known | Late | Left | Closing | Fading | Folding
+Change = Outcome | Opening | Arrival | Known | Worse | Late | Left | Closing | Fading | Folding
 
 
 @define
@@ -197,6 +206,10 @@ class Records:
                 new[layout.part_n(part)] += 1
                 if outcome:
                     new[layout.part_n(part) + outcome] += 1
+            case Worse(part, before, after):
+                if before:
+                    new[layout.part_n(part) + before] -= 1
+                new[layout.part_n(part) + after] += 1
             case Left():
                 new[layout.pending] -= 1
             case Late(part, outcome, first):
@@ -245,3 +258,10 @@ class Records:
         columns = [layout.part_n(p) + 1 + what for p in parts]
         tally: Ints = self.table[:, columns].sum(axis=1, dtype=np.int32)
         return tally
+
+    def outcomes(self, part: int) -> Ints:
+        """The patients of a part without toxicity and with each, [codes, classes]."""
+        start = self.layout.part_n(part)
+        counts = self.table[:, start : start + 1 + self.layout.toxicities].copy()
+        counts[:, 0] -= counts[:, 1:].sum(axis=1)
+        return counts

@@ -23,11 +23,12 @@ from doselang.machine.followed import Cohort, Future, Look, Replay, Waiting
 from doselang.machine.interleaving import Interleaving, follow, look_at, settled
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
-from doselang.machine.outcomes import Counts, added, leaves, minus, path_of, plus
+from doselang.machine.outcomes import Counts, leaves, minus, path_of, plus
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
+from doselang.protocol.classes import added
 
 MOST_COMPLETIONS = 20_000
 """In so many ways patients who are pending at one time may turn out."""
@@ -199,7 +200,8 @@ class _Player:
             return
         if len(self.codes) * comb(missing + len(known), missing) > MOST_COMPLETIONS:
             raise _too_many(group)
-        self.turn_out(group.part, order.level, [plus(known, more) for more in added(len(known), missing)])
+        toxicities = self.machine.protocol.toxicities
+        self.turn_out(group.part, order.level, [plus(known, more) for more in added(toxicities, missing)])
         position = len(orders) - 1 - orders[::-1].index(order)
         self.number = self.frames.frame(evolve(self.frame, orders=(*orders[:position], *orders[position + 1 :])))
         if group.chosen:
@@ -259,7 +261,8 @@ class _Player:
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
         if ways > MOST_COMPLETIONS:
             raise _too_many(group)
-        nodes = path[1:] + [plus(path[-1], more) for n in range(1, pending + 1) for more in added(len(path[0]), n)]
+        toxicities = self.machine.protocol.toxicities
+        nodes = path[1:] + [plus(path[-1], more) for n in range(1, pending + 1) for more in added(toxicities, n)]
         nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
         if not nodes:
             return _Found()
@@ -273,7 +276,7 @@ class _Player:
                 return _Found(self.look(number, outcome, view, nodes.index(node)), known)
         if not pending:
             return _Found()
-        found = [list(leaves(row, path[-1], pending)) for row in rows]
+        found = [list(leaves(row, path[-1], pending, toxicities)) for row in rows]
         node, outcome = found[0][0]
         if outcome is not None and all(same(outcome, other) for row in found for _, other in row):
             return _Found(self.look(number, outcome, view, nodes.index(node)))
@@ -353,7 +356,8 @@ class _Player:
         nobody = (0,) * len(known)
         inevaluable = group.letters.count(INEVALUABLE)
         self.asides.append(Cohort(group.part, group.level, 0, known, nobody, pending, inevaluable, aside=True))
-        ways = [counted_aside(self.machine, self.codes, group, plus(known, m)) for m in added(len(known), pending)]
+        turned_out = [plus(known, more) for more in added(self.machine.protocol.toxicities, pending)]
+        ways = [counted_aside(self.machine, self.codes, group, counts) for counts in turned_out]
         self.codes = np.concatenate(ways)
         if len(self.codes) > MOST_COMPLETIONS:
             raise _too_many(group)
@@ -366,8 +370,8 @@ class _Player:
         records, here = self.machine.records, self.frame.orders[0].level
         if not self.beside:
             cohort = self.cohorts[-1]
-            known = cohort.all_known
-            self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
+            known, toxicities = cohort.all_known, self.machine.protocol.toxicities
+            self.turn_out(cohort.part, here, [plus(known, more) for more in added(toxicities, cohort.pending)])
         codes = self.codes.copy()
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)

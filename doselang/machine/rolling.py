@@ -1,13 +1,20 @@
-"""What can come in a rolling part: a patient, at whose arrival the rules are asked, or an outcome that was pending."""
+"""What can come in a rolling part: a patient, an outcome that was pending, or a toxicity in later cycles.
+
+The rules are asked when a patient arrives. A toxicity in later cycles comes to a patient who is known.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from attrs import evolve
 
 from doselang.machine.composing import waits
 from doselang.machine.decisions import Answers, Branch, Decision, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual, Exit
-from doselang.machine.records import Arrival, Known
+from doselang.machine.records import Arrival, Known, Worse
+from doselang.protocol.classes import known_with
+from doselang.protocol.model import Toxicity
 
 GOES_ON: Outcome = (Branch((), Decision(Answers(next=GoesOn()), ((), (), ()))),)
 SETTLED: Outcome = (Branch((), Decision(Answers(next=GoesOn(settled=True)), ((), (), ()))),)
@@ -19,36 +26,43 @@ def entering(size: int, classes: int) -> tuple[Exit, ...]:
     return (Exit((0,) * classes, 1.0, "", True, GOES_ON, Arrival(size)),)
 
 
-def settling(part: int, pending: tuple[int, ...], at: int, classes: int) -> tuple[Exit, ...]:
+def settling(part: int, pending: tuple[int, ...], at: int, toxicities: Sequence[Toxicity]) -> tuple[Exit, ...]:
     """The exits where the pending patients, by level, of a part that has been left become known one by one."""
     level = next(level for level, number in enumerate(pending) if number)
-    return _known(part, level - at, classes, SETTLED if sum(pending) == 1 else GOES_ON)
+    return _known(part, level - at, toxicities, SETTLED if sum(pending) == 1 else GOES_ON)
 
 
 def rolling(
-    part: int, look: Outcome, pending: tuple[int, ...], here: int, classes: int, accrual: Accrual
-) -> tuple[Exit, ...]:
+    part: int, look: Outcome, pending: tuple[int, ...], here: int, toxicities: Sequence[Toxicity], accrual: Accrual,
+    worse: Sequence[tuple[int, int, int]] = (),
+) -> tuple[Exit, ...]:  # fmt: skip
     """The exits of a rolling part, given the look at an arrival, by which the next patient may have to wait.
 
     Which comes first is a matter of accrual: one at a time, an outcome whenever somebody is pending; as fast as the
     rules allow, an arrival unless it waits. Of several levels those come first at which nobody enters any more.
+    `worse` are the toxicities in later cycles that can come: level, and outcome before and after; without a clock
+    nothing says when, and they come in any order alone. The look at an arrival is the last exit.
     """
     levels = sorted((level for level, number in enumerate(pending) if number), key=lambda level: (level == here, level))
     arrives = not levels or not (waits(look) or accrual == "one-at-a-time")
     if accrual != "any-order":
         levels = [] if arrives else levels[:1]
-    exits = [exit for level in levels for exit in _known(part, level - here, classes, GOES_ON)]
+    exits = [exit for level in levels for exit in _known(part, level - here, toxicities, GOES_ON)]
+    nobody = (0,) * (1 + len(toxicities))
+    for level, before, after in worse if accrual == "any-order" else ():
+        change = Worse(part, before, after)
+        exits.append(Exit(nobody, 1.0, str(after), True, GOES_ON, change, level - here))
     if arrives:
         outcome = tuple(_settles(branch) for branch in look) if any(pending) else look
-        exits.append(Exit((0,) * classes, 1.0, "", True, outcome))
+        exits.append(Exit(nobody, 1.0, "", True, outcome))
     return tuple(exits)
 
 
-def _known(part: int, aside: int, classes: int, outcome: Outcome) -> tuple[Exit, ...]:
+def _known(part: int, aside: int, toxicities: Sequence[Toxicity], outcome: Outcome) -> tuple[Exit, ...]:
     """The outcomes of one pending patient."""
-    counts = [tuple(int(k == letter) for k in range(classes)) for letter in range(classes)]
+    counts = {letter: tuple(int(k == letter) for k in range(1 + len(toxicities))) for letter in known_with(toxicities)}
     return tuple(
-        Exit(counts[letter], 1.0, str(letter), True, outcome, Known(part, letter), aside) for letter in range(classes)
+        Exit(counted, 1.0, str(letter), True, outcome, Known(part, letter), aside) for letter, counted in counts.items()
     )
 
 

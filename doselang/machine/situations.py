@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from itertools import product
 from math import comb
 from operator import attrgetter
 
@@ -27,7 +26,9 @@ from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.remembering import Asked, Classes
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
 from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames, view_of
+from doselang.protocol.classes import added, known_with, worsenings
 from doselang.protocol.guards import Place
+from doselang.protocol.model import Toxicity
 
 BLOCK = 1 << 14
 """So many new situations are evaluated at once."""
@@ -124,6 +125,7 @@ class Situations:
             pending = records.tally(-2)[codes]
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
             columns += [view.here, numbers.at[frames], several, *(pending > 0).astype(np.int32).T]
+            columns += [risk.astype(np.int32) for risk in self._at_risk(part.number, codes).reshape(len(codes), -1).T]
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
         columns += [summed(records.tally(what), codes) for what in reads.trial]
@@ -199,7 +201,7 @@ class Situations:
     def _nodes(self, part: PartMachine, size: int, sentinel: bool) -> list[tuple[int, ...]]:
         """The outcomes of a cohort after which there may be a look."""
         early = self.accrual != "whole-cohort" and bool(part.any_time)
-        return outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
+        return outcomes_of(size, self.machine.protocol.toxicities, early, sentinel)
 
     def _decided(
         self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None,
@@ -219,7 +221,7 @@ class Situations:
             return rows
         remembered.keep([asked[position] for position in new], early, rows)
         whole = not early and part.any_time and size
-        every = outcomes_of(size, len(self.machine.protocol.toxicities), True, sentinel) if whole else nodes
+        every = outcomes_of(size, self.machine.protocol.toxicities, True, sentinel) if whole else nodes
         return remembered.of(asked, early, [every.index(node) for node in nodes])
 
     def _shapes(
@@ -239,27 +241,49 @@ class Situations:
 
     def _silent_exits(self, size: int) -> tuple[Exit, ...]:
         """The exits of patients beside a cohort: every outcome, and no look."""
-        nodes = outcomes_of(size, len(self.machine.protocol.toxicities), False)
+        nodes = outcomes_of(size, self.machine.protocol.toxicities, False)
         return _row(nodes, [GOES_ON] * len(nodes), size)
 
     def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
         """The rows of states of a rolling part in which somebody can come or become known."""
-        number, classes = part.number, 1 + len(self.machine.protocol.toxicities)
+        number, toxicities = part.number, self.machine.protocol.toxicities
         at, pending = self.frames.at[frames], np.minimum(self.machine.records.tally(-2)[codes], 2)
         look: Ints = np.zeros(len(frames), np.int32)
+        risks = self._at_risk(number, codes)
         if mode == ROLLING:
-            look, pending = self._decided(part, 0, False, frames, codes, asked, [(0,) * classes])[:, 0], pending > 0
-        kinds = np.column_stack([at, look, pending])
+            nobody = (0,) * (1 + len(toxicities))
+            look, pending = self._decided(part, 0, False, frames, codes, asked, [nobody])[:, 0], pending > 0
+        kinds = np.column_stack([at, look, pending, risks.reshape(len(frames), -1)])
         _, first, inverse = np.unique(pack(kinds), return_index=True, return_inverse=True)
         every, shapes = list(self.machine.remembered.outcomes), np.zeros(len(first), np.int32)
         for kind in np.argsort(first).tolist():  # in the order of the states
-            here, decided, *there = kinds[first[kind]].tolist()
+            here, decided, *there = kinds[first[kind], : 2 + pending.shape[1]].tolist()
+            worse = self._worse(risks[first[kind]]) if mode == ROLLING else ()
             if mode == ROLLING:
-                exits = partial(rolling, number, every[decided], tuple(there), here, classes, self.accrual)
+                look_at_arrival = every[decided]
+                exits = partial(rolling, number, look_at_arrival, tuple(there), here, toxicities, self.accrual, worse)
             else:
-                exits = partial(settling, number, tuple(there), here, classes)
-            shapes[kind] = self._shape((number, mode, here, decided, *there), exits, number, 0)
+                exits = partial(settling, number, tuple(there), here, toxicities)
+            shapes[kind] = self._shape((number, mode, here, decided, *there, worse), exits, number, 0)
         return shapes[inverse]
+
+    def _at_risk(self, part: int, codes: Ints) -> NDArray[np.bool_]:
+        """Whether a patient of a part with each outcome is there who can have a toxicity later, [states, levels, some].
+
+        The last are the outcomes before `worsenings`; there are none where no toxicity is later.
+        """
+        before = sorted({before for before, _ in worsenings(self.machine.protocol.toxicities)})
+        if not before:
+            return np.zeros((*codes.shape, 0), np.bool_)
+        at_risk: NDArray[np.bool_] = (self.machine.records.outcomes(part)[:, before] > 0)[codes]
+        return at_risk
+
+    def _worse(self, at_risk: NDArray[np.bool_]) -> tuple[tuple[int, int, int], ...]:
+        """The toxicities in later cycles that can come in a state: level, outcome before and after."""
+        pairs = worsenings(self.machine.protocol.toxicities)
+        place = {before: number for number, before in enumerate(sorted({before for before, _ in pairs}))}
+        levels = range(len(at_risk))
+        return tuple((level, *pair) for level in levels for pair in pairs if at_risk[level, place[pair[0]]])
 
     def _known(self, part: int) -> frozenset[int] | None:
         """The gates of a part whose chances are known; None: all."""
@@ -314,20 +338,19 @@ def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:
     return np.concatenate([old, np.asarray(new, np.int32)])
 
 
-def outcomes_of(size: int, toxicities: int, early: bool, sentinel: bool = False) -> list[tuple[int, ...]]:
+def outcomes_of(
+    size: int, toxicities: Sequence[Toxicity], early: bool, sentinel: bool = False
+) -> list[tuple[int, ...]]:
     """All counts (without toxicity, then each class) of a cohort that is complete, and before if `early`.
 
     With `sentinel` also those of its first patient. In order of the number of patients; raises OverflowError beyond
     MOST_NODES.
     """
-    if comb(size + toxicities + int(early), size) > MOST_NODES:
-        raise OverflowError(f"a cohort of {size} patients with {toxicities} toxicities has too many outcomes")
-    nodes = []
-    for known in range(1, size + 1) if early else sorted({1, size} if sentinel else {size}):
-        for toxic in product(range(known + 1), repeat=toxicities):
-            if sum(toxic) <= known:
-                nodes.append((known - sum(toxic), *toxic))
-    return nodes
+    at_once = len(known_with(toxicities)) - 1
+    if comb(size + at_once + int(early), size) > MOST_NODES:
+        raise OverflowError(f"a cohort of {size} patients with {at_once} toxicities has too many outcomes")
+    numbers = range(1, size + 1) if early else sorted({1, size} if sentinel else {size})
+    return [node for known in numbers for node in added(toxicities, known)]
 
 
 def after_outcomes(

@@ -110,12 +110,16 @@ class Level(Element):
 
 @frozen(repr=False)
 class Toxicity(Element):
-    """A class of toxicity. `window` is in words (`within cycle 1`); the first toxicity is the dose-limiting one."""
+    """A class of toxicity. `window` is in words (`within cycle 1`); the first toxicity is the dose-limiting one.
+
+    One that is `later` comes in later cycles: a patient who is known already then counts in it.
+    """
 
     name: str
     letter: str = "T"
     window: str | None = None
     means: str | None = None
+    later: bool = False
 
 
 @frozen(repr=False)

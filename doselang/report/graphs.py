@@ -114,7 +114,7 @@ def _seen_words(protocol: Protocol, way: Way) -> str:
             return "a patient enters"
         case "arrives":
             return "a patient arrives"
-        case "known":
+        case "known" | "later":
             return next((toxicity.name for n, toxicity in named if n), "no toxicity")
         case "cohort":
             return f"{', '.join(f'{n} {toxicity.name}' for n, toxicity in named)} of {sum(way.counts)}"

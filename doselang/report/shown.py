@@ -14,7 +14,7 @@ from doselang.machine.exits import Exit, Row
 from doselang.machine.exploring import Exploration
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import history_of, letters_of, write_history
-from doselang.machine.records import FIRST_SIZE, Arrival
+from doselang.machine.records import FIRST_SIZE
 from doselang.protocol.words import moves_words
 from doselang.report.table import Column, Table, text_table
 from doselang.source import Span
@@ -48,9 +48,6 @@ def _tree(value: object, indent: int, name: str) -> Iterator[str]:
         yield f"{lead}{value!r}" if isinstance(value, str) else f"{lead}{value}"
 
 
-ROLLING: dict[type, str] = {Arrival: "a patient enters"}
-"""What a step of a rolling part without an outcome is; any other is the look at an arrival."""
-
 # ---- the machine ----
 
 
@@ -62,14 +59,15 @@ def situations_table(found: Exploration) -> str:
     protocol = found.machine.protocol
     rows = []
     for number, row in enumerate(found.situations.rows):
-        if all(isinstance(e.outcome[0].decision.answers.next, GoesOn) for e in row.exits):
+        decided = [e for e in row.exits if e.change is None]  # in a rolling part the look at an arrival
+        if all(isinstance(e.outcome[0].decision.answers.next, GoesOn) for e in decided):
             continue  # patients beside a cohort, after whom nothing is decided
         state = found.first_state[number]
         bucket, position = found.state(state)
         level = int(found.frames.level[bucket.frames[position]])
         before = write_history(history_of(found, state), protocol) or "-"
         part = protocol.parts[row.part]
-        for e in row.exits:
+        for e in decided:
             tried = set(np.flatnonzero(found.machine.records.column(FIRST_SIZE)[bucket.codes[position]]).tolist())
             for words, rules in _decided(found, row.part, level, e, tried):
                 rows.append((str(number + 1), before, part.name, _outcome(found, e, row), words, rules))
@@ -78,11 +76,11 @@ def situations_table(found: Exploration) -> str:
 
 
 def _outcome(found: Exploration, leaving: Exit, row: Row) -> str:
+    if found.machine.protocol.parts[row.part].rolling:
+        return "a patient arrives"
     letters = letters_of(found.machine.protocol)
     known = "".join(letters[c] * n for c, n in enumerate(leaving.counts))
-    if not found.machine.protocol.parts[row.part].rolling:
-        return f"{known} of {row.size}"
-    return ROLLING.get(type(leaving.change), "a patient arrives") if not known else f"{known} of those pending"
+    return f"{known} of {row.size}"
 
 
 def _decided(found: Exploration, part: int, level: int, leaving: Exit, tried: set[int]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from doselang.resolve.entering import bind_sentinel, report_entering
 from doselang.resolve.expectations import Books, bind_claims, bind_examples
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.histories import Spelling
+from doselang.resolve.later import report_parts
 from doselang.resolve.limits import Accrual, bind_accrual
 from doselang.resolve.missing import report_missing
 from doselang.resolve.outline import MOST_PARTS, MOST_STATES, Home, Outline, outline_of
@@ -89,6 +90,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     course = bind_overrides(glossary, bind_rules(glossary, sources, [outline.course, *outline.states], ()))
     parts = _parts(glossary, outline, accruals, trial)
     report_entering(glossary.report, outline.parts, parts)
+    report_parts(glossary, parts)
     books = Books(trial, course)
     spelling = Spelling(
         glossary.levels, glossary.parts, frozenset(t.letter for t in toxicities), frozenset(e.letter for e in events),

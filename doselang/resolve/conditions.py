@@ -7,6 +7,7 @@ from attrs import evolve
 from doselang.protocol import guards
 from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_chance, bind_rate, bind_share, bind_tally
 from doselang.resolve.glossary import Glossary
+from doselang.resolve.later import refused
 from doselang.resolve.names import fold, listing, nearest, shorten
 from doselang.resolve.places import Where, axis_of, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
@@ -277,6 +278,8 @@ def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: synta
     if where.role in ("claim", "definition"):
         help = "Only a rule, or a silence, asks about the sentinel: at the look after it."
         not_here(glossary, where, guard.span, "A sentinel", help)
+        return None
+    if refused(glossary, toxicity, guard.span, "a sentinel has none while it is alone", name.text):
         return None
     return None if toxicity is None else guards.SentinelHas(toxicity, span=guard.span)
 

@@ -8,6 +8,7 @@ from typing import Literal
 from doselang.protocol import guards
 from doselang.resolve.amounts import LARGEST_GROUP, MOST_PATIENTS, rate_bound, whole
 from doselang.resolve.glossary import Glossary
+from doselang.resolve.later import refused
 from doselang.resolve.places import Where, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
 from doselang.syntax.words import flat, guard_words
@@ -31,6 +32,8 @@ def bind_share(glossary: Glossary, where: Where, share: syntax.Share) -> guards.
     toxicity = glossary.toxicity(share.toxicity)
     place = bind_place(glossary, where, share.place)
     if size is None or count is None or toxicity is None or place is None:
+        return None
+    if refused(glossary, toxicity, share.span, "`of N` would be settled too early", share.toxicity.text):
         return None
     return guards.Share(count, share.group.kind, size, toxicity, place, span=share.span)
 

@@ -62,6 +62,8 @@ class Glossary:
     """The position of the level the trial begins at, once known."""
     course: bool = False
     """Whether the file has a patient's course."""
+    later: frozenset[int] = frozenset()
+    """The toxicities that come in later cycles."""
     overridden: bool = False
     """Whether parameters were given other values than the file's."""
     own_end: int = -1

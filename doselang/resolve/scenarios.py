@@ -161,10 +161,17 @@ def _misnamed(scenario: syntax.Scenario, glossary: Glossary) -> bool:
 
 
 def _report_sums(glossary: Glossary, scenario: syntax.Scenario, rates: dict[int, Row | None]) -> None:
-    """Report a level at which the toxicities, which exclude each other, are more than certain together."""
-    rows = [row for row in rates.values() if row is not None]
-    if len(rows) < 2:
-        return
+    """Report a level at which the toxicities, which exclude each other, are more than certain together.
+
+    Those in later cycles come to patients who are known, and are counted apart.
+    """
+    for later in (False, True):
+        rows = [row for number, row in rates.items() if row is not None and (number in glossary.later) == later]
+        if len(rows) > 1:
+            _report_sum(glossary, scenario, rows)
+
+
+def _report_sum(glossary: Glossary, scenario: syntax.Scenario, rows: Sequence[Row]) -> None:
     for level, at_level in enumerate(zip(*rows, strict=False)):
         total = sum(at_level, Fraction(0))
         if total > 1:

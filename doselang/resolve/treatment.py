@@ -16,6 +16,7 @@ from doselang.resolve.conditions import bind_guard
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.grids import bind_grid
 from doselang.resolve.ladders import dose_number, generated_doses, report_no_unit
+from doselang.resolve.later import report_declared
 from doselang.resolve.letters import letters_for
 from doselang.resolve.names import fold, shorten
 from doselang.resolve.outline import Outline
@@ -266,10 +267,14 @@ def bind_toxicities(glossary: Glossary, outline: Outline) -> tuple[model.Toxicit
             "DL214", "The window is given in cycles, and the file does not say how long a cycle is.", in_cycles.span,
             help="Write above the levels, with the length that the protocol gives: cycle is 28 days",
         )  # fmt: skip
+    report_declared(glossary, outline, new, windows)
+    glossary.later = frozenset(number for number, t in enumerate(new) if t.later)
     return tuple(
-        model.Toxicity(t.name.text, letter, windows.get(id(t)), t.means.text.value if t.means else None, span=t.span)
+        model.Toxicity(
+            t.name.text, letter, windows.get(id(t)), t.means.text.value if t.means else None, t.later, span=t.span
+        )
         for t, letter in zip(new, letters, strict=True)
-    )
+    )  # fmt: skip
 
 
 def bind_events(glossary: Glossary, events: Sequence[syntax.Event]) -> tuple[model.Event, ...]:

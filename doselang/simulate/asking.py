@@ -102,7 +102,8 @@ class Decisions:
         """The position of outcomes among those that a cohort of a size can have at a look."""
         nodes = self._nodes.get((part, size, sentinel))
         if nodes is None:
-            every = np.array(outcomes_of(size, counts.shape[1] - 1, self._early(part), sentinel), np.int64)
+            toxicities = self.situations.machine.protocol.toxicities
+            every = np.array(outcomes_of(size, toxicities, self._early(part), sentinel), np.int64)
             nodes = self._nodes[part, size, sentinel] = _packed(every, size)
         return np.searchsorted(nodes, _packed(counts.astype(np.int64), size)).astype(np.int32)
 

@@ -16,6 +16,8 @@ from doselang.machine.weights import Floats
 from doselang.protocol.model import Protocol
 from doselang.protocol.windows import MONTH, days_of, window_of
 
+LATER = 140.0
+"""For so many days after they are known patients have toxicities in later cycles, if nobody says otherwise."""
 MOST_TURNED_AWAY = 50
 """So many patients may come, on average, while the outcome of one is awaited."""
 
@@ -37,6 +39,7 @@ class Timing:
     waits: float | None = None
     stagger: float | None = None
     window: float | None = None
+    later: float | None = None
     onset: Onset | None = None
     shape: float | None = None
     scale: float | None = None
@@ -64,8 +67,8 @@ class Clock:
     """All times of a trial, in days.
 
     `begins[t]` and `ends[t]` are the window of toxicity t, counted from the patient's first day; `window` the end of
-    the last of them, at which a patient without toxicity is known. `alone` is for how long a sentinel is treated
-    alone, by part, inf where the script gives no time. `loss` is a rate a day.
+    the last of those with which patients become known, at which one without toxicity is known. `alone` is for how long
+    a sentinel is treated alone, by part, inf where the script gives no time. `loss` is a rate a day.
     """
 
     months: tuple[float, ...] | None
@@ -135,6 +138,7 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
     told = _Told(timing)
     cycle = _cycle(protocol, timing, told)
     windows = _windows(protocol, timing, cycle, told)
+    at_once = [window for window, toxicity in zip(windows, protocol.toxicities, strict=True) if not toxicity.later]
     months = (2.0,) if timing.months is None and timing.every is None else timing.months
     told.arrivals(months)
     waits = told.waits()
@@ -147,10 +151,10 @@ def clock_of(protocol: Protocol, timing: Timing) -> Clock:
     follow_up, loss = told.follow_up() if protocol.course is not None else (0.0, 0.0)
     clock = Clock(
         months, timing.every or 0.0, waits, stagger, tuple(w[0] for w in windows), tuple(w[1] for w in windows),
-        max(w[1] for w in windows), onset, timing.shape or 1.0, timing.scale or 1.0, timing.table or (), drop_out,
+        max(w[1] for w in at_once), onset, timing.shape or 1.0, timing.scale or 1.0, timing.table or (), drop_out,
         delay, cycle, follow_up, loss, alone, tuple(told.found),
     )  # fmt: skip
-    _check(clock)
+    _check(clock, at_once)
     return clock
 
 
@@ -165,18 +169,45 @@ def _cycle(protocol: Protocol, timing: Timing, told: _Told) -> float:
 
 def _windows(protocol: Protocol, timing: Timing, cycle: float, told: _Told) -> list[tuple[float, float]]:
     """The window of each toxicity: as given for all, else the script's, else that of another, else assumed."""
-    written = [window_of(toxicity.window, cycle) for toxicity in protocol.toxicities]
-    known = [window for window in written if window is not None]
-    found = []
-    for toxicity, window in zip(protocol.toxicities, written, strict=True):
-        name = f"window for {toxicity.name}"
+    at_once = [toxicity for toxicity in protocol.toxicities if not toxicity.later]
+    written = {toxicity.name: window_of(toxicity.window, cycle) for toxicity in protocol.toxicities}
+    known = [window for toxicity in at_once if (window := written[toxicity.name]) is not None]
+    found: dict[str, tuple[float, float]] = {}
+    for toxicity in at_once:
+        name, window = f"window for {toxicity.name}", written[toxicity.name]
         if timing.window is not None or window is None:
             window = (0.0, told.days(name, timing.window, None, known[0][1] if known else 28.0))
         else:
-            since = f", from day {window[0]:g} on" if window[0] else ""
-            told.add(name, _in_words(window[1]) + since, "the script")
-        found.append(window)
-    return found
+            told.add(name, _in_words(window[1]) + _since(window[0]), "the script")
+        found[toxicity.name] = window
+    end = max(window[1] for window in found.values())
+    for toxicity in protocol.toxicities:
+        if toxicity.later:
+            found[toxicity.name] = _later(toxicity.name, written[toxicity.name], timing, end, told)
+    return [found[toxicity.name] for toxicity in protocol.toxicities]
+
+
+def _later(
+    name: str, written: tuple[float, float] | None, timing: Timing, known: float, told: _Told
+) -> tuple[float, float]:
+    """The window of a toxicity in later cycles, which begins when patients are known at the earliest."""
+    if timing.later is not None or written is None:
+        days, source = (LATER, "assumed") if timing.later is None else (timing.later, timing.source)
+        begin, end = known, known + days
+    else:
+        (begin, end), source = (max(written[0], known), written[1]), "the script"
+    if end <= begin:
+        raise trouble(
+            "DL903", f"The window of `{name}` is over on day {end:g}, when patients become known: it comes later.",
+            help="Give it a window that ends later, or write in [outcome] of the timing file for example: "
+            'later-cycles = "140 days"',
+        )  # fmt: skip
+    told.add(f"window for {name}", _in_words(end) + _since(begin), source)
+    return begin, end
+
+
+def _since(day: float) -> str:
+    return f", from day {day:g} on" if day else ""
 
 
 def _alone(protocol: Protocol, cycle: float, told: _Told) -> tuple[float, ...]:
@@ -257,7 +288,7 @@ def _in_words(days: float) -> str:
     return f"{days:g} day{'' if days == 1 else 's'}"
 
 
-def _check(clock: Clock) -> None:
+def _check(clock: Clock, windows: list[tuple[float, float]]) -> None:
     """Refuse times that do not go together, and trials in which too many patients would have to be drawn."""
     if clock.months is not None and clock.months[-1] <= 0:
         raise trouble(
@@ -266,7 +297,7 @@ def _check(clock: Clock) -> None:
         )  # fmt: skip
     if clock.onset == "table":
         last = clock.table[-1][0]
-        window = min(end - begin for begin, end in zip(clock.begins, clock.ends, strict=True))
+        window = min(end - begin for begin, end in windows)
         if last > window + 1e-9:
             raise trouble(
                 "DL903", f"The table of times to DLT goes to day {last:g}, beyond the window of {window:g} days.",

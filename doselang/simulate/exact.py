@@ -23,7 +23,7 @@ from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics
 from doselang.simulate.courses import courses
 from doselang.simulate.parametric import Parametric
-from doselang.simulate.scenarios import checked
+from doselang.simulate.scenarios import checked, refuse_without_clock
 from doselang.simulate.totals import Results, Sums, characteristics
 
 BLOCK = 1 << 20
@@ -49,9 +49,10 @@ def exact(
     """The operating characteristics under each scenario, exact up to the rounding of floating point.
 
     Human decisions whose chances a scenario does not give end undecided there. Raises Trouble DL903 where a scenario
-    does not fit the protocol, DL701 where trials are not bounded, DL702 where the machine has more than `max_states`
-    states, DL704 where a cohort has too many outcomes.
+    does not fit the protocol, or only a clock tells what comes first, DL701 where trials are not bounded, DL702 where
+    the machine has more than `max_states` states, DL704 where a cohort has too many outcomes.
     """
+    refuse_without_clock(protocol)
     machine = compile_protocol(protocol)
     found: dict[int, Characteristics] = {}
     for known, numbers in by_gates(machine, scenarios).items():
@@ -109,7 +110,8 @@ def engine(
 
 
 def counted_ends(protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES) -> Parametric:
-    """The ends of a protocol counted, for any rates. Raises as `count_ends`."""
+    """The ends of a protocol counted, for any rates. Raises as `count_ends`, and as `refuse_without_clock`."""
+    refuse_without_clock(protocol)
     machine = compile_protocol(protocol, tallies=True)
     return Parametric(count_ends(machine, accrual, max_states=max_states), accrual)
 
@@ -166,6 +168,7 @@ def prepare(
     machine: Machine, accrual: Accrual, known: Gates | None = None, *, max_states: int = MAX_STATES
 ) -> Explored:
     """The machine explored, for any number of scenarios that give the chances of the same gates."""
+    refuse_without_clock(machine.protocol)
     with limits_as_trouble(max_states):
         return _explored(machine, accrual, known, max_states)
 

@@ -15,13 +15,15 @@ from doselang.machine.arrays import NDArray, pack, present
 from doselang.machine.columns import Bools
 from doselang.machine.decisions import Opened
 from doselang.machine.exploring import MAX_PATIENTS
-from doselang.machine.records import CLOSED, FIRST_SIZE, Arrival, Change, Ints, Known, Late, Left, Records
+from doselang.machine.records import CLOSED, FIRST_SIZE, Arrival, Change, Ints, Known, Late, Left, Records, Worse
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rolling import GOES_ON
 from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames
 from doselang.machine.weights import Floats
+from doselang.protocol.classes import known_with
 from doselang.simulate.asking import NOTHING, Decisions, leads_lower, verdict_of
 from doselang.simulate.clock import Clock, TimedAccrual
+from doselang.simulate.later import Later, later_of
 from doselang.simulate.people import BLOCK, MOST_PEOPLE, People
 from doselang.simulate.register import INEVALUABLE, Register
 from doselang.simulate.sentinels import Sentinels
@@ -83,7 +85,10 @@ class Lanes:
     tried: Floats = field(init=False)
     """The days on which levels were closed as too toxic, and first opened [trials, levels]; inf for never."""
     limits: Floats = field(init=False)
-    """The tolerance below which a patient has a toxicity, or one before it [toxicities, levels]."""
+    """The tolerance below which a patient has a toxicity, or one before it [toxicities, levels]; those with which
+    patients become known, whose outcomes are `classes`."""
+    classes: tuple[int, ...] = field(init=False)
+    later: Later = field(init=False)
     rolling: Bools = field(init=False)
     sentinels: Sentinels = field(init=False)
     goes_on: int = field(init=False)
@@ -92,7 +97,7 @@ class Lanes:
 
     def __attrs_post_init__(self) -> None:
         """Begin with the state before the first patient."""
-        machine = self.decisions.situations.machine
+        machine, scenario = self.decisions.situations.machine, self.decisions.scenario
         for name, number in _NUMBERS.items():
             setattr(self, name, np.full(BLOCK, number, np.int32))
         for name, day in _DAYS.items():
@@ -107,8 +112,9 @@ class Lanes:
         self.openings[:, machine.protocol.start] = 1
         self.closed, self.tried = np.full(self.openings.shape, inf), np.full(self.openings.shape, inf)
         self.tried[:, machine.protocol.start] = 0.0
-        rates = np.array(self.decisions.scenario.rates, float)
-        self.limits = np.cumsum(rates, axis=0)
+        self.classes = known_with(machine.protocol.toxicities)[1:]
+        self.limits = np.cumsum(np.array([scenario.rates[one - 1] for one in self.classes], float), axis=0)
+        self.later = later_of(machine.protocol, scenario, self.clock, self.people, self.register)
         self.rolling = np.array([part.rolling for part in machine.protocol.parts])
         self.sentinels = Sentinels(self.frames, np.array(self.clock.alone))
         self.goes_on = self.frames.branch(GOES_ON[0])
@@ -130,14 +136,18 @@ class Lanes:
         while len(running):
             place = np.argmin(self.awaited[:, running], axis=0)
             known, until, comes = self.awaited[place, running], self.sentinels.until[running], self.comes[running]
-            passes = (until < known) & (until <= comes)
-            first = (known <= comes) & ~passes
+            later = self.later.day(running)
+            turns = np.isfinite(later) & (later <= np.minimum(known, comes))
+            passes = ~turns & (until < known) & (until <= comes)
+            first = ~turns & (known <= comes) & ~passes
             assert np.isfinite(known[first]).all(), "a trial waits, and nobody is pending"
+            if turns.any():
+                self.turn_worse(running[turns], later[turns])
             if passes.any():
                 self.leave_alone_no_longer(running[passes], until[passes])
             if first.any():
                 self.become_known(running[first], place[first], known[first])
-            if (enters := ~(first | passes)).any():
+            if (enters := ~(first | passes | turns)).any():
                 self.enter(running[enters])
             running = running[~self.over[running]]
         self.register.close()
@@ -152,8 +162,7 @@ class Lanes:
         """A pending patient of each of some trials becomes known, or leaves early."""
         lines = self.line[place, lanes]
         self.awaited[place, lanes] = inf
-        waited = np.isinf(self.comes[lanes])
-        self.since[lanes] = np.where(waited, np.maximum(self.since[lanes], day), self.since[lanes])
+        self._wait_no_longer(lanes, day)
         outcome, part = self.register.outcome[lines], self.register.part[lines]
         left, rolling = outcome == INEVALUABLE, self.rolling[part]
         ours = (self.register.cohort[lines] == self.cohort[lanes]) & ~rolling
@@ -163,12 +172,33 @@ class Lanes:
         self.counts[lanes[known], outcome[known]] += 1
         other = (rolling | ~ours) & ~(left & ~rolling)
         self._record(lanes[other], lines[other])
+        followed = rolling & ~left & (self.frames.part[self.frame[lanes]] == part)
+        self.later.watch(lanes[followed], lines[followed])
         if not self.decisions.situations.machine.protocol.replaces_inevaluable:
             running = self.frames.part[self.frame[lanes]] == part
             unreplaced = left & (ours | (rolling & running))
             self._stop(lanes[unreplaced], UNREPLACED, day[unreplaced])
         some = ~self.over[lanes]
         self.look(lanes[some], day[some])
+
+    def turn_worse(self, lanes: Ints, day: Floats) -> None:
+        """A patient who is known has a toxicity in later cycles; where the part has been left, it does not count."""
+        register, records = self.register, self.records
+        lines, outcome = self.later.take(lanes)
+        counts = self.frames.part[self.frame[lanes]] == register.part[lines]
+        lanes, lines, outcome, day = lanes[counts], lines[counts], outcome[counts], day[counts]
+        kind = np.column_stack([register.part[lines], register.outcome[lines], outcome])
+        changes = np.array([records.change(Worse(*one)) for one in kind.tolist()], np.int32)
+        level = register.level[lines]
+        self.codes[lanes, level] = records.apply(changes, self.codes[lanes, level])
+        register.outcome[lines], self.place[lanes] = outcome, -1
+        self._wait_no_longer(lanes, day)
+        self.look(lanes, day)
+
+    def _wait_no_longer(self, lanes: Ints, day: Floats) -> None:
+        """Something has become known: where nobody could enter, it may be from this day on."""
+        waited = np.isinf(self.comes[lanes])
+        self.since[lanes] = np.where(waited, np.maximum(self.since[lanes], day), self.since[lanes])
 
     def _record(self, lanes: Ints, lines: Ints) -> None:
         """Count patients who do not belong to the cohort under way, at their level."""
@@ -372,10 +402,10 @@ class Lanes:
         clock, people = self.clock, self.people
         tolerance, onset = people.tolerance[lanes, who], people.onset[lanes, who]
         outcome, after = np.zeros(len(lanes), np.int32), np.full(len(lanes), clock.window)
-        for toxicity in reversed(range(len(self.limits))):
-            has = tolerance < self.limits[toxicity, level]
-            outcome[has] = toxicity + 1
-            after[has] = clock.onset_day(onset[has], toxicity)
+        for number, one in reversed(list(enumerate(self.classes))):
+            has = tolerance < self.limits[number, level]
+            outcome[has] = one
+            after[has] = clock.onset_day(onset[has], one - 1)
         if clock.drop_out:
             drawn = people.leaves[lanes, who]
             early = drawn / clock.drop_out * clock.window

@@ -23,7 +23,7 @@ from doselang.machine.weights import Floats, kinds_of
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
 from doselang.simulate.exact import Gates, known_gates, limits_as_trouble, scenario_arrays
-from doselang.simulate.scenarios import checked
+from doselang.simulate.scenarios import checked, refuse_without_clock
 from doselang.simulate.totals import Results, Totals, characteristics
 
 Counts = NDArray[np.int64]
@@ -47,13 +47,14 @@ def monte_carlo(
 
     The machine is followed only where trials go, so that it may be of any size, or without end: a trial with
     MAX_PATIENTS patients is given up, and counted as undecided. The same seed, scenarios and version of numpy give
-    the same figures. Raises Trouble DL903 for no trials, a negative seed, or a scenario that does not fit the protocol,
-    DL704 where a cohort has too many outcomes.
+    the same figures. Raises Trouble DL903 for no trials, a negative seed, a scenario that does not fit the protocol, or
+    where only a clock tells what comes first, DL704 where a cohort has too many outcomes.
     """
     if trials < 1:
         raise trouble("DL903", f"The number of trials must be at least 1, not {trials}.")
     if seed < 0:
         raise trouble("DL903", f"The seed must not be negative, and it is {seed}.")
+    refuse_without_clock(protocol)
     machine = compile_protocol(protocol)
     by_gates: dict[Gates, Simulator] = {}
     found = []

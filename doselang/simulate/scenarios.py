@@ -28,6 +28,16 @@ _RATE = re.compile(r"(-?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+
 """A number as a person or a spreadsheet writes it; bounded, so that no exponent takes for ever."""
 
 
+def refuse_without_clock(protocol: Protocol) -> None:
+    """Raise Trouble DL903 where what comes first is a matter of time alone: there are no figures without a clock."""
+    later = next((toxicity for toxicity in protocol.toxicities if toxicity.later), None)
+    if later is not None:
+        raise trouble(
+            "DL903", f"A `{later.name}` comes in a later cycle, and who enters before it is a matter of time.",
+            help="Simulate with a clock: --method timed",
+        )  # fmt: skip
+
+
 # ---- choosing ----
 
 
@@ -114,9 +124,11 @@ def checked(protocol: Protocol, scenario: Scenario) -> Scenario:
         for label, rate in zip(labels, rates, strict=True):
             if not 0 <= rate <= 1:
                 raise wrong(f"the rate of `{toxicity.name}` at level `{label}` is {rate:g}, which is not from 0 to 1")
-    for label, *at_level in zip(labels, *scenario.rates, strict=True):
-        if sum(at_level) > 1 + ROUNDING:
-            raise wrong(f"the rates of all toxicities at level `{label}` add up to {sum(at_level):g}, more than 1")
+    for later in (False, True):
+        rows = [rates for one, rates in zip(toxicities, scenario.rates, strict=True) if one.later == later]
+        for label, *at_level in zip(labels, *rows, strict=True) if rows else ():
+            if sum(at_level) > 1 + ROUNDING:
+                raise wrong(f"the rates of all toxicities at level `{label}` add up to {sum(at_level):g}, more than 1")
     for name, chances in scenario.chances.items():
         if (what := _wrong_chances(protocol, name, chances)) is not None:
             raise wrong(what)

@@ -24,7 +24,7 @@ MOST_POINTS = 1_000
 
 KEYS: dict[str, tuple[str, ...]] = {
     "arrivals": ("rate", "months", "every", "when-full", "waits-at-most", "stagger"),
-    "outcome": ("window", "time-to-dlt", "shape", "scale", "table", "drop-out"),
+    "outcome": ("window", "later-cycles", "time-to-dlt", "shape", "scale", "table", "drop-out"),
     "committee": ("delay",),
     "course": ("cycle",),
     "follow-up": ("until", "loss"),
@@ -97,6 +97,7 @@ class _Reader:
             "waits-at-most": ("waits", duration),
             "stagger": ("stagger", duration),
             "window": ("window", duration),
+            "later-cycles": ("later", duration),
             "time-to-dlt": (
                 "onset", lambda one: self.word(section, key, one, ("uniform", "weibull", "table", "at the end"))
             ),

@@ -152,11 +152,14 @@ class Written(Node):
 
 @frozen(repr=False)
 class Toxicity(Node):
+    """`toxicity DLT within cycle 1`; `later` for one that comes `in later cycles`."""
+
     name: Name
     window: Within | WithinCycles | None
     written: Written | None
     means: Means | None
     cites: tuple[Cites, ...]
+    later: bool = False
 
 
 @frozen(repr=False)

@@ -187,8 +187,10 @@ class Shape:
     # ---- what is counted, and who decides ----
 
     toxicity = node(
-        n.Toxicity, one(n.Name), maybe(n.Within, n.WithinCycles), maybe(n.Written), maybe(n.Means), every(n.Cites)
-    )
+        n.Toxicity, one(n.Name), maybe(n.Within, n.WithinCycles), maybe(n.Written), maybe(n.Means), every(n.Cites),
+        said("in later cycles"),
+    )  # fmt: skip
+    in_later_cycles = literal(Word, "in later cycles")
     event = node(n.Event, one(n.Name), maybe(n.Written), maybe(n.Means), every(n.Cites))
     within = node(n.Within, one(n.Duration))
     within_cycle = node(n.WithinCycles, child(2), lambda kids: kids[4] if len(kids) > 4 else None)

@@ -166,8 +166,8 @@ def _described_head(statement: ParameterDecl | Toxicity | Event | State | Counte
             return head_line(f"counter {name.text}", name)
         case ParameterDecl():
             return _parameter(statement)
-        case Toxicity(name=name, window=window, written=written):
-            inside = f"  {_window(window)}" if window else ""
+        case Toxicity(name=name, window=window, written=written, later=later):
+            inside = f"{'  in later cycles' if later else ''}{f'  {_window(window)}' if window else ''}"
             return head_line(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
         case Event(name=name, written=written):
             return head_line(f"event {name.text}{_written(written)}", written or name)

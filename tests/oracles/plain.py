@@ -208,6 +208,9 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
         case SentinelHas(toxicity):
             cohort = trial.cohorts[-1]
             return cohort.at_sentinel and cohort.letters == protocol.toxicities[toxicity].letter
+        case Tally(count, what, "level", place) if what < -1:
+            level = find(place, protocol, trial)
+            return None if level is None else waiting(trial, level) + (what == -3) * len(trial.letters(level)) in count
         case Tally():
             letters = counted(guard, protocol, trial)
             return None if letters is None else number(letters, guard.what, protocol) in guard.count
@@ -240,6 +243,11 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
 def number(letters: str, what: int, protocol: Protocol) -> int:
     """How many of these patients have a toxicity; all of them where `what` is -1."""
     return len(letters) if what < 0 else letters.count(protocol.toxicities[what].letter)
+
+
+def waiting(trial: Trial, level: int) -> int:
+    """How many patients of a rolling part are pending at a level; each is a cohort of one there."""
+    return sum(cohort.size - len(cohort.letters) for cohort in trial.cohorts if cohort.level == level)
 
 
 def counted(guard: Tally | Rate, protocol: Protocol, trial: Trial) -> str | None:

@@ -1,0 +1,30 @@
+"""The classes in which a patient can count: what patients become known with, and what can come later.
+
+An outcome is a number: 0 without toxicity, then each class of toxicity from 1 on, as they are declared: the most severe
+one first. A toxicity in later cycles comes to a patient who is known already, and who has none as severe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from doselang.protocol.model import Toxicity
+
+
+def known_with(toxicities: Sequence[Toxicity]) -> tuple[int, ...]:
+    """The outcomes with which a patient becomes known."""
+    return (0, *(outcome for outcome, toxicity in enumerate(toxicities, 1) if not toxicity.later))
+
+
+def worsenings(toxicities: Sequence[Toxicity]) -> tuple[tuple[int, int], ...]:
+    """The outcomes (before, after) of a patient who is known and can have a toxicity in later cycles."""
+    classes = range(1 + len(toxicities))
+    later = [outcome for outcome, toxicity in enumerate(toxicities, 1) if toxicity.later]
+    return tuple((before, after) for after in later for before in classes if before == 0 or before > after)
+
+
+def added(toxicities: Sequence[Toxicity], patients: int) -> list[tuple[int, ...]]:
+    """All counts with which so many patients can become known, those without toxicity first."""
+    toxic = product(*(range(1 if toxicity.later else patients + 1) for toxicity in toxicities))
+    return [(patients - sum(some), *some) for some in toxic if sum(some) <= patients]

@@ -1,0 +1,81 @@
+"""Toxicities in later cycles: where there can be none, and what cannot be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from doselang.diagnostics import Label
+from doselang.protocol import model
+from doselang.protocol.guards import Rate, Tally, atoms
+from doselang.resolve.glossary import Glossary
+from doselang.resolve.outline import Outline
+from doselang.source import Span
+from doselang.syntax import nodes as syntax
+
+ROLLING = "look at every arrival"
+
+
+def report_declared(
+    glossary: Glossary, outline: Outline, declared: Sequence[syntax.Toxicity], windows: Mapping[int, str | None]
+) -> None:
+    """Report toxicities in later cycles of which no rule could know, and a window that is over too early.
+
+    `windows` are in words, by the identity of the statement.
+    """
+    for number, toxicity in enumerate(declared):
+        if not toxicity.later:
+            continue
+        name, window = toxicity.name, toxicity.window
+        if number == 0:
+            message = f"The first toxicity is the dose-limiting one, and `{name.text}` comes in later cycles."
+            help = "Declare before it the toxicity with which a patient becomes known: toxicity DLT  within cycle 1"
+            glossary.report.add("DL211", message, toxicity.span, help=help)
+        if outline.parts and not any(section.looks for section in outline.parts) and not glossary.partial:
+            message = f"No part can know of `{name.text}`: when it comes, its patient has been decided on."
+            help = f"Write in the part whose rules are to know of it: {ROLLING}"
+            glossary.report.add("DL211", message, toxicity.span, help=help)
+        if window is not None and windows.get(id(toxicity)) == "within cycle 1":
+            message = f"`{name.text}` comes in later cycles, and its window ends with cycle 1."
+            glossary.report.add("DL214", message, window.span, help="Write for example: within cycle 2 to 6")
+
+
+def refused(glossary: Glossary, toxicity: int | None, span: Span, what: str, name: str) -> bool:
+    """Whether something is asked of a toxicity in later cycles that has no meaning, which is reported."""
+    if toxicity is None or toxicity not in glossary.later:
+        return False
+    help = f"Ask how many there are so far: `no {name}`, `at least 2 {name}s`, `any {name} in the part`."
+    glossary.report.add("DL211", f"`{name}` comes after patients are known: {what}.", span, help=help)
+    return True
+
+
+def report_parts(glossary: Glossary, parts: Sequence[model.Part]) -> None:
+    """Report rules of a part that is not rolling, and that ask for toxicities in later cycles of its own patients."""
+    if not any(part.rolling for part in parts):
+        return  # which has been said of the toxicity itself
+    elsewhere = {rule.span for part in parts if part.rolling for rule in part.rules}
+    told: set[Span] = set()
+    for number, part in enumerate(parts):
+        for rule in part.rules if not part.rolling else ():
+            for atom in (atom for case in rule.cases for atom in atoms(case.guard)):
+                toxicity = _asked(atom, number)
+                if toxicity in glossary.later and rule.span not in elsewhere and atom.span not in told:
+                    told.add(atom.span)
+                    name = glossary.toxicities.spelled[toxicity or 0]
+                    glossary.report.add(
+                        "DL211", f"In part `{part.name}` no `{name}` becomes known: cohorts are decided on before.",
+                        atom.span, labels=[Label(part.span, "patients are not followed for it here")],
+                        help=f"Write `{ROLLING}` in the part, or ask for those of a part that has it, or in the trial.",
+                    )  # fmt: skip
+
+
+def _asked(atom: object, number: int) -> int | None:
+    """The toxicity that is counted among the patients of a part alone."""
+    match atom:
+        case Tally(what=what, scope="cohort"):
+            return what
+        case Tally(what=what, part=part, scope=scope) if part == number or (scope == "part" and part is None):
+            return what
+        case Rate(toxicity=what, part=part, scope=scope) if part == number or (scope == "part" and part is None):
+            return what
+        case _:
+            return None
