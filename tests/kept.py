@@ -91,7 +91,7 @@ class Kept:
         return added
 
     def sign(self, meaning: str, on: date) -> None:
-        sign(self.trial, "Dr Bo", meaning, on, time=self.time)
+        sign(self.trial, "Dr Bo", meaning, on, today=TODAY, time=self.time)
         self.trial = open_trial(self.trial.folder)
 
     def amend(self, loaded: Loaded, on: date, reason: str = "amendment 1") -> str | None:

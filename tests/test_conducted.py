@@ -327,7 +327,7 @@ def test_decisions_that_the_rules_take() -> None:
 
 def test_thirty_patients_and_five_deviations() -> None:
     """A made-up trial with five planted deviations, as tests/conducted/planted.toml says; nothing else is found."""
-    read = read_conducted(str(FILES / "planted.toml"), REFERENCE)
+    read = read_conducted(str(FILES / "planted.toml"), REFERENCE, date(2199, 12, 31))
     assert read.conducted is not None and len(read.conducted.patients) == 30
     judged = judge(MACHINE, read.conducted)
     assert [(step.fault, _who(step)) for step in judged.deviations] == [
@@ -343,7 +343,7 @@ def test_a_judge_without_one_of_its_parts_does_not_find_these_five(
     missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each part is needed: without it the planted trial comes out otherwise."""
-    read = read_conducted(str(FILES / "planted.toml"), REFERENCE)
+    read = read_conducted(str(FILES / "planted.toml"), REFERENCE, date(2199, 12, 31))
     assert read.conducted is not None
     right = [(step.verdict, step.fault) for step in judge(MACHINE, read.conducted).steps]
     if missing == "_courses":

@@ -39,7 +39,7 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 def record(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     status, out, err = asked(capsys, *arguments, "--format", "json")
-    assert status in (0, 1) and not err
+    assert status in (0, 1) and all(line.endswith("not used.") for line in err.splitlines())
     found: dict[str, Any] = json.loads(out)
     return found
 
@@ -165,3 +165,39 @@ def test_a_replay_until_a_day(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_replay_of_a_trial_that_followed_its_rules(capsys: pytest.CaptureFixture[str], table: str) -> None:
     status, out, _ = asked(capsys, "replay", PROTOCOL, table)
     assert status == 0 and out.startswith("No deviation\n  6 patients who entered: 6 as the rules say\n")
+
+
+# ---- days that are not, or not yet ----
+
+
+def test_a_day_in_the_future_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A figure of a year mistyped: the patient, or the toxicity, would not count, and nobody would notice."""
+    path = tmp_path / "fu2.csv"
+    for row in ("002,1,2126-01-06,DLT,2126-01-10", "002,1,2026-01-06,DLT,2126-01-10"):
+        path.write_text(f"patient,level,entered,outcome,known\n001,1,2026-01-05,DLT,2026-01-09\n{row}\n")
+        for command in (("next", PROTOCOL, str(path)), ("replay", PROTOCOL, str(path))):
+            status, out, err = asked(capsys, *command)
+            assert status == 1 and not out and "DL804" in err and "2126-01-10 is in the future: today is" in err
+        status, out, _ = asked(capsys, "data", "check", PROTOCOL, str(path))
+        assert status == 1 and "2126-01-10 is in the future: today is" in out
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("2026-01-05", "5 patients and 1 outcome lie after 2026-01-05, and are not used."),
+        ("2026-02-03", "3 patients and 1 outcome lie after 2026-02-03, and are not used."),
+        ("2026-03-04", "1 outcome lies after 2026-03-04, and is not used."),
+        ("2026-03-05", ""),
+    ],
+)
+def test_what_lies_after_the_day_is_told(capsys: pytest.CaptureFixture[str], table: str, day: str, words: str) -> None:
+    told = f"{table}: {words}\n" if words else ""
+    for command in ("next", "replay"):
+        assert asked(capsys, command, PROTOCOL, table, "--on", day)[2] == told
+    assert asked(capsys, "replay", PROTOCOL, table)[2] == ""
+
+
+def test_decisions_after_the_day_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    err = asked(capsys, "next", PROTOCOL, PLANTED, "--on", "2020-01-01")[2]
+    assert "decision" in err and "not used." in err

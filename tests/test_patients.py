@@ -31,6 +31,7 @@ from doselang.report.trial_tables import trial_tables_record
 from doselang.source import NOWHERE, Source
 
 ROOT = Path(__file__).parent.parent
+TODAY = date(2199, 12, 31)
 SCRIPTS = sorted((ROOT / "protocols").rglob("*.dose"))
 
 SCRIPT = """\
@@ -84,7 +85,7 @@ def read(folder: Path, text: str | bytes, name: str = "patients.csv", **others: 
         (folder / f"{other}.csv").write_text(content, encoding="utf-8", newline="")
     path = folder / name
     path.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
-    return read_conducted(str(path), PROTOCOL)
+    return read_conducted(str(path), PROTOCOL, TODAY)
 
 
 def said(tables: Tables) -> list[tuple[str, str]]:
@@ -181,6 +182,22 @@ def test_places_are_those_of_the_rows(tmp_path: Path) -> None:
     assert [tables.source.words(one.place) for one in tables.conducted.patients] == ["P1,1,N", "P2,1,T"]
 
 
+def test_a_day_is_today_at_the_latest(tmp_path: Path) -> None:
+    rows = "P1,1,2026-03-01,T,2026-03-05\nP2,1,2026-03-05,,\n"
+    (tmp_path / "patients.csv").write_text(f"patient,level,entered,outcome,known\n{rows}")
+    (tmp_path / "decisions.csv").write_text("date,what\n2026-03-05,stopped\n")
+    path = tmp_path / "trial.toml"
+    path.write_text('[patients]\nfile = "patients.csv"\n[decisions]\nfile = "decisions.csv"\n')
+    assert read_conducted(str(path), PROTOCOL, date(2026, 3, 5)).conducted is not None
+    found = said(read_conducted(str(path), PROTOCOL, date(2026, 3, 4)))
+    why = "2026-03-05 is in the future: today is 2026-03-04."
+    assert found == [
+        ("DL804", f"Row 2, column `known`: {why}"),
+        ("DL804", f"Row 3, column `entered`: {why}"),
+        ("DL804", f"Row 2, column `date`: {why}"),
+    ]
+
+
 # ---- faults ----
 
 PLAIN, DATED = "patient,level,outcome\n", "patient,level,entered,outcome,known\n"
@@ -234,6 +251,13 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
     (DATED + "P1,1,2026-03-02,,2026-03-05\n", "DL805",
      "Row 2, column `known`: the outcome is not known yet, and there is a day on which it became known.",
      "Write the outcome, or leave the day empty."),
+    (DATED + "P1,1,2026-03-02,none,2026-03-29\n", "DL805",
+     "Row 2, column `known`: the window of this patient ends on 2026-03-30, and `none` is known then, not on"
+     " 2026-03-29.",
+     "Write 2026-03-30 or a later day, or none at all; a patient who left before is `inevaluable`."),
+    (DATED + "P1,1,2026-03-02,inevaluable,2026-03-31\n", "DL805",
+     "Row 2, column `known`: the window of this patient ended on 2026-03-30, and who has finished it is evaluable.",
+     "Write the day, until then, on which the patient left; one who finished the window has `none` or a toxicity."),
     # columns
     ("patient,levl,outcome\nP1,1,N\n", "DL802", "Row 1: there is no column `levl`.", "Did you mean `level`?"),
     (DATED.replace("known", "knwon") + "P1,1,2026-03-01,N,\n", "DL802", "Row 1: there is no column `knwon`.",
@@ -443,7 +467,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, name: str, size: i
     with (tmp_path / name).open("wb") as file:
         file.truncate(size)
     with pytest.raises(Trouble) as raised:
-        read_conducted(str(tmp_path / name), PROTOCOL)
+        read_conducted(str(tmp_path / name), PROTOCOL, TODAY)
     assert raised.value.diagnostic.code == "DL704" and raised.value.diagnostic.message.endswith(words)
 
 
@@ -649,7 +673,7 @@ def test_a_map_without_patients_is_told(tmp_path: Path) -> None:
 
 def test_cycles_need_a_course(tmp_path: Path) -> None:
     mapped(tmp_path)
-    tables = read_conducted(str(tmp_path / "trial.toml"), WITHOUT_COURSE)
+    tables = read_conducted(str(tmp_path / "trial.toml"), WITHOUT_COURSE, TODAY)
     sentence = "`cycles` names a table of cycles, and the protocol has no course of a patient."
     assert said(tables) == [("DL806", sentence)]
 
@@ -796,7 +820,8 @@ def patients(draw: st.DrawFn, dated: bool) -> Patient:
     entered = draw(DAYS) if dated else None
     known = None
     if entered is not None and (outcome in "TM" or (outcome in "Nx" and draw(st.booleans()))):
-        known = entered + timedelta(draw(st.integers(0, 90)))
+        least, most = {"N": (28, 90), "x": (0, 28)}.get(outcome, (0, 90))
+        known = entered + timedelta(draw(st.integers(least, most)))
     part = draw(st.sampled_from([None, 0, 1]))
     return Patient(draw(NAMES), draw(st.integers(0, 3)), part, entered, outcome, known)
 
@@ -902,12 +927,12 @@ def test_what_is_written_is_read_back(
     for name, rows in tables.items():
         (tmp_path / f"{name}.csv").write_bytes(_written(rows, separator, end, quoting, mark))
     if form is None:
-        found = read_conducted(str(tmp_path / "patients.csv"), PROTOCOL)
+        found = read_conducted(str(tmp_path / "patients.csv"), PROTOCOL, TODAY)
         expected = evolve(_in_order(trial), decisions=(), cycles=())
     else:
         sections = "".join(f'[{name}]\nfile = "{name}.csv"\n' for name in tables)
         (tmp_path / "trial.toml").write_text(f'date-format = "{form}"\n{sections}', encoding="utf-8")
-        found = read_conducted(str(tmp_path / "trial.toml"), PROTOCOL)
+        found = read_conducted(str(tmp_path / "trial.toml"), PROTOCOL, TODAY)
         expected = _in_order(trial)
     assert conducted(found) == expected
 
@@ -979,7 +1004,7 @@ def test_what_a_template_says_in_comments_can_be_said(folder: Path) -> None:
     lines = texts["trial.toml"].splitlines()
     said = [line[2:] if line.startswith(("# [", '# "', "# date")) else line for line in lines]
     (folder / "trial.toml").write_text("\n".join(said))
-    assert conducted(read_conducted("trial.toml", PROTOCOL)) == Conducted(())
+    assert conducted(read_conducted("trial.toml", PROTOCOL, TODAY)) == Conducted(())
 
 
 def test_templates_never_overwrite(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

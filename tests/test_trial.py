@@ -401,7 +401,7 @@ def test_the_designs_that_come_with_doselang_are_kept_too(tmp_path: Path) -> Non
     script = tmp_path / "mine.dose"
     script.write_text('protocol "Mine"\nuse "three-plus-three"\n  with levels 4\n', encoding="utf-8")
     loaded = load(str(script))
-    begin_trial(tmp_path / "trial", loaded, {}, "Ann")
+    begin_trial(tmp_path / "trial", loaded, {}, "Ann", date(2025, 1, 6))
     kept = {path.name for path in (tmp_path / "trial" / "protocol").iterdir()}
     assert kept == {"mine.dose", "three-plus-three.dose", "three-plus-three.md"}
     assert open_trial(tmp_path / "trial").protocol == loaded.protocol
@@ -456,7 +456,7 @@ def assert_same_advice(kept: Kept, day: date) -> None:
     folder = Path(kept.trial.folder).parent
     for name, text in tables_of(kept.trial, "tables").items():
         (folder / name).write_text(text, encoding="utf-8")
-    given = read_conducted(str(folder / "tables.toml"), kept.trial.protocol)
+    given = read_conducted(str(folder / "tables.toml"), kept.trial.protocol, date(2199, 12, 31))
     assert given.conducted is not None, given.diagnostics
     if not given.conducted.patients:
         return

@@ -20,6 +20,7 @@ from doselang.machine.replay import replay
 from doselang.patients.reading import read_conducted
 from doselang.protocol.model import Protocol
 from doselang.report.text import count_words, render_text
+from doselang.report.unused import unused_words
 from doselang.source import Source
 from doselang.trial.following import conducted_by, lacking
 from doselang.trial.opening import open_trial, record_source
@@ -59,7 +60,7 @@ def tables(record: str, protocol: Protocol) -> Given | int:
     """The tables of a trial, or its record. Faults of tables are printed, and the exit status comes back."""
     if os.path.isdir(record):
         return _recorded(record, protocol)
-    read = read_conducted(record, protocol)
+    read = read_conducted(record, protocol, date.today())
     if read.conducted is None:
         click.echo(render_text(read.diagnostics, read.source), err=True)
         click.echo(f"{record}: {count_words(read.diagnostics)}; nothing was done with it.", err=True)
@@ -92,3 +93,10 @@ def judged(given: Given, machine: Machine, on: date | None, accrual: Accrual) ->
     if on is not None and not given.conducted.dated:
         raise trouble("DL903", "`--on` asks for a day, and the table has none: no patient has a day of entering.")
     return judge(machine, given.conducted, on, accrual)
+
+
+def say_unused(given: Given, protocol: Protocol, on: date | None) -> None:
+    """Say on standard error what the tables hold of the time after the day that is asked for."""
+    words = None if on is None else unused_words(given.conducted, protocol, on)
+    if words is not None:
+        click.echo(f"{given.source.path}: {words}", err=True)

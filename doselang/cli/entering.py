@@ -179,7 +179,7 @@ def _enter(asked: _Asked, kind: str, words: Mapping[str, str | None]) -> int:
         raise trouble("DL903", "`--deviation` has no reason.", help="Say why the rules were not followed.")
     on = day_or_today(asked.day).isoformat()
     step = read_step(trial, kind, {**{name: word for name, word in words.items() if word is not None}, "on": on})
-    added = add(trial, step, actor, deviation=asked.deviation)
+    added = add(trial, step, actor, today=date.today(), deviation=asked.deviation)
     if asked.form == "json":
         click.echo(write_json(added_record(added)), nl=False)
     elif added.entry is None:
@@ -234,7 +234,7 @@ def correct_command(
     if not reason.strip():
         raise trouble("DL903", "`--reason` is empty.", help="Say why the entry is corrected.")
     step = _corrected_step(trial, number, words, withdraw=withdraw)
-    added = correct(trial, number, step, name, reason.strip())
+    added = correct(trial, number, step, name, reason.strip(), today=date.today())
     if form == "json":
         click.echo(write_json(added_record(added)), nl=False)
     elif added.entry is None:

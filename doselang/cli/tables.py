@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import click
@@ -91,7 +92,7 @@ def check(protocol: str, table: str, form: str, settings: tuple[str, ...], no_co
     loaded = load(protocol, parameters(settings))
     if loaded.protocol is None:
         return need_protocol(loaded)
-    tables = read_conducted(table, loaded.protocol)
+    tables = read_conducted(table, loaded.protocol, date.today())
     if form == "json":
         click.echo(write_json(trial_tables_record(tables, loaded.protocol)), nl=False)
     elif tables.conducted is None:

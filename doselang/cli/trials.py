@@ -105,7 +105,7 @@ def sign_command(folder: str, meaning: str, day: str | None, head: str | None, a
     name, trial, on = actor_of(actor), open_trial(folder), day_or_today(day)
     if not meaning.strip():
         raise trouble("DL903", "`--meaning` is empty.", help="Say what the signature means: reviewed, approved, …")
-    entry = sign(trial, name, meaning, on, head=head)
+    entry = sign(trial, name, meaning, on, today=date.today(), head=head)
     said = entry.body["said"]
     assert isinstance(said, dict)
     click.echo(printable(f"Entry {entry.number}: signed by {name}, {entry.time}, meaning: {meaning.strip()}"))
@@ -139,11 +139,11 @@ def amend_command(
     refused = _refused(loaded, despite)
     if refused:
         return refused
-    on = day_or_today(day)
-    proposed = propose_amendment(trial, loaded, on)
+    on, today = day_or_today(day), date.today()
+    proposed = propose_amendment(trial, loaded, on, today)
     if proposed.refused is None:
         difference = _difference(trial, loaded)
-        proposed, entry = amend(trial, loaded, given, name, reason, difference, on=on, despite=despite)
+        proposed, entry = amend(trial, loaded, given, name, reason, difference, on=on, today=today, despite=despite)
         if entry is not None:
             click.echo(f"Entry {entry.number}: {path} is in force from {on} on.")
             for line in difference_lines(difference):

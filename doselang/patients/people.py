@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from attrs import define, field
@@ -38,12 +38,15 @@ MOST_SIGNS = 100
 """So long the name of a patient may be."""
 
 
-def read_patients(sheet: Sheet, protocol: Protocol, given: Map) -> tuple[tuple[Patient, ...], bool]:
-    """The patients of a table in the order of entering, and whether it has their days. Faults are reported."""
+def read_patients(sheet: Sheet, protocol: Protocol, given: Map, today: date) -> tuple[tuple[Patient, ...], bool]:
+    """The patients of a table in the order of entering, and whether it has their days. Faults are reported.
+
+    No day may be after `today`.
+    """
     dated = any(sheet.cell(row, "entered") for row in sheet.rows)
     _refuse_days_without_entering(sheet, dated)
     _refuse_twins(sheet)
-    reader = _Reader(sheet, protocol, given, dated)
+    reader = _Reader(sheet, protocol, given, dated, today)
     found = [patient for patient in map(reader.patient, sheet.rows) if patient is not None]
     if dated:
         found.sort(key=lambda patient: patient.entered or date.min)
@@ -63,9 +66,13 @@ def name_of(cell: str) -> str | Refused:
     return cell
 
 
-def day_cell(form: str | None, cell: str) -> date | Refused | None:
-    """The day of a cell that may be empty."""
-    return day_of(cell, form) if cell else None
+def day_cell(form: str | None, today: date, cell: str) -> date | Refused | None:
+    """The day of a cell that may be empty; a table says what was done, until `today`."""
+    day = day_of(cell, form) if cell else None
+    if isinstance(day, date) and day > today:
+        why = f"{day} is in the future: today is {today}"
+        return Refused(why, "Is a figure of the day wrong? What is to come is left out.")
+    return day
 
 
 def _refuse_twins(sheet: Sheet) -> None:
@@ -103,6 +110,7 @@ class _Reader:
     protocol: Protocol
     given: Map
     dated: bool
+    today: date
     _levels: Words[int] = field(init=False)
     _parts: Words[int] = field(init=False)
     _outcomes: Words[str] = field(init=False)
@@ -115,7 +123,7 @@ class _Reader:
     def patient(self, row: Row) -> Patient | None:
         """The patient of a row; None, with the faults in the report, where cells cannot be taken."""
         sheet, before = self.sheet, len(self.sheet.report)
-        day = partial(day_cell, self.given.date_format)
+        day = partial(day_cell, self.given.date_format, self.today)
         name = sheet.take("DL803", row, "patient", name_of)
         level = sheet.take("DL803", row, "level", self._levels.read)
         part = sheet.take("DL803", row, "part", lambda cell: self._parts.read(cell) if cell else None)
@@ -203,6 +211,8 @@ class _Reader:
         if entered is not None and known < entered:
             why = f"the outcome became known on {known}, before the first dose on {entered}"
             self.sheet.refuse("DL805", row, "known", Refused(why, "Is one of the two days wrong?"))
+        elif entered is not None:
+            self._refuse_beside_window(row, entered, outcome, known)
         if outcome == PENDING and "dlt" not in self.sheet.columns:
             why = "the outcome is not known yet, and there is a day on which it became known"
             self.sheet.refuse("DL805", row, "known", Refused(why, "Write the outcome, or leave the day empty."))
@@ -214,3 +224,21 @@ class _Reader:
                 " as `outcome` in the map, with its codes under [patients.outcomes]."
             )
             self.sheet.refuse("DL805", row, "known", Refused(why, help))
+
+    def _refuse_beside_window(self, row: Row, entered: date, outcome: str, known: date) -> None:
+        """Nobody is without toxicity before the window ends, and nobody inevaluable who finished it."""
+        longest = windows_of(self.protocol).longest
+        if longest is None or "dlt" in self.sheet.columns:
+            return
+        ends = entered + timedelta(longest)
+        if outcome == NONE and known < ends:
+            self.sheet.refuse("DL805", row, "known", Refused(
+                f"the window of this patient ends on {ends}, and `none` is known then, not on {known}",
+                f"Write {ends} or a later day, or none at all; a patient who left before is `inevaluable`.",
+            ))  # fmt: skip
+        if outcome == INEVALUABLE and known > ends:
+            self.sheet.refuse("DL805", row, "known", Refused(
+                f"the window of this patient ended on {ends}, and who has finished it is evaluable",
+                "Write the day, until then, on which the patient left; one who finished the window has `none` or a"
+                " toxicity.",
+            ))  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from attrs import define, field, frozen
 
-from doselang.conduct.conducted import Conducted
+from doselang.conduct.conducted import Conducted, Decided
 from doselang.diagnostics import Diagnostic, Report, trouble
 from doselang.loading import SCRIPT, Kind, read_text
 from doselang.patients.columns import NOTHING_NAMED, TableKind, ignored, read_sheet
@@ -48,13 +49,13 @@ class Tables:
     ignored: tuple[str, ...] = ()
 
 
-def read_conducted(path: str, protocol: Protocol) -> Tables:
-    """What was done in a trial, from a table of patients, or from a map if the name of the file ends in `.toml`.
+def read_conducted(path: str, protocol: Protocol, today: date) -> Tables:
+    """What was done in a trial until `today`, from a table of patients, or a map if the file's name ends in `.toml`.
 
     `-` is a table on the standard input. Raises Trouble for a file that cannot be read as text (DL901, DL902) or is
     too large (DL704); faults in what is written are diagnostics, DL801 to DL806.
     """
-    return _Reading(path, protocol).read()
+    return _Reading(path, protocol, today).read()
 
 
 @define
@@ -63,6 +64,7 @@ class _Reading:
 
     path: str
     protocol: Protocol
+    today: date
     report: Report = field(factory=Report)
     _source: Source = field(init=False)
     _used: list[Source] = field(factory=list)
@@ -96,14 +98,17 @@ class _Reading:
         decisions, cycles = sheets.get("decisions"), sheets.get("cycles")
         return Conducted(
             conducted.patients,
-            () if decisions is None else read_decisions(decisions, self.protocol, given, dated=conducted.dated),
+            () if decisions is None else self._decisions(decisions, given, conducted),
             () if cycles is None else read_cycles(cycles, self.protocol, given, people),
             conducted.dated,
         )
 
+    def _decisions(self, sheet: Sheet, given: Map, conducted: Conducted) -> tuple[Decided, ...]:
+        return read_decisions(sheet, self.protocol, given, self.today, dated=conducted.dated)
+
     def _patients(self, sheet: Sheet, given: Map) -> Conducted:
         self._ignored = ignored(sheet)
-        patients, dated = read_patients(sheet, self.protocol, given)
+        patients, dated = read_patients(sheet, self.protocol, given, self.today)
         return Conducted(patients, dated=dated)
 
     def _sheet(self, table: MappedTable, kind: TableKind) -> Sheet | None:

@@ -56,9 +56,9 @@ def count_of(cell: str) -> int | Refused:
 # ---- decisions ----
 
 
-def read_decisions(sheet: Sheet, protocol: Protocol, given: Map, *, dated: bool) -> tuple[Decided, ...]:
+def read_decisions(sheet: Sheet, protocol: Protocol, given: Map, today: date, *, dated: bool) -> tuple[Decided, ...]:
     """The decisions of a table, in the order of their days; without days in that of the table."""
-    reader = _Decisions(sheet, protocol, given, dated)
+    reader = _Decisions(sheet, protocol, given, today, dated)
     found = [decided for decided in map(reader.decided, sheet.rows) if decided is not None]
     if dated:
         found.sort(key=lambda decided: decided.on or date.min)
@@ -72,6 +72,7 @@ class _Decisions:
     sheet: Sheet
     protocol: Protocol
     given: Map
+    today: date
     dated: bool
     _levels: Words[int] = field(init=False)
     _verdicts: Words[int] = field(init=False)
@@ -101,7 +102,7 @@ class _Decisions:
         if self.dated and not cell:
             help = "Where the patients have days of entering, every decision has its day."
             return Refused("the day of the decision is missing", help)
-        return day_cell(self.given.date_format, cell)
+        return day_cell(self.given.date_format, self.today, cell)
 
     def _refuse_more(self, row: Row, what: Step) -> None:
         """Report cells that say something of another kind of decision."""

@@ -45,7 +45,7 @@ def begin_trial(
     loaded: Loaded,
     settings: Settings,
     actor: str,
-    on: date | None = None,
+    on: date,
     *,
     despite: str | None = None,
     time: str | None = None,
@@ -55,7 +55,7 @@ def begin_trial(
     `despite` is why a protocol is accepted in which `check` finds errors; whether it does is asked by the caller.
     Raises Trouble as `doselang.record.writing.begin` and `copy_of` do.
     """
-    body = _in_force(loaded, on or date.today(), despite)
+    body = _in_force(loaded, on, despite)
     return begin(folder, copy_of(loaded, settings), Draft("begin", body, actor, time or now()))
 
 
@@ -77,8 +77,8 @@ def add(
     step: Step,
     actor: str,
     *,
+    today: date,
     deviation: str | None = None,
-    today: date | None = None,
     time: str | None = None,
 ) -> Added:
     """Enter a step, if the rules permit it; one that they do not only as a `deviation`, which is its reason.
@@ -123,7 +123,7 @@ def correct(
     actor: str,
     reason: str,
     *,
-    today: date | None = None,
+    today: date,
     time: str | None = None,
 ) -> Added:
     """Correct the step of an entry, or withdraw it, by a further entry; the entry itself stays as it is."""
@@ -161,17 +161,27 @@ _INSTEAD = "Another protocol is put in force by `amend`; whatever else is to be 
 
 
 def sign(
-    trial: Trial, actor: str, meaning: str, on: date | None = None, *, head: str | None = None, time: str | None = None
+    trial: Trial,
+    actor: str,
+    meaning: str,
+    on: date,
+    *,
+    today: date,
+    head: str | None = None,
+    time: str | None = None,
 ) -> Entry:
     """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning.
 
-    `head` is what the signer has seen, or at least 12 digits of it. Raises Trouble DL903 if it is another one by now.
+    `head` is what the signer has seen, or at least 12 digits of it. Raises Trouble DL903 if it is another one by now,
+    or if the day is in the future.
     """
+    if on > today:
+        message = f"{on} is in the future: today is {today}."
+        raise trouble("DL903", message, help="What stands on a day is signed on that day or later.")
     with _held(trial) as (writer, current):
         if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
             message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
             raise trouble("DL903", message, help=f"Look at it again: `doselang trial next {trial.folder}`.")
-        on = on or date.today()
         said = Said(advice_on(current, on)[1]).body()
         body: Body = {"on": on.isoformat(), "meaning": meaning.strip(), "signed": current.head, "said": said}
         return writer.append(Draft("sign", body, actor, time or now()))
@@ -192,10 +202,10 @@ class Amendment:
     after: Said | None = None
 
 
-def propose_amendment(trial: Trial, loaded: Loaded, on: date, today: date | None = None) -> Amendment:
+def propose_amendment(trial: Trial, loaded: Loaded, on: date, today: date) -> Amendment:
     """Whether a protocol without faults can be put in force from a day on, and what it says then."""
     assert loaded.protocol is not None
-    today, since = today or date.today(), trial.current.since
+    since = trial.current.since
     if on > today:
         return Amendment(f"{on} is in the future: today is {today}.")
     if on < since:
@@ -218,17 +228,16 @@ def amend(
     reason: str,
     difference: Json,
     *,
-    on: date | None = None,
+    on: date,
+    today: date,
     despite: str | None = None,
-    today: date | None = None,
     time: str | None = None,
 ) -> tuple[Amendment, Entry | None]:
     """Put another protocol in force from a day on; None for the entry where that is refused.
 
     `difference` is what is told of how the two decide differently.
     """
-    today, copy = today or date.today(), copy_of(loaded, settings)
-    on = on or today
+    copy = copy_of(loaded, settings)
     with _held(trial) as (writer, current):
         proposed = propose_amendment(current, loaded, on, today)
         if len(current.protocols) > len(trial.protocols):

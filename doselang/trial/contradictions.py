@@ -161,7 +161,15 @@ def _too_early(protocol: Protocol, entered: Enrol, step: Outcome) -> tuple[str, 
 
 
 def _too_late(protocol: Protocol, entered: Enrol, step: Outcome) -> tuple[str, str] | None:
-    """A toxicity counts within its window."""
+    """A toxicity counts within its window, and who has finished the window is evaluable."""
+    longest = windows_of(protocol).longest
+    if step.outcome == "inevaluable" and longest is not None and step.on > entered.on + timedelta(longest):
+        ended = entered.on + timedelta(longest)
+        message = f"The window of patient {entered.patient} ended on {ended}, and who has finished it is evaluable."
+        help = (
+            f"Give the day on which the patient left, {ended} at the latest; one who stayed has `none` or a toxicity."
+        )
+        return message, help
     number = next((n for n, one in enumerate(protocol.toxicities) if one.name == step.outcome), None)
     window = None if number is None else windows_of(protocol).ends[number]
     if window is None or step.on <= entered.on + timedelta(window):

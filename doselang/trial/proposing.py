@@ -84,9 +84,9 @@ def advice_on(trial: Trial, on: date) -> tuple[Judgement, Advice]:
     return judgement, advise(judgement.standing, on)
 
 
-def propose(trial: Trial, step: Step, today: date | None = None) -> Proposed:
+def propose(trial: Trial, step: Step, today: date) -> Proposed:
     """Set a further step against the record of a trial and the rules; `today` is the day on which it is entered."""
-    today, made = today or date.today(), Made(trial.next_number, step)
+    made = Made(trial.next_number, step)
     steps = with_step(trial, made.number, step)
     refused = contradiction(trial, steps, today)
     if refused is not None:
@@ -104,13 +104,12 @@ def propose(trial: Trial, step: Step, today: date | None = None) -> Proposed:
     )
 
 
-def propose_correction(trial: Trial, number: int, step: Step | None, today: date | None = None) -> Proposed:
+def propose_correction(trial: Trial, number: int, step: Step | None, today: date) -> Proposed:
     """Set a correction of an entry against the record; None withdraws the step.
 
     What was done is not asked to be permitted: the correction says what was done. `changes` has all steps that are
     judged otherwise, the corrected one included.
     """
-    today = today or date.today()
     steps = with_step(trial, number, step)
     refused = contradiction(trial, steps, today)
     if refused is not None:
