@@ -13,6 +13,7 @@ from doselang.diagnostics import Report
 from doselang.loading import is_plain
 from doselang.patients.columns import NOTHING_NAMED, Named
 from doselang.patients.days import wrong_form
+from doselang.patients.later import LATER, LATER_KNOWN, later_ones
 from doselang.patients.sheets import Refused
 from doselang.patients.words import level_words, outcome_words, part_words
 from doselang.protocol.model import Protocol
@@ -25,6 +26,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "cycles": ("patient", "cycle", "level", "events"),
 }
 """The tables that a map may name, with the columns of each."""
+
+
+def columns_of(protocol: Protocol) -> dict[str, tuple[str, ...]]:
+    """The columns of each table, with those of toxicities in later cycles where a protocol has such."""
+    return COLUMNS | {"patients": (*COLUMNS["patients"], LATER, LATER_KNOWN)} if later_ones(protocol) else COLUMNS
+
 
 CODES = ("levels", "outcomes", "parts")
 """The sections of `[patients]` that say what the cells of a column mean."""
@@ -128,8 +135,9 @@ class _Reader:
             self._refuse(None, name, "is a section", f"Write [{name}], in single brackets, on a line of its own.")
             return None
         codes = CODES if name == "patients" else ()
-        self._known(written, (FILE, *COLUMNS[name], *codes), name)
-        headings = {key: written[key] for key in COLUMNS[name] if key in written}
+        columns = columns_of(self.protocol)[name]
+        self._known(written, (FILE, *columns, *codes), name)
+        headings = {key: written[key] for key in columns if key in written}
         for key, heading in headings.items():
             if not isinstance(heading, str):
                 help = f'Write the heading of the column: {key} = "{key}"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from functools import partial
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from doselang.conduct.conducted import Patient
 from doselang.conduct.days import windows_of
@@ -13,6 +13,7 @@ from doselang.diagnostics import Label
 from doselang.machine.notation import INEVALUABLE, MOST_PATIENTS, NONE, PENDING
 from doselang.patients.columns import Column, TableKind
 from doselang.patients.days import day_of
+from doselang.patients.later import LATER, LATER_KNOWN, LaterColumns, later_ones, not_an_outcome
 from doselang.patients.maps import Map
 from doselang.patients.sheets import Refused, Row, Sheet
 from doselang.patients.words import Words, flag, level_words, outcome_words, part_words
@@ -34,8 +35,16 @@ PATIENTS = TableKind(
     MOST_PATIENTS,
 )
 
+WITH_LATER = evolve(PATIENTS, columns=(*PATIENTS.columns, Column(LATER), Column(LATER_KNOWN)))
+"""The same where the protocol has toxicities in later cycles."""
+
 MOST_SIGNS = 100
 """So long the name of a patient may be."""
+
+
+def patients_kind(protocol: Protocol) -> TableKind:
+    """The table of patients of a protocol."""
+    return WITH_LATER if later_ones(protocol) else PATIENTS
 
 
 def read_patients(sheet: Sheet, protocol: Protocol, given: Map, today: date) -> tuple[tuple[Patient, ...], bool]:
@@ -114,11 +123,13 @@ class _Reader:
     _levels: Words[int] = field(init=False)
     _parts: Words[int] = field(init=False)
     _outcomes: Words[str] = field(init=False)
+    _later: LaterColumns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._levels = level_words(self.protocol, self.given.levels)
         self._parts = part_words(self.protocol, self.given.parts)
         self._outcomes = outcome_words(self.protocol, self.given.outcomes)
+        self._later = LaterColumns(self.sheet, self.protocol, self.given.outcomes, self.dated)
 
     def patient(self, row: Row) -> Patient | None:
         """The patient of a row; None, with the faults in the report, where cells cannot be taken."""
@@ -129,6 +140,7 @@ class _Reader:
         part = sheet.take("DL803", row, "part", lambda cell: self._parts.read(cell) if cell else None)
         entered = sheet.take("DL804", row, "entered", day)
         known = sheet.take("DL804", row, "known", day)
+        later = sheet.take("DL804", row, LATER_KNOWN, day)
         outcome = self._outcome(row)
         if len(sheet.report) > before or name is None or level is None or outcome is None:
             return None
@@ -136,13 +148,13 @@ class _Reader:
         self._refuse_contradictions(row, entered, outcome, known)
         if len(sheet.report) > before:
             return None
-        return Patient(name, level, part, entered, outcome, known, row.span)
+        return self._later.read(row, Patient(name, level, part, entered, outcome, known, row.span), later)
 
     def _outcome(self, row: Row) -> str | None:
         """The letter of the outcome, by the word of a cell, or by flags."""
         sheet, flags = self.sheet, "dlt" in self.sheet.columns
         column = "dlt" if flags else "outcome"
-        outcome = sheet.take("DL803", row, column, self._of_flag if flags else self._outcomes.read)
+        outcome = sheet.take("DL803", row, column, self._of_flag if flags else self._of_word)
         if outcome is None or "evaluable" not in sheet.columns:
             return outcome
         evaluable = sheet.take("DL803", row, "evaluable", flag)
@@ -169,6 +181,11 @@ class _Reader:
             help = "A patient with a toxicity is evaluable: correct one of the two columns."
             self.sheet.refuse("DL805", row, "evaluable", Refused(f"the patient {what}", help))
         return outcome
+
+    def _of_word(self, cell: str) -> str | Refused:
+        """The outcome that a word tells; a toxicity in later cycles has its own column."""
+        read, later = self._outcomes.read(cell), later_ones(self.protocol)
+        return not_an_outcome(later[read]) if isinstance(read, str) and read in later else read
 
     def _of_flag(self, cell: str) -> str | Refused:
         """The outcome that a column of Y and N tells; codes of the map come first."""

@@ -12,7 +12,7 @@ from doselang.diagnostics import Diagnostic, Report, trouble
 from doselang.loading import SCRIPT, Kind, read_text
 from doselang.patients.columns import NOTHING_NAMED, TableKind, ignored, read_sheet
 from doselang.patients.maps import NO_MAP, Map, MappedTable, read_map
-from doselang.patients.people import PATIENTS, read_patients
+from doselang.patients.people import patients_kind, read_patients
 from doselang.patients.sheets import Sheet
 from doselang.patients.steps import CYCLES, DECISIONS, read_cycles, read_decisions
 from doselang.protocol.model import Protocol
@@ -79,18 +79,15 @@ class _Reading:
         return Tables(source, found, *_told(self.report), self._ignored)
 
     def _table_alone(self) -> Conducted | None:
-        sheet = read_sheet(self._source, 0, PATIENTS, NOTHING_NAMED, self.report)
+        sheet = read_sheet(self._source, 0, patients_kind(self.protocol), NOTHING_NAMED, self.report)
         return None if sheet is None else self._patients(sheet, NO_MAP)
 
     def _mapped(self) -> Conducted | None:
         given = read_map(self._source, self.protocol, self.report)
         if given is None:
             return None
-        sheets = {
-            name: self._sheet(given.tables[name], kind)
-            for name, kind in (("patients", PATIENTS), ("decisions", DECISIONS), ("cycles", CYCLES))
-            if name in given.tables
-        }
+        kinds = {"patients": patients_kind(self.protocol), "decisions": DECISIONS, "cycles": CYCLES}
+        sheets = {name: self._sheet(given.tables[name], kind) for name, kind in kinds.items() if name in given.tables}
         people = sheets["patients"]
         if people is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from doselang.patients.later import LATER, LATER_KNOWN, later_ones
 from doselang.patients.maps import COLUMNS
 from doselang.protocol.model import Level, Protocol
 from doselang.resolve.names import listing, shorten
@@ -22,6 +23,7 @@ def templates(protocol: Protocol) -> dict[str, str]:
 def _columns(protocol: Protocol) -> dict[str, tuple[str, ...]]:
     """The columns of each table that a trial needs."""
     patients = ("patient", "level", *(["part"] if len(protocol.parts) > 1 else []), "entered", "outcome", "known")
+    patients += (LATER, LATER_KNOWN) if later_ones(protocol) else ()
     cycles = {"cycles": COLUMNS["cycles"]} if protocol.course is not None else {}
     return {"patients": patients, "decisions": COLUMNS["decisions"]} | cycles
 
@@ -51,7 +53,8 @@ def _meanings(protocol: Protocol) -> dict[str, dict[str, str]]:
     labels = listing([level.label for level in protocol.levels], "or", mark="")
     result = protocol.verdicts[protocol.result].name
     verdicts = listing([verdict.name for verdict in protocol.verdicts], "or", mark="")
-    toxicities = ", ".join(toxicity.name for toxicity in protocol.toxicities)
+    toxicities = ", ".join(toxicity.name for toxicity in protocol.toxicities if not toxicity.later)
+    later = listing([toxicity.name for toxicity in later_ones(protocol).values()], "or", mark="")
     events = protocol.course.events if protocol.course else ()
     return {
         "patients": {
@@ -61,6 +64,8 @@ def _meanings(protocol: Protocol) -> dict[str, dict[str, str]]:
             "entered": "the day of the first dose; of every patient, or of none",
             "outcome": f"none, {toxicities} or inevaluable; nothing while it is not known",
             "known": "the day on which the outcome became known; with days every toxicity has one",
+            LATER: f"{later}, of a patient who was known before; nothing where none came",
+            LATER_KNOWN: "the day on which it came",
         },
         "decisions": {
             "date": "the day of the decision",

@@ -106,8 +106,9 @@ def outcome_words(protocol: Protocol, codes: Mapping[str, str] | None = None) ->
     toxicities = {toxicity.name: toxicity.letter for toxicity in protocol.toxicities}
     names = {"none": NONE, "inevaluable": INEVALUABLE, "pending": PENDING, "": PENDING} | toxicities
     signs = {letter: letter for letter in (NONE, INEVALUABLE, PENDING, *toxicities.values())}
+    at_once = ", ".join(one.name for one in protocol.toxicities if not one.later)
     help = (
-        f"Write none, {', '.join(toxicities)} or inevaluable, and nothing while it is not known."
+        f"Write none, {at_once} or inevaluable, and nothing while it is not known."
         " Where a table has codes, a map says what they mean, under [patients.outcomes]."
     )
     doubtful = {CLEAR_SO_FAR: "no toxicity, or pending and clear so far as in a history"}

@@ -66,8 +66,8 @@ def _outcomes(protocol: Protocol) -> dict[str, str]:
 
 
 def _counts(conducted: Conducted, protocol: Protocol) -> list[dict[str, int]]:
-    """By level, how many patients had each outcome."""
-    found = Counter((patient.level, patient.outcome) for patient in conducted.patients)
+    """By level, how many patients had each outcome; one that came in a later cycle counts in place of the first."""
+    found = Counter((patient.level, patient.later or patient.outcome) for patient in conducted.patients)
     return [
         {name: found[level, letter] for letter, name in _outcomes(protocol).items()}
         for level in range(len(protocol.levels))
