@@ -14,9 +14,14 @@ from doselang.loading import load
 from doselang.patients.reading import Tables, read_conducted
 from doselang.patients.templates import templates
 from doselang.protocol.model import Protocol
+from doselang.report.trial_entries import render_entries
 from doselang.resources import resource
 from doselang.source import NOWHERE
-from tests.kept import read
+from doselang.trial.adding import Added, begin_trial, propose_amendment
+from doselang.trial.exporting import patients_csv
+from doselang.trial.following import conducted_by
+from doselang.trial.opening import open_trial
+from tests.kept import Kept, read
 
 TODAY = date(2026, 10, 1)
 DESIGN = resource("protocols", "designs", "accelerated-titration-any-course.dose")
@@ -146,3 +151,80 @@ def test_templates_have_the_columns(
     assert run(["data", "check", str(script), str(tmp_path / "out" / "trial.toml")]) == 0
     said = capsys.readouterr().out.split("\n  in all")[1].split()
     assert said[:6] == ["1", "0", "0", "0", "0", "1"]
+
+
+# ---- the record ----
+
+
+@pytest.fixture
+def kept(tmp_path: Path, script: Path) -> Kept:
+    """P1 without toxicity at level 1, P2 with a moderate one at level 3, P3 pending at level 5."""
+    begin_trial(tmp_path / "trial", load(str(script)), {}, "Ann", date(2025, 1, 6), time="2025-01-06T08:00:00Z")
+    kept = Kept(open_trial(tmp_path / "trial"))
+    kept.enrol("P1", "1", "2025-01-06")
+    kept.known("P1", "none", "2025-02-03")
+    kept.enrol("P2", "3", "2025-02-04")
+    kept.known("P2", "moderate", "2025-02-10")
+    return kept
+
+
+def later(kept: Kept, patient: str, outcome: str, on: str) -> Added:
+    return kept.add("outcome", on, patient=patient, outcome=outcome)
+
+
+def test_it_is_a_second_outcome_of_the_patient(kept: Kept, tmp_path: Path, protocol: Protocol) -> None:
+    for patient, on in (("P1", "2025-03-01"), ("P2", "2025-03-10")):
+        assert later(kept, patient, "late-DLT", on).entry is not None
+    found = [evolve(one, place=NOWHERE) for one in conducted_by(kept.trial.protocol, kept.trial.steps).patients]
+    assert [(one.outcome, one.known, one.later, one.later_known) for one in found] == [
+        ("N", date(2025, 2, 3), "L", date(2025, 3, 1)),
+        ("M", date(2025, 2, 10), "L", date(2025, 3, 10)),
+    ]
+    assert "P1 had a late-DLT in a later cycle" in render_entries(kept.trial)
+    text = patients_csv(kept.trial)
+    assert text.splitlines()[:2] == [
+        "patient,level,part,entered,outcome,known,later,later-known",
+        "P1,1,accelerated,2025-01-06,none,2025-02-03,late-DLT,2025-03-01",
+    ]
+    again = tables(tmp_path, protocol, text).conducted
+    assert again is not None
+    assert [evolve(one, place=NOWHERE) for one in again.patients] == found
+
+
+REFUSED = (
+    ("P2", "late-moderate", "2025-03-01", "Patient P2 had a moderate (entry 5), and cannot be one who had a late"),
+    ("P2", "late-DLT", "2025-02-10", "P2 had a late-DLT in a later cycle on 2025-02-10, and the outcome was known on"),
+    ("P3", "late-DLT", "2025-03-01", "No patient `P3` has entered."),
+    ("P1", "late-DLT", "2026-02-10", "2026-02-10 is in the future"),
+    ("P1", "DLT", "2025-02-03", "Patient P1 has an outcome already: none, known on 2025-02-03 (entry 3)."),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("patient", "outcome", "on", "message"), REFUSED)
+def test_what_contradicts_the_record(kept: Kept, patient: str, outcome: str, on: str, message: str) -> None:
+    before = kept.content
+    added = later(kept, patient, outcome, on)
+    assert added.entry is None and added.proposed.contradiction is not None
+    assert message in added.proposed.contradiction.message
+    assert kept.content == before
+
+
+def test_it_needs_an_outcome_before_and_comes_once(kept: Kept) -> None:
+    kept.add("enrol", "2025-02-11", "as it was", patient="P3", level="3")
+    refused = later(kept, "P3", "late-DLT", "2025-04-01").proposed.contradiction
+    assert refused is not None and "no outcome of patient P3 is entered" in refused.message
+    assert later(kept, "P1", "late-moderate", "2025-03-01").entry is not None
+    refused = later(kept, "P1", "late-DLT", "2025-04-01").proposed.contradiction
+    assert refused is not None
+    assert refused.message == "Patient P1 had a toxicity in a later cycle already (entry 7)."
+    assert kept.correct(7, outcome="late-DLT").entry is not None
+    refused = kept.correct(3).proposed.contradiction
+    assert refused is not None and "correct TRIAL" not in refused.help and " 7`" in refused.help
+
+
+def test_an_amendment_must_have_it_in_later_cycles(kept: Kept, script: Path) -> None:
+    later(kept, "P1", "late-DLT", "2025-03-01")
+    amended = script.read_text(encoding="utf-8").replace("late-DLT", "tardy-DLT")
+    (script.parent / "amended.dose").write_text(amended, encoding="utf-8")
+    found = propose_amendment(kept.trial, load(str(script.parent / "amended.dose")), date(2025, 4, 1), TODAY)
+    assert found.refused is not None and "It has no outcome late-DLT" in found.refused

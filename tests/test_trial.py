@@ -213,7 +213,7 @@ def test_a_corrected_name_is_that_of_all_that_was_said_of_the_patient(tmp_path: 
 @pytest.mark.parametrize(
     ("number", "words", "said"),
     [
-        (2, {}, "No patient `01` has entered"),
+        (2, {}, "Entry 5 speaks of patient 01: withdraw it first."),
         (2, {"patient": "02"}, "Patient 02 entered on 2025-01-06"),
         (2, {"on": "2025-02-20"}, "before the first dose on 2025-02-20"),
         (5, {"on": "2025-01-20"}, "The window of patient 01 ends on 2025-02-03"),

@@ -111,7 +111,11 @@ WRONG = (
     ("correct TRIAL 9 --reason r --withdraw", 2, "There is no entry 9: the record has the entries 1 to 8."),
     ("correct TRIAL 0 --reason r --withdraw", 2, "There is no entry 0"),
     ("correct TRIAL x --reason r --withdraw", 2, "'x' is not a valid integer"),
-    ("correct TRIAL 2 --reason r --withdraw", 1, "No patient `01` has entered."),
+    (
+        "correct TRIAL 2 --reason r --withdraw",
+        1,
+        "Entry 5 speaks of patient 01: withdraw it first.",
+    ),
     ("correct|TRIAL|8|--reason| |--level|1", 2, "`--reason` is empty"),
     ("sign TRIAL", 2, "Missing option '--meaning'"),
     ("sign TRIAL --meaning reviewed --head 0123456789abcdef", 2, "it is not what was seen"),

@@ -121,7 +121,10 @@ def enrol(patient: str, level: str, part: str | None) -> dict[str, str | None]:
 @click.argument("patient")
 @click.argument("outcome")
 def outcome(patient: str, outcome: str) -> dict[str, str | None]:
-    """OUTCOME is a toxicity, on the day on which it came; `none`, when the window has ended; or `inevaluable`."""
+    """OUTCOME is a toxicity, on the day on which it came; `none`, when the window has ended; or `inevaluable`.
+
+    A toxicity in later cycles is entered after the outcome that was known first, which stays.
+    """
     return {"patient": patient, "outcome": outcome}
 
 

@@ -31,7 +31,8 @@ def step_words(step: Step, protocol: Protocol) -> str:
         case Outcome(patient, "inevaluable"):
             return f"{patient} was inevaluable"
         case Outcome(patient, outcome):
-            return f"{patient} had a {outcome}"
+            later = any(one.later and one.name == outcome for one in protocol.toxicities)
+            return f"{patient} had a {outcome}{' in a later cycle' if later else ''}"
         case Treated(patient, level, _, events, number):
             came = listed(events) or "no event"
             return f"{patient} was treated at level {level} in cycle {number}, with {came}"

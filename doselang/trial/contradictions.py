@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from attrs import define, field, frozen
 
 from doselang.conduct.days import windows_of
-from doselang.machine.notation import MOST_PATIENTS
+from doselang.machine.notation import INEVALUABLE, MOST_PATIENTS
+from doselang.patients.later import is_less_severe
 from doselang.protocol.model import Protocol
-from doselang.resolve.names import fold, nearest, shorten
-from doselang.trial.following import lacking
+from doselang.resolve.names import fold, listing, nearest, shorten
+from doselang.trial.following import lacking_word, letter_of
 from doselang.trial.opening import Trial
 from doselang.trial.steps import Choose, Close, Declare, Enrol, Made, Outcome, Step, Stop, Treated
 
@@ -43,6 +44,8 @@ class _Reader:
     today: date
     patients: dict[int, Enrol] = field(factory=dict)
     outcomes: dict[int, Made] = field(factory=dict)
+    later: dict[int, Made] = field(factory=dict)
+    """By the entering of a patient, the outcome that was known first, and the toxicity of a later cycle."""
     cycles: dict[int, list[Treated]] = field(factory=dict)
     done: list[Made] = field(factory=list)
 
@@ -61,7 +64,7 @@ class _Reader:
         """Words that the protocol of the day does not have, or the one in force, which goes on from what was done."""
         of_its_day = self.trial.protocols[self.trial.in_force(made)].protocol
         for protocol in (of_its_day, self.trial.protocol):
-            missing = lacking(protocol, [made])
+            missing = lacking_word(protocol, made)
             if missing is not None:
                 which = f"of {made.step.on}" if protocol is of_its_day else "in force"
                 return f"The protocol {which} cannot follow this. {missing}", "Is the day right?"
@@ -92,7 +95,7 @@ class _Reader:
         self.patients[number] = step
         return None
 
-    def _of_patient(self, step: Outcome | Treated) -> tuple[str, str] | Enrol:
+    def _of_patient(self, made: Made, step: Outcome | Treated) -> tuple[str, str] | Enrol:
         """The entering of a patient of whom something is said."""
         if step.enrolment in self.patients:
             entered = self.patients[step.enrolment]
@@ -101,26 +104,74 @@ class _Reader:
                 message = f"{what.capitalize()} of patient {entered.patient} is of {step.on}, before the first dose"
                 return f"{message} on {entered.on}.", "Is one of the two days wrong?"
             return entered
+        if step.enrolment:
+            return self._still_spoken_of(made, step)
         names = [one.patient for one in self.patients.values()]
         near = nearest(step.patient, names)
         help = f"Did you mean {near}?" if near else f"Have entered: {', '.join(names[-8:]) or 'nobody'}."
         return f"No patient `{shorten(step.patient, 40)}` has entered.", help
 
+    def _still_spoken_of(self, made: Made, step: Outcome | Treated) -> tuple[str, str]:
+        """The entering of a patient is to be withdrawn, and other entries speak of the patient."""
+        numbers = [str(one.number) for one in self.trial.steps if getattr(one.step, "enrolment", 0) == step.enrolment]
+        numbers = numbers or [str(made.number)]
+        alone = len(numbers) == 1
+        who = f"{'Entry' if alone else 'Entries'} {listing(numbers, mark='')} {'speaks' if alone else 'speak'}"
+        them = "it first" if alone else "them first, from the last one on"
+        message = f"{who} of patient {shorten(step.patient, 40)}: withdraw {them}."
+        help = (
+            f"`doselang trial correct {self.trial.folder} {numbers[-1]} --withdraw`, and entry {step.enrolment} then."
+        )
+        return message, help
+
     def _outcome(self, made: Made, step: Outcome) -> tuple[str, str] | None:
-        entered = self._of_patient(step)
+        entered = self._of_patient(made, step)
         if isinstance(entered, tuple):
             return entered
+        protocol = self.trial.protocols[self.trial.in_force(made)].protocol
+        if any(one.later and one.name == step.outcome for one in protocol.toxicities):
+            return self._later(made, step, entered) or _too_late(protocol, entered, step)
         before = self.outcomes.setdefault(step.enrolment, made)
         if before is not made:
             assert isinstance(before.step, Outcome)
             said = f"{before.step.outcome}, known on {before.step.on} (entry {before.number})"
             message = f"Patient {entered.patient} has an outcome already: {said}."
             return message, f"A patient has one outcome. {self._correct(before.number)}"
-        protocol = self.trial.protocols[self.trial.in_force(made)].protocol
         return _too_early(protocol, entered, step) or _too_late(protocol, entered, step)
 
+    def _later(self, made: Made, step: Outcome, entered: Enrol) -> tuple[str, str] | None:
+        """A toxicity in later cycles comes once, to a patient who is known and has none as severe."""
+        had, protocol = (
+            f"had a {step.outcome} in a later cycle",
+            self.trial.protocols[self.trial.in_force(made)].protocol,
+        )
+        first, other = self.outcomes.get(step.enrolment), self.later.setdefault(step.enrolment, made)
+        if first is None or not isinstance(first.step, Outcome):
+            message = f"A {step.outcome} comes in later cycles, and no outcome of patient {entered.patient} is entered."
+            known = made.number < self.trial.next_number
+            return message, (
+                self._correct(made.number) if known else "Enter first what was known before, such as `none`."
+            )
+        if other is not made:
+            message = f"Patient {entered.patient} had a toxicity in a later cycle already (entry {other.number})."
+            return message, f"The most severe one is entered. {self._correct(other.number)}"
+        outcome, letter = letter_of(protocol, first.step.outcome), letter_of(protocol, step.outcome)
+        if not is_less_severe(protocol, outcome, letter):
+            was = "was inevaluable" if outcome == INEVALUABLE else f"had a {first.step.outcome}"
+            message = f"Patient {entered.patient} {was} (entry {first.number}), and cannot be one who {had}."
+            return (
+                message,
+                f"It comes to a patient without toxicity or with a lesser one. {self._correct(first.number)}",
+            )
+        if step.on <= first.step.on:
+            message = (
+                f"Patient {entered.patient} {had} on {step.on}, and the outcome was known on {first.step.on} only."
+            )
+            return message, f"It comes after that day: is one of the days wrong? {self._correct(first.number)}"
+        return None
+
     def _treated(self, made: Made, step: Treated) -> tuple[str, str] | None:
-        entered = self._of_patient(step)
+        entered = self._of_patient(made, step)
         if isinstance(entered, tuple):
             return entered
         cycles = self.cycles.setdefault(step.enrolment, [])

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 
+from doselang.patients.later import LATER, LATER_KNOWN, later_ones
 from doselang.patients.maps import COLUMNS
 from doselang.trial.opening import Trial
 from doselang.trial.steps import Choose, Close, Declare, Enrol, Made, Outcome, Stop, Treated
@@ -16,19 +17,28 @@ WHAT: dict[type, str] = {Choose: "chosen", Declare: "declared", Close: "closed",
 
 def patients_csv(trial: Trial) -> str:
     """The patients, in the order of entering, with their outcomes."""
-    outcomes = {made.step.enrolment: made.step for made in trial.steps if isinstance(made.step, Outcome)}
+    outcomes: dict[int, list[Outcome]] = {}
+    for made in trial.steps:
+        if isinstance(made.step, Outcome):
+            outcomes.setdefault(made.step.enrolment, []).append(made.step)
+    later = (LATER, LATER_KNOWN) if later_ones(trial.protocol) else ()
     enrolled = [made for made in trial.steps if isinstance(made.step, Enrol)]
     return _csv(
-        ("patient", "level", "part", "entered", "outcome", "known"),
-        (_patient(made, outcomes) for made in sorted(enrolled, key=lambda made: made.step.on)),
+        ("patient", "level", "part", "entered", "outcome", "known", *later),
+        (
+            _patient(made, outcomes.get(made.number, []), 2 if later else 1)
+            for made in sorted(enrolled, key=lambda made: made.step.on)
+        ),
     )
 
 
-def _patient(made: Made, outcomes: dict[int, Outcome]) -> tuple[str, ...]:
-    step, outcome = made.step, outcomes.get(made.number)
+def _patient(made: Made, outcomes: Sequence[Outcome], most: int) -> tuple[str, ...]:
+    """The row of a patient; `most` is how many outcomes there can be: the first, and one in a later cycle."""
+    step = made.step
     assert isinstance(step, Enrol)
-    known = ("", "") if outcome is None else (outcome.outcome, outcome.on.isoformat())
-    return step.patient, step.level, step.part or "", step.on.isoformat(), *known
+    known = [cell for outcome in outcomes for cell in (outcome.outcome, outcome.on.isoformat())]
+    empty = [""] * (2 * most - len(known))
+    return step.patient, step.level, step.part or "", step.on.isoformat(), *known, *empty
 
 
 def has_more(trial: Trial) -> bool:

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from doselang.conduct.conducted import Conducted, Cycle, Decided, Patient
 from doselang.conduct.judging import Judged, Judgement, judge
 from doselang.machine.notation import INEVALUABLE, NONE, PENDING
+from doselang.patients.later import is_less_severe
 from doselang.protocol.model import Protocol
 from doselang.source import Span
 from doselang.trial.opening import Trial
@@ -109,12 +110,12 @@ def conducted_of(trial: Trial, steps: Sequence[Made], place: int) -> Conducted:
 
 def conducted_by(protocol: Protocol, steps: Sequence[Made]) -> Conducted:
     """Some steps as what was done, in the terms of a protocol that has all their words (see `lacking`)."""
-    outcomes = {made.step.enrolment: made.step for made in steps if isinstance(made.step, Outcome)}
+    outcomes = _outcomes(steps)
     patients, decisions, cycles = [], [], []
     for made in steps:
         match made.step:
             case Enrol() as step:
-                patients.append(_patient(protocol, made.number, step, outcomes.get(made.number)))
+                patients.append(_patient(protocol, made.number, step, outcomes.get(made.number, ())))
             case Treated() as step:
                 cycles.append(_cycle(protocol, made.number, step))
             case Choose() | Declare() | Close() | Stop() as step:
@@ -129,34 +130,63 @@ def conducted_by(protocol: Protocol, steps: Sequence[Made]) -> Conducted:
 
 def lacking(protocol: Protocol, steps: Sequence[Made]) -> str | None:
     """What was done that a protocol has no word for, as a sentence; None where it has them all."""
-    levels = {level.label for level in protocol.levels}
-    parts, verdicts = {part.name for part in protocol.parts}, {verdict.name for verdict in protocol.verdicts}
+    return next((missing for made in steps if (missing := lacking_word(protocol, made)) is not None), None) or next(
+        (missing for outcomes in _outcomes(steps).values() if (missing := _misplaced(protocol, outcomes))), None
+    )
+
+
+def lacking_word(protocol: Protocol, made: Made) -> str | None:
+    """What a protocol has no word for in one step."""
+    step, entry = made.step, f"(entry {made.number})"
     events = {event.name for event in protocol.course.events} if protocol.course else set()
     outcomes = {toxicity.name for toxicity in protocol.toxicities} | set(LETTERS)
-    for made in steps:
-        step, entry = made.step, f"(entry {made.number})"
-        level = getattr(step, "level", None)
-        if level is not None and level not in levels:
-            return f"It has no level {level}, which the record names {entry}."
-        match step:
-            case Enrol(part=str(part)) if part not in parts:
-                return f"It has no part {part}, in which patient {step.patient} is {entry}."
-            case Outcome(outcome=outcome) if outcome not in outcomes:
-                return f"It has no outcome {outcome}, which patient {step.patient} had {entry}."
-            case Declare(verdict=verdict) if verdict not in verdicts:
-                return f"It has no verdict {verdict}, which was declared {entry}."
-            case Treated() if protocol.course is None:
-                return f"It says nothing of the course of a patient, and patient {step.patient} has one {entry}."
-            case Treated(events=came) if not set(came) <= events:
-                return f"It does not have what came in cycle {step.number} of patient {step.patient} {entry}."
+    level = getattr(step, "level", None)
+    if level is not None and level not in {one.label for one in protocol.levels}:
+        return f"It has no level {level}, which the record names {entry}."
+    match step:
+        case Enrol(part=str(part)) if part not in {one.name for one in protocol.parts}:
+            return f"It has no part {part}, in which patient {step.patient} is {entry}."
+        case Outcome(outcome=outcome) if outcome not in outcomes:
+            return f"It has no outcome {outcome}, which patient {step.patient} had {entry}."
+        case Declare(verdict=verdict) if verdict not in {one.name for one in protocol.verdicts}:
+            return f"It has no verdict {verdict}, which was declared {entry}."
+        case Treated() if protocol.course is None:
+            return f"It says nothing of the course of a patient, and patient {step.patient} has one {entry}."
+        case Treated(events=came) if not set(came) <= events:
+            return f"It does not have what came in cycle {step.number} of patient {step.patient} {entry}."
     return None
 
 
-def _patient(protocol: Protocol, number: int, step: Enrol, outcome: Outcome | None) -> Patient:
+def _misplaced(protocol: Protocol, outcomes: Sequence[tuple[int, Outcome]]) -> str | None:
+    """The outcomes of a patient that a protocol does not have in this order: what came at once, and in later cycles."""
+    later = {toxicity.name for toxicity in protocol.toxicities if toxicity.later}
+    for place, (number, step) in enumerate(outcomes):
+        first = letter_of(protocol, outcomes[0][1].outcome)
+        follows = place == 0 or is_less_severe(protocol, first, letter_of(protocol, step.outcome))
+        if (step.outcome in later) != (place > 0) or not follows:
+            when = "at once" if place == 0 else "in later cycles, after a lesser one"
+            return f"It has no {step.outcome} {when}, which patient {step.patient} had (entry {number})."
+    return None
+
+
+def _outcomes(steps: Sequence[Made]) -> dict[int, list[tuple[int, Outcome]]]:
+    """By the entry of entering, the outcomes of a patient with their entries: the first, and what came later."""
+    found: dict[int, list[tuple[int, Outcome]]] = {}
+    for made in sorted(steps, key=lambda made: made.number):
+        if isinstance(made.step, Outcome):
+            found.setdefault(made.step.enrolment, []).append((made.number, made.step))
+    return found
+
+
+def _patient(protocol: Protocol, number: int, step: Enrol, outcomes: Sequence[tuple[int, Outcome]]) -> Patient:
     part = None if step.part is None else [one.name for one in protocol.parts].index(step.part)
-    letter = PENDING if outcome is None else letter_of(protocol, outcome.outcome)
-    known = outcome.on if outcome is not None and letter != PENDING else None
-    return Patient(step.patient, level_of(protocol, step.level), part, step.on, letter, known, Span(number, number))
+    known: list[tuple[str, date | None]] = [
+        (letter_of(protocol, outcome.outcome), outcome.on) for _, outcome in outcomes
+    ]
+    (letter, on), *more = [one for one in known if one[0] != PENDING] or [(PENDING, None)]
+    later, later_on = more[0] if more else ("", None)
+    place = Span(number, number)
+    return Patient(step.patient, level_of(protocol, step.level), part, step.on, letter, on, place, later, later_on)
 
 
 def level_of(protocol: Protocol, label: str) -> int:
