@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import frozen
 
@@ -15,25 +13,24 @@ Words = NDArray[np.uint64]
 
 LEVELS_OF_WORD = 4
 """Levels in one word of 64 bits, each a code of 16."""
-MOST_CODES = 1 << 16
+CODE_BITS = 16
+MOST_CODES = 1 << CODE_BITS
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
 @frozen(eq=False)
 class Packed:
-    """States of a trial, with a number that is added up where states are merged: in how many orders each is reached.
+    """States in one frame, with a number that is added up where they are merged: in how many orders each is reached.
 
-    `frames` are their frames; `words` [states, words] the codes of their levels, four in each. Where all are in one
-    frame `frames` may hold it once (`of_one_frame`): then it is neither fetched nor compared.
+    `words` [states, words] are the codes of their levels, four in each.
     """
 
-    frames: Ints
     words: Words
     orders: Floats
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return len(self.orders)
 
     def codes(self, levels: int) -> Ints:
         """The codes of the levels, [states, levels]: a view of the words, not a copy."""
@@ -41,104 +38,134 @@ class Packed:
 
     def take(self, rows: Ints) -> Packed:
         """Some of the states; `np.take` fetches rows several times faster than an index does."""
-        frames = of_one_frame(self.frames[0], len(rows)) if self.alike else self.frames.take(rows)
-        return Packed(frames, self.words.take(rows, axis=0), self.orders.take(rows))
-
-    @property
-    def alike(self) -> bool:
-        """Whether all states are in one frame, which is held once."""
-        return len(self.frames) > 0 and self.frames.strides == (0,)
+        return Packed(self.words.take(rows, axis=0), self.orders.take(rows))
 
     def part(self, start: int, stop: int) -> Packed:
         """States that stand next to each other: a view, not a copy."""
-        return Packed(self.frames[start:stop], self.words[start:stop], self.orders[start:stop])
+        return Packed(self.words[start:stop], self.orders[start:stop])
 
 
-def of_one_frame(frame: Any, states: int) -> Ints:
-    """The frames of states that are all in one."""
-    found: Ints = np.broadcast_to(np.int32(frame), states)
-    return found
-
-
-def packed(frames: Ints, codes: Ints, orders: Floats) -> Packed:
+def packed(codes: Ints, orders: Floats) -> Packed:
     """States with some codes, [states, levels]."""
     rows, levels = codes.shape
     wide = np.zeros((rows, -(-levels // LEVELS_OF_WORD) * LEVELS_OF_WORD), np.uint16)
     wide[:, :levels] = codes
-    return Packed(frames, wide.view(np.uint64), orders)
+    return Packed(wide.view(np.uint64), orders)
 
 
 def joined(chunks: list[Packed]) -> Packed:
     """All states of some lists, one after the other."""
     if len(chunks) == 1:
         return chunks[0]
-    alike = all(chunk.alike for chunk in chunks) and len({int(chunk.frames[0]) for chunk in chunks}) == 1
-    states = sum(map(len, chunks))
     return Packed(
-        of_one_frame(chunks[0].frames[0], states) if alike else np.concatenate([chunk.frames for chunk in chunks]),
-        np.concatenate([chunk.words for chunk in chunks]),
-        np.concatenate([chunk.orders for chunk in chunks]),
-    )
+        np.concatenate([chunk.words for chunk in chunks]), np.concatenate([chunk.orders for chunk in chunks])
+    )  # fmt: skip
+
+
+@frozen(eq=False)
+class Groups:
+    """States of which those that agree stand together; `starts` are the positions where other ones begin."""
+
+    states: Packed
+    starts: Ints
+
+    def blocks(self, most: int) -> list[Groups]:
+        """The same in pieces of about so many states, cut between groups: views, not copies."""
+        every = np.append(self.starts, len(self.states))
+        cuts = np.searchsorted(every, np.arange(0, len(self.states), most))
+        cuts = np.unique(np.append(cuts, len(self.starts)))
+        return [
+            Groups(self.states.part(every[first], every[last]), self.starts[first:last] - every[first])
+            for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+        ]  # fmt: skip
 
 
 def merged(chunks: list[Packed]) -> Packed:
     """Each state once, with the sum of its orders."""
-    states = joined(chunks)
-    if len(states) < 2:
-        return states
-    there, starts = _sorted(states)
-    orders = np.add.reduceat(there.orders, starts)
-    first = there.take(starts)
-    return Packed(first.frames, first.words, orders)
+    groups = grouped(chunks)
+    return Packed(groups.states.words.take(groups.starts, axis=0), np.add.reduceat(groups.states.orders, groups.starts))
 
 
-def _sorted(states: Packed) -> tuple[Packed, Ints]:
-    """The states in an order in which equal ones stand together, and where others begin.
+def grouped(chunks: list[Packed], but: int | None = None) -> Groups:
+    """Some states, those together that agree in all levels, or in all but one.
 
     The upper bits of a hash are sorted together with the position in the lower ones: sorting plain numbers is several
     times faster than sorting positions by them. Where states share these bits and differ they are sorted by what they
     are.
     """
-    number = len(states)
+    states = joined(chunks)
+    number, masks = len(states), _masks(states.words.shape[1], but)
     bits = np.uint64(number.bit_length())
     low = (np.uint64(1) << bits) - np.uint64(1)
-    key = (_hashed(states) & ~low) | np.arange(number, dtype=np.uint64)
+    key = (_hashed(states.words, masks) & ~low) | np.arange(number, dtype=np.uint64)
     key.sort()
     order = (key & low).astype(np.int64)
     key >>= bits
     new = np.ones(number, np.bool_)
     np.not_equal(key[1:], key[:-1], out=new[1:])
     there = states.take(order)
-    differs = _differs(there)
+    differs = _differs(there.words, masks)
     mixed = np.flatnonzero(differs & ~new)
     if len(mixed):
         group = np.cumsum(new)
         rows = np.flatnonzero(np.isin(group, group[mixed]))
         some = order[rows]
-        order[rows] = some[np.lexsort((*states.words[some].T, states.frames[some], group[rows]))]
+        order[rows] = some[np.lexsort((*(states.words[some] & masks).T, group[rows]))]
         there = states.take(order)
-        differs = _differs(there)
-    return there, np.flatnonzero(differs)
+        differs = _differs(there.words, masks)
+    return Groups(there, np.flatnonzero(differs))
 
 
-def _differs(states: Packed) -> NDArray[np.bool_]:
+def _masks(words: int, but: int | None) -> Words:
+    """By word the bits that are compared: all but those of one level."""
+    masks = np.full(words, ~np.uint64(0))
+    if but is not None:
+        masks.view(np.uint16)[but] = 0
+    return masks
+
+
+def _differs(words: Words, masks: Words) -> NDArray[np.bool_]:
     """Whether each state differs from the one before."""
-    differs = np.ones(len(states), np.bool_)
-    if states.alike:
-        differs[1:] = False
-    else:
-        np.not_equal(states.frames[1:], states.frames[:-1], out=differs[1:])
-    for word in range(states.words.shape[1]):
-        differs[1:] |= states.words[1:, word] != states.words[:-1, word]
+    differs = np.ones(len(words), np.bool_)
+    differs[1:] = False
+    for word, mask in enumerate(masks):
+        differs[1:] |= (words[1:, word] ^ words[:-1, word]) & mask != 0
     return differs
 
 
-def _hashed(states: Packed) -> Words:
+def _hashed(words: Words, masks: Words) -> Words:
     """A hash of each state: of equal ones the same."""
-    key = np.zeros(len(states), np.uint64) if states.alike else states.frames.astype(np.uint64) * _MIX[0]
-    for word in range(states.words.shape[1]):
-        key ^= states.words[:, word]
+    key = np.zeros(len(words), np.uint64)
+    for word, mask in enumerate(masks):
+        key ^= words[:, word] & mask
         key *= _MIX[1 + word % 3]
         key ^= key >> np.uint64(32)
     mixed: Words = key * _MIX[0]
     return mixed
+
+
+def after_cohorts(groups: Groups, level: int, codes: Ints, ways: Floats) -> Packed:
+    """The states after all outcomes of a cohort at a level, each once: of groups that agree in all levels but this.
+
+    `codes` [outcomes, states] are those of the level afterwards, `ways` [outcomes] the orders of the patients. States
+    are equal afterwards if they come from one group and have one code there. So a number of the two, and of the
+    position below them, is sorted: nothing else need be compared.
+    """
+    states, starts = groups.states, groups.starts
+    number = len(states)
+    bits = np.uint64(codes.size.bit_length())
+    group = np.repeat(np.arange(len(starts), dtype=np.uint64), np.diff(starts, append=number))
+    key = (group << np.uint64(CODE_BITS)) | codes.astype(np.uint64)
+    key <<= bits
+    key |= np.arange(codes.size, dtype=np.uint64).reshape(codes.shape)
+    key = key.ravel()
+    key.sort()
+    order = (key & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    key >>= bits
+    new = np.ones(len(key), np.bool_)
+    np.not_equal(key[1:], key[:-1], out=new[1:])
+    first = np.flatnonzero(new)
+    orders = np.add.reduceat(np.multiply.outer(ways, states.orders).ravel().take(order), first)
+    found = Packed(states.words.take(order.take(first) % number, axis=0), orders)
+    found.words.view(np.uint16)[:, level] = key.take(first).astype(np.uint16)
+    return found

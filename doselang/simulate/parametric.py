@@ -52,8 +52,8 @@ class Parametric:
         self.codes = ends.codes(machine.levels)
         toxic = [records.tally(what) for what in range(len(protocol.toxicities))]
         self.exponents = np.column_stack([records.tally(-1) - sum(toxic), *toxic])
-        first, self.frame_of = distinct([ends.frames])
-        self.end_frames = ends.frames[first].tolist()
+        self.end_frames = list(self.counted.of_frame)
+        self.frame_of = np.repeat(np.arange(len(self.end_frames)), list(self.counted.of_frame.values()))
         sizes = summed(records.tally(-1, 0), self.codes)
         first, self.size_of = distinct([sizes])
         self.sizes = sizes[first].tolist()
