@@ -26,6 +26,8 @@ def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
 def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any]], rows: int) -> NDArray[np.int64]:
     key, radix = np.zeros(rows, np.int64), 1
     for column in columns if rows else ():
+        if held_once(column):
+            continue
         low = int(column.min())
         width = int(column.max()) - low + 1
         if width == 1:
@@ -38,6 +40,18 @@ def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any
         key -= low
         radix *= width
     return key
+
+
+def held_once(column: NDArray[Any]) -> bool:
+    """Whether a column has one value in all rows, which takes the place of one."""
+    return len(column) > 0 and column.strides[0] == 0
+
+
+def fetched(column: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """Some rows of a column; held once where one row is meant everywhere."""
+    if held_once(rows):
+        return np.broadcast_to(column[rows[0]], (len(rows), *column.shape[1:]))
+    return column[rows]
 
 
 def summed(table: NDArray[np.integer[Any]], codes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

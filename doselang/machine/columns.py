@@ -12,7 +12,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
-from doselang.machine.arrays import NDArray, summed
+from doselang.machine.arrays import NDArray, held_once, summed
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
 from doselang.protocol.guards import (
@@ -47,6 +47,10 @@ TRUE, OPEN, FALSE = np.int8(1), np.int8(0), np.int8(-1)
 
 NO_LEVEL, NONE_DECLARED, NONE_ANY_MORE = -1, -2, -3
 """Values of a verdict besides a level: nothing declared yet; declared that there is none, and that after a level."""
+
+
+OF_HERE = frozenset(("this", "next higher", "next lower", "lowest", "highest", "start", "level"))
+"""The kinds of places that the level of the look alone tells."""
 
 
 @define
@@ -119,7 +123,12 @@ class View:
         """The level a place is in each row, and whether there is such a level (where not, the level is 0)."""
         found = self._places.get(place)
         if found is None:
-            found = self._places[place] = self._find(place)
+            if place.kind in OF_HERE and held_once(self.here):
+                index, exists = self.take(slice(0, 1))._find(place)
+                found = np.broadcast_to(index, len(self)), np.broadcast_to(exists, len(self))
+            else:
+                found = self._find(place)
+            self._places[place] = found
         return found
 
     def _find(self, place: Place) -> tuple[Ints, Bools]:
@@ -167,7 +176,7 @@ class View:
     def at(self, place: Place) -> tuple[Ints, Bools]:
         """The record code of a place in each row, and whether there is such a level."""
         index, exists = self.place(place)
-        return self.codes[self._rows, index], exists
+        return self.codes[:, index[0]] if held_once(index) else self.codes[self._rows, index], exists
 
 
 def joined(one: View, other: View) -> View:

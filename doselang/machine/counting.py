@@ -167,15 +167,13 @@ class _Counter:
 
     def _decide(self, looks: Packed, frame: int, patients: int) -> None:
         """What comes after complete cohorts of one frame."""
-        frames = self.frames
-        codes = looks.codes(self.machine.levels)
-        number = np.broadcast_to(np.int32(frame), len(looks))
-        branches = self.rulings.of(self.machine.parts[frames.part[frame]], number, codes)
-        frames.leave(codes, np.broadcast_to(frames.level[frame], len(looks)), branches)
+        frames, here = self.frames, int(self.frames.level[frame])
+        branches = self.rulings.of(frame, looks.codes(self.machine.levels), patients)
         for branch in present(branches):
-            rows = np.flatnonzero(branches == branch)
-            after = int(frames.after(number[:1], np.array([branch]))[0])
-            self.go_on(after, looks.take(rows), patients, 0)
+            some = looks.take(np.flatnonzero(branches == branch))
+            frames.leave_together(some.codes(self.machine.levels), here, branch)
+            after = frames.after(np.array([frame]), np.array([branch]))
+            self.go_on(int(after[0]), some, patients, 0)
 
     def _step(self, patients: int, steps: int) -> None:
         """Every exit of states whose looks can come at any time, or in which patients come one by one."""

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import distinct
+from doselang.machine.arrays import distinct, fetched
 from doselang.machine.columns import View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.looking import decide_all, may_ask
@@ -48,7 +48,7 @@ class Rulings:
     """The looks decided so far."""
 
     situations: Situations
-    branch_of: list[int] = field(factory=list)
+    branch_of: Ints = field(factory=lambda: np.zeros(0, np.int32))
     """By kind of look: the branch that it takes; ASKED where an adviser may be asked for more."""
     _kinds: dict[bytes, int] = field(factory=dict)
     _closing: dict[int, int] = field(factory=dict)
@@ -58,18 +58,23 @@ class Rulings:
     def machine(self) -> Machine:
         return self.situations.machine
 
-    def of(self, part: PartMachine, frames: Ints, codes: Ints) -> Ints:
-        """The number of the branch that each look of a part takes; `codes` are those after the outcomes."""
+    def of(self, frame: int, codes: Ints, evaluable: int) -> Ints:
+        """The number of the branch that each look of a frame takes.
+
+        `codes` are those after the outcomes, and `evaluable` the patients that are then evaluable.
+        """
+        part = self.machine.parts[self.situations.frames.part[frame]]
+        frames = np.broadcast_to(np.int32(frame), len(codes))
         reads = part.reads.local if part.reads.everything else part.reads
         if reads is None:
             return self._asked(part, frames, codes)
-        columns = self.situations.features(part, reads, frames, codes)
+        columns = self.situations.features(part, reads, frames, codes, evaluable)
         kinds = self._kind(b"told" + part.number.to_bytes(4), columns, partial(self._decided, part, frames, codes))
-        branches = np.array(self.branch_of, np.int32)[kinds]
+        branches = self.branch_of.take(kinds)
         asked = np.flatnonzero(branches == ASKED)
         for start in range(0, len(asked), BLOCK):
             some = asked[start : start + BLOCK]
-            branches[some] = self._advised(part, kinds[some], frames[some], codes.take(some, axis=0))
+            branches[some] = self._advised(part, kinds[some], frames[: len(some)], codes.take(some, axis=0))
         return branches
 
     def _kind(self, head: bytes, columns: list[Ints], decide: Callable[[Ints], Ints]) -> Ints:
@@ -79,7 +84,7 @@ class Rulings:
         labels = [head + row.tobytes() for row in features]
         new = [position for position, label in enumerate(labels) if label not in self._kinds]
         if new:
-            self.branch_of += decide(index[new]).tolist()
+            self.branch_of = np.concatenate([self.branch_of, decide(index[new])])
             for position in new:
                 self._kinds[labels[position]] = len(self._kinds)
         return np.array([self._kinds[label] for label in labels], np.int32)[inverse]
@@ -101,7 +106,7 @@ class Rulings:
         asked = dict.fromkeys(atom for line in part.lines for atom in atoms(line.guard))
         columns += [truth(atom, view) for atom in asked if isinstance(atom, Chance | Recommends)]
         told = self._kind(b"said" + part.number.to_bytes(4), columns, partial(self._decided_all, part, frames, codes))
-        return np.array(self.branch_of, np.int32)[told]
+        return self.branch_of.take(told)
 
     def _closings(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
         """For each look a branch that closes what all looks of its kind close."""
@@ -144,4 +149,4 @@ class Rulings:
         return view
 
     def _begun(self, frames: Ints) -> Ints:
-        return self.situations.frames.begun[frames]
+        return fetched(self.situations.frames.begun, frames)

@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, pack, present, summed
+from doselang.machine.arrays import NDArray, distinct, held_once, pack, present, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
@@ -42,7 +42,7 @@ ASKED = -1
 
 @define
 class _Classes:
-    """Small numbers for records that agree in some columns."""
+    """Small numbers, from 1, for records that agree in some columns."""
 
     columns: tuple[int, ...]
     of: Ints = field(factory=lambda: np.zeros(0, np.int32))
@@ -52,7 +52,7 @@ class _Classes:
         """One number a record; extends what is known to `count` records."""
         if len(self.of) < count:
             rows = np.ascontiguousarray(table[len(self.of) : count, self.columns])
-            new = [self._known.setdefault(row.tobytes(), len(self._known)) for row in rows]
+            new = [self._known.setdefault(row.tobytes(), 1 + len(self._known)) for row in rows]
             self.of = np.concatenate([self.of, np.array(new, np.int32)])
         return self.of
 
@@ -122,34 +122,54 @@ class Situations:
                 known[labels[position]] = row
         return np.array([known[label] for label in labels], np.int32)[inverse]
 
-    def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
-        """Columns of whole numbers, from 0, that hold all that is read of a state."""
+    def features(
+        self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints, evaluable: int | None = None
+    ) -> list[Ints]:
+        """Columns of whole numbers, from 0, that hold all that is read of a state.
+
+        `evaluable` are the patients that are evaluable in each state, where they are as many in all and that is known.
+        """
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
-        one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
-        columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
+        columns = self._of_frame(reads, frames, view)
         if part.part.rolling:
             pending = records.tally(-2)[codes]
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
             columns += [view.here, numbers.at[frames], several, *(pending > 0).astype(np.int32).T]
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
-        columns += [summed(records.tally(what), codes) for what in reads.trial]
+        for what in reads.trial:
+            same = what == -1 and evaluable is not None
+            columns.append(np.broadcast_to(evaluable, len(codes)) if same else summed(records.tally(what), codes))
         columns += [summed(records.tally(what, p), codes) for p, what in reads.parts]
-        columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
-        columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
-        columns += [view.counters[:, counter] for counter, _ in reads.counters]
+        columns += [(truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing != "exists"]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns
 
+    def _of_frame(self, reads: Reads, frames: Ints, view: View) -> list[Ints]:
+        """The columns of what the frame tells; held once where all are in one frame."""
+        if held_once(frames):
+            once = self._of_frame(reads, frames[:1].copy(), view.take(slice(0, 1)))
+            return [np.broadcast_to(column, len(frames)) for column in once]
+        numbers = self.frames
+        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        return [
+            *(column[frames] for column in of_frame),
+            *((truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing == "exists"),
+            *(view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts),
+            *(view.counters[:, counter] for counter, _ in reads.counters),
+        ]
+
     def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
         """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
-        index, exists = view.place(place)
+        (code, exists), (index, _) = view.at(place), view.place(place)
         classes = self._classes.setdefault((part.number, place), _Classes(read))
         class_of = classes(view.records.table, len(view.records))
-        columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
+        if held_once(exists):
+            columns = [class_of.take(code) if exists[0] else np.broadcast_to(np.int32(0), len(view))]
+        else:
+            columns = [np.where(exists, class_of.take(code), 0)]
         if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
             columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
