@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import fetched
 from doselang.machine.records import CLOSED, FIRST_SIZE, Ints
 from doselang.machine.setting import Floats, Recommender, Speaker
 from doselang.protocol.model import Adviser, Engine, Protocol, Table, Value
@@ -75,8 +76,9 @@ def recommended(adviser: object, view: View) -> Ints:
     """The level that an adviser recommends in each row of a view, -1 for none."""
     levels, of_level = _ladder(view)
     records = view.records
+    codes = view.codes if len(levels) == view.levels else view.codes[:, levels]
     found = cast(Recommender, adviser).recommends_of(
-        view.codes[:, levels], records.tally(-1), records.tally(0), of_level[view.here],
+        codes, records.tally(-1), records.tally(0), fetched(of_level, view.here),
         records.column(FIRST_SIZE) > 0, records.column(CLOSED) != 0,
     )  # fmt: skip
     return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)

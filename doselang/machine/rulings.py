@@ -144,7 +144,7 @@ class Rulings:
         return branches
 
     def _view(self, part: PartMachine, frames: Ints, codes: Ints) -> View:
-        view = view_of(self.situations.frames, part.number, frames, codes.astype(np.int32))
+        view = view_of(self.situations.frames, part.number, frames, codes.copy())
         view.complete = np.ones(len(frames), np.bool_)
         return view
 
