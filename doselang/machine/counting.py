@@ -17,6 +17,7 @@ from attrs import define, field
 
 from doselang.machine.arrays import distinct, present
 from doselang.machine.compiling import Machine
+from doselang.machine.ends import Ends
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import (
     MAX_PATIENTS,
@@ -49,15 +50,11 @@ COHORTS = 1 << 30
 
 @define
 class Counted:
-    """All ends of a machine: the codes of their levels, and in how many orders each is reached.
-
-    Those of one frame stand together; `of_frame` has, in their order, how many there are of each.
-    """
+    """All ends of a machine, and in how many orders each is reached."""
 
     machine: Machine
     frames: Frames
-    ends: Packed
-    of_frame: dict[int, int]
+    ends: Ends
     states: int
     """How many states were met, each counted once; where looks depend on tallies alone, looks instead."""
 
@@ -83,7 +80,7 @@ class _Counter:
     situations: Situations
     max_states: int
     waiting: dict[Place, list[Packed]] = field(factory=dict)
-    ends: dict[int, list[Packed]] = field(factory=dict)
+    ends: Ends = field(factory=Ends)
     states: int = 0
     rulings: Rulings = field(init=False)
     own: Exploration = field(init=False)
@@ -108,11 +105,7 @@ class _Counter:
                         self._enrol(groups, frame, patients)
                 else:
                     self._step(patients, steps)
-        ends = {frame: self.ends[frame] for frame in sorted(self.ends)}
-        self.ends = {}
-        of_frame = {frame: sum(map(len, some)) for frame, some in ends.items()}
-        every = joined([one for some in ends.values() for one in some])
-        return Counted(self.machine, self.frames, every, of_frame, self.states)
+        return Counted(self.machine, self.frames, self.ends, self.states)
 
     def _grouped(self, patients: int, beside: Executor) -> Iterator[tuple[int, Groups]]:
         """All whose cohorts begin with so many patients: by frame, those together that differ at its level alone.
@@ -136,7 +129,7 @@ class _Counter:
             raise TooManyStates(self.states, patients)
         if len(self.machine.records) >= MOST_CODES:
             raise OverflowError("the levels of a trial have too many different records")
-        there = sum(len(one) for some in (*self.ends.values(), *self.waiting.values()) for one in some)
+        there = len(self.ends) + sum(len(one) for some in self.waiting.values() for one in some)
         if there * STATE_BYTES > MOST_MEMORY:
             raise TooManyStates(self.states, patients, full=True)
 
@@ -144,7 +137,7 @@ class _Counter:
         """Keep states of one frame that have ended, and put the others where they are carried on."""
         frames = self.frames
         if frames.ended[frame]:
-            self.ends.setdefault(frame, []).append(states)
+            self.ends.add(frame, states)
             return
         whole = self.plain[frames.part[frame]] and frames.mode[frame] == COHORT
         if whole and not frames.silent[frame] and not frames.sentinel[frame]:
