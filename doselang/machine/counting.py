@@ -29,7 +29,7 @@ from doselang.machine.exploring import (
     every_exit,
     taken,
 )
-from doselang.machine.merging import MOST_CODES, Groups, Packed, after_cohorts, grouped, joined, merged, packed
+from doselang.machine.merging import MOST_CODES, Cohort, Groups, Packed, after_cohorts, grouped, joined, merged, packed
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
@@ -146,17 +146,23 @@ class _Counter:
 
     def _enrol(self, groups: Groups, frame: int, patients: int) -> None:
         """All outcomes of the cohorts of one frame, and what comes after them."""
-        frames, records = self.frames, self.machine.records
-        size, here, part = int(frames.size[frame]), int(frames.level[frame]), int(frames.part[frame])
-        outcomes = outcomes_of(size, len(self.machine.protocol.toxicities), early=False)
-        changes = [records.change(Evaluable(part, counts)) for counts in outcomes]
-        ways = np.array([orders_of(counts) for counts in outcomes])
-        for some in groups.blocks(max(1, BLOCK // len(outcomes))):
-            there = some.states.codes(self.machine.levels)[:, here]
-            looks = after_cohorts(some, here, np.stack([records.apply(change, there) for change in changes]), ways)
+        frames, here = self.frames, int(self.frames.level[frame])
+        before = present(groups.states.codes(self.machine.levels)[:, here])
+        for looks in after_cohorts(groups, self._cohort(frame, np.array(before)), BLOCK):
             self.states += len(looks)
-            self._decide(looks, frame, patients + size)
-        self._within_limits(patients + size)
+            self._decide(looks, frame, patients + int(frames.size[frame]))
+        self._within_limits(patients + int(frames.size[frame]))
+
+    def _cohort(self, frame: int, before: Ints) -> Cohort:
+        """The cohorts of a frame, at levels with some codes."""
+        frames, records = self.frames, self.machine.records
+        outcomes = outcomes_of(int(frames.size[frame]), len(self.machine.protocol.toxicities), early=False)
+        changes = [records.change(Evaluable(int(frames.part[frame]), counts)) for counts in outcomes]
+        after = np.zeros((len(outcomes), int(before.max()) + 1), np.int64)
+        after[:, before] = [records.apply(change, before) for change in changes]
+        there = np.array(present(after[:, before].ravel()))
+        ordered = there[np.lexsort(records.table[there].T[::-1])]
+        return Cohort(int(frames.level[frame]), after, np.array([orders_of(counts) for counts in outcomes]), ordered)
 
     def _decide(self, looks: Packed, frame: int, patients: int) -> None:
         """What comes after complete cohorts of one frame."""

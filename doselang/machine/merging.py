@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from attrs import frozen
 
@@ -69,16 +72,6 @@ class Groups:
     states: Packed
     starts: Ints
 
-    def blocks(self, most: int) -> list[Groups]:
-        """The same in pieces of about so many states, cut between groups: views, not copies."""
-        every = np.append(self.starts, len(self.states))
-        cuts = np.searchsorted(every, np.arange(0, len(self.states), most))
-        cuts = np.unique(np.append(cuts, len(self.starts)))
-        return [
-            Groups(self.states.part(every[first], every[last]), self.starts[first:last] - every[first])
-            for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
-        ]  # fmt: skip
-
 
 def merged(chunks: list[Packed]) -> Packed:
     """Each state once, with the sum of its orders."""
@@ -144,28 +137,46 @@ def _hashed(words: Words, masks: Words) -> Words:
     return mixed
 
 
-def after_cohorts(groups: Groups, level: int, codes: Ints, ways: Floats) -> Packed:
-    """The states after all outcomes of a cohort at a level, each once: of groups that agree in all levels but this.
+@frozen(eq=False)
+class Cohort:
+    """What the outcomes of a cohort make of the level where it is.
 
-    `codes` [outcomes, states] are those of the level afterwards, `ways` [outcomes] the orders of the patients. States
-    are equal afterwards if they come from one group and have one code there. So a number of the two, and of the
-    position below them, is sorted: nothing else need be compared.
+    `after` [outcomes, codes] are the codes of the level afterwards, by the code before; `ways` [outcomes] in how many
+    orders patients bring them. `ordered` are all codes of `after`, those near each other that one level may come to.
     """
-    states, starts = groups.states, groups.starts
-    number = len(states)
-    bits = np.uint64(codes.size.bit_length())
-    group = np.repeat(np.arange(len(starts), dtype=np.uint64), np.diff(starts, append=number))
-    key = (group << np.uint64(CODE_BITS)) | codes.astype(np.uint64)
-    key <<= bits
-    key |= np.arange(codes.size, dtype=np.uint64).reshape(codes.shape)
-    key = key.ravel()
-    key.sort()
-    order = (key & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    key >>= bits
-    new = np.ones(len(key), np.bool_)
-    np.not_equal(key[1:], key[:-1], out=new[1:])
-    first = np.flatnonzero(new)
-    orders = np.add.reduceat(np.multiply.outer(ways, states.orders).ravel().take(order), first)
-    found = Packed(states.words.take(order.take(first) % number, axis=0), orders)
-    found.words.view(np.uint16)[:, level] = key.take(first).astype(np.uint16)
-    return found
+
+    level: int
+    after: Ints
+    ways: Floats
+    ordered: Ints
+
+
+def after_cohorts(groups: Groups, cohort: Cohort, most: int) -> Iterator[Packed]:
+    """The states after all outcomes of a cohort, about so many at once, each in one list only, and there once.
+
+    Groups are of states that agree in all other levels. States afterwards are equal if they come from one group and
+    have one code at the level: so they are added up in an array in which each group has a place for every code from
+    the lowest to the highest that it may come to, in the order of `ordered`.
+    """
+    rank = np.zeros(int(cohort.ordered.max()) + 1, np.int64)
+    rank[cohort.ordered] = np.arange(len(cohort.ordered))
+    ranks = rank[cohort.after]
+    codes = groups.states.words.view(np.uint16)[:, cohort.level]
+    lowest = np.minimum.reduceat(ranks.min(axis=0).take(codes), groups.starts)
+    highest = np.maximum.reduceat(ranks.max(axis=0).take(codes), groups.starts)
+    places = np.cumsum(highest - lowest + 1)
+    cuts = np.searchsorted(places, np.arange(0, places[-1], most))
+    every = np.append(groups.starts, len(groups.states))
+    for first, last in pairwise([*np.unique(cuts).tolist(), len(places)]):
+        before = places[first - 1] if first else 0
+        sizes = np.diff(every[first : last + 1])
+        offset = np.append(0, places[first : last - 1] - before) - lowest[first:last]
+        some = groups.states.part(every[first], every[last])
+        place = ranks.take(codes[every[first] : every[last]], axis=1)
+        place += np.repeat(offset, sizes)
+        orders = np.bincount(place.ravel(), np.multiply.outer(cohort.ways, some.orders).ravel())
+        there = np.flatnonzero(orders)
+        group = np.repeat(np.arange(last - first), highest[first:last] - lowest[first:last] + 1)[: len(orders)].take(there)
+        words = some.words.take((groups.starts[first:last] - every[first]).take(group), axis=0)
+        words.view(np.uint16)[:, cohort.level] = cohort.ordered.take(there - offset.take(group))
+        yield Packed(words, orders.take(there))
