@@ -86,6 +86,29 @@ def distinct(columns: Sequence[NDArray[np.integer[Any]]]) -> tuple[NDArray[np.in
     return where[there], kind[key]
 
 
+def dense(
+    columns: Sequence[NDArray[np.integer[Any]]], most: int
+) -> tuple[NDArray[np.int64], tuple[int, ...]] | None:  # fmt: skip
+    """One number a row, below `most`, and a shape: with one shape equal rows, and only those, have equal numbers.
+
+    That holds for the rows of several calls together. The columns hold whole numbers from 0; None where `most` is too
+    little.
+    """
+    key, shape, size = np.zeros(len(columns[0]), np.int64), [], 1
+    for column in columns if len(key) else ():
+        if held_once(column):
+            shape.append(-1 - int(column[0]))
+            continue
+        bits = int(column.max()).bit_length()
+        size <<= bits
+        if size > most:
+            return None
+        key <<= bits
+        key |= column
+        shape.append(bits)
+    return key, tuple(shape)
+
+
 def ranges(
     first: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:

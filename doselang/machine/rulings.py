@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import distinct, fetched
+from doselang.machine.arrays import dense, distinct, fetched
 from doselang.machine.columns import View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.looking import decide_all, may_ask
@@ -19,6 +19,9 @@ from doselang.protocol.guards import Chance, Rate, Recommends, SentinelHas, Tall
 
 BLOCK = 1 << 15
 """So many looks are decided by advisers at once."""
+TABLE = 1 << 22
+"""So many numbers a table of kinds of looks may have, and all of them together:"""
+TABLES = 1 << 24
 
 
 def decided_when_complete(part: PartMachine) -> bool:
@@ -51,8 +54,10 @@ class Rulings:
     branch_of: Ints = field(factory=lambda: np.zeros(0, np.int32))
     """By kind of look: the branch that it takes; ASKED where an adviser may be asked for more."""
     _kinds: dict[bytes, int] = field(factory=dict)
-    _closing: dict[int, int] = field(factory=dict)
-    """By kind of look with an adviser to be asked: a branch that closes what all looks of the kind close."""
+    _tables: dict[tuple[bytes, tuple[int, ...]], Ints] = field(factory=dict)
+    """By shape of the numbers of looks: the kind of each number, -1 where it has not been met."""
+    _closing: Ints = field(factory=lambda: np.zeros(0, np.int32))
+    """By kind of look with an adviser to be asked: a branch that closes what all looks of the kind close; or -1."""
 
     @property
     def machine(self) -> Machine:
@@ -74,20 +79,39 @@ class Rulings:
         asked = np.flatnonzero(branches == ASKED)
         for start in range(0, len(asked), BLOCK):
             some = asked[start : start + BLOCK]
-            branches[some] = self._advised(part, kinds[some], frames[: len(some)], codes.take(some, axis=0))
+            branches[some] = self._advised(part, kinds.take(some), frames[: len(some)], codes.take(some, axis=0))
         return branches
 
     def _kind(self, head: bytes, columns: list[Ints], decide: Callable[[Ints], Ints]) -> Ints:
         """The kind of each look, told by some columns; `decide` gives the branches of rows of kinds that are new."""
-        index, inverse = distinct(columns)
-        features = np.column_stack([column[index] for column in columns]).astype(np.int32)
+        found = dense(columns, TABLE)
+        if found is None:
+            index, inverse = distinct(columns)
+            return self._numbers(head, columns, index, decide)[inverse]
+        numbers, shape = found
+        table = self._tables.get((head, shape))
+        if table is None:
+            if sum(map(len, self._tables.values())) > TABLES:
+                self._tables.clear()
+            table = self._tables[head, shape] = np.full(1 << sum(bits for bits in shape if bits > 0), -1, np.int32)
+        kinds = table.take(numbers)
+        if len(kinds) and kinds.min() < 0:
+            new = np.flatnonzero(kinds < 0)
+            rows = new[distinct([numbers[new]])[0]]
+            table[numbers[rows]] = self._numbers(head, columns, rows, decide)
+            kinds = table.take(numbers)
+        return kinds
+
+    def _numbers(self, head: bytes, columns: list[Ints], rows: Ints, decide: Callable[[Ints], Ints]) -> Ints:
+        """The kinds of some rows that differ, each told by its columns."""
+        features = np.column_stack([column[rows] for column in columns]).astype(np.int32)
         labels = [head + row.tobytes() for row in features]
         new = [position for position, label in enumerate(labels) if label not in self._kinds]
         if new:
-            self.branch_of = np.concatenate([self.branch_of, decide(index[new])])
+            self.branch_of = np.concatenate([self.branch_of, decide(rows[new])])
             for position in new:
                 self._kinds[labels[position]] = len(self._kinds)
-        return np.array([self._kinds[label] for label in labels], np.int32)[inverse]
+        return np.array([self._kinds[label] for label in labels], np.int32)
 
     def _advised(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
         """What is decided at looks where advisers may be asked, of kinds told without them.
@@ -104,19 +128,21 @@ class Rulings:
             if place.kind == "recommended":
                 columns += self.situations.at_place(part, place, read, view)
         asked = dict.fromkeys(atom for line in part.lines for atom in atoms(line.guard))
-        columns += [truth(atom, view) for atom in asked if isinstance(atom, Chance | Recommends)]
+        columns += [truth(atom, view) + 1 for atom in asked if isinstance(atom, Chance | Recommends)]
         told = self._kind(b"said" + part.number.to_bytes(4), columns, partial(self._decided_all, part, frames, codes))
         return self.branch_of.take(told)
 
     def _closings(self, part: PartMachine, kinds: Ints, frames: Ints, codes: Ints) -> Ints:
         """For each look a branch that closes what all looks of its kind close."""
-        first, which = distinct([kinds])
-        there = kinds[first].tolist()
-        new = [position for position, kind in enumerate(there) if kind not in self._closing]
-        if new:
-            found = self._decided_all(part, frames, codes, first[new])
-            self._closing.update(zip([there[position] for position in new], found.tolist(), strict=True))
-        return np.array([self._closing[kind] for kind in there], np.int32)[which]
+        unknown = np.full(len(self.branch_of) - len(self._closing), -1, np.int32)
+        self._closing = np.concatenate([self._closing, unknown])
+        closings = self._closing.take(kinds)
+        if len(closings) and closings.min() < 0:
+            new = np.flatnonzero(closings < 0)
+            rows = new[distinct([kinds[new]])[0]]
+            self._closing[kinds[rows]] = self._decided_all(part, frames, codes, rows)
+            closings = self._closing.take(kinds)
+        return closings
 
     def _decided_all(self, part: PartMachine, frames: Ints, codes: Ints, rows: Ints) -> Ints:
         return self._asked(part, frames[rows], codes[rows])
