@@ -137,7 +137,7 @@ class _Counter:
         """Keep states of one frame that have ended, and put the others where they are carried on."""
         frames = self.frames
         if frames.ended[frame]:
-            self.ends.add(frame, states)
+            self.ends.add(np.full(len(states), frame, np.int32), states)
             return
         whole = self.plain[frames.part[frame]] and frames.mode[frame] == COHORT
         if whole and not frames.silent[frame] and not frames.sentinel[frame]:
@@ -166,13 +166,23 @@ class _Counter:
 
     def _decide(self, looks: Packed, frame: int, patients: int) -> None:
         """What comes after complete cohorts of one frame."""
-        frames, here = self.frames, int(self.frames.level[frame])
-        branches = self.rulings.of(frame, looks.codes(self.machine.levels), patients)
-        for branch in present(branches):
+        frames, levels, here = self.frames, self.machine.levels, int(self.frames.level[frame])
+        branches = self.rulings.of(frame, looks.codes(levels), patients)
+        there = np.array(present(branches))
+        after = frames.after(np.full(len(there), frame), there)
+        ended = frames.ended[after] != 0
+        for branch, following in zip(there[~ended].tolist(), after[~ended].tolist(), strict=True):
             some = looks.take(np.flatnonzero(branches == branch))
-            frames.leave_together(some.codes(self.machine.levels), here, branch)
-            after = frames.after(np.array([frame]), np.array([branch]))
-            self.go_on(int(after[0]), some, patients, 0)
+            frames.leave_together(some.codes(levels), here, branch)
+            self.go_on(following, some, patients, 0)
+        if ended.any():
+            if not ended.all():
+                rows = np.flatnonzero(np.isin(branches, there[ended]))
+                looks, branches = looks.take(rows), branches.take(rows)
+            frames.close(looks.codes(levels), np.broadcast_to(np.int32(here), len(looks)), branches)
+            following = np.zeros(there[-1] + 1, np.int32)
+            following[there] = after
+            self.ends.add(following.take(branches), looks)
 
     def _step(self, patients: int, steps: int) -> None:
         """Every exit of states whose looks can come at any time, or in which patients come one by one."""

@@ -10,8 +10,8 @@ from attrs import define, field, frozen
 from doselang.machine.merging import Packed, joined
 from doselang.machine.records import Ints
 
-PIECE = 1 << 20
-"""So many ends make a piece."""
+PIECE = 1 << 15
+"""From so many ends on they are a piece; fewer wait for others."""
 
 
 @frozen(eq=False)
@@ -30,18 +30,21 @@ class Ends:
     """All ends found so far."""
 
     pieces: list[Ended] = field(factory=list)
-    _loose: list[tuple[int, Packed]] = field(factory=list)
-    _several: int = 0
+    _few: list[Ended] = field(factory=list)
+    _count: int = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self.pieces)) + self._several
+        return self._count
 
-    def add(self, frame: int, states: Packed) -> None:
-        """Some more, of one frame."""
-        self._loose.append((frame, states))
-        self._several += len(states)
-        if self._several >= PIECE:
-            self._gather()
+    def add(self, frames: Ints, states: Packed) -> None:
+        """Some more, of some frames."""
+        self._count += len(states)
+        if len(states) >= PIECE:
+            self.pieces.append(Ended(frames, states))
+        else:
+            self._few.append(Ended(frames, states))
+            if sum(map(len, self._few)) >= PIECE:
+                self._gather()
 
     def blocks(self, most: int) -> Iterator[Ended]:
         """All of them, at most so many at a time: views, not copies."""
@@ -52,7 +55,7 @@ class Ends:
                 yield Ended(piece.frames[start:stop], piece.states.part(start, stop))
 
     def _gather(self) -> None:
-        if self._loose:
-            frames = np.repeat(np.array([frame for frame, _ in self._loose], np.int32), [len(s) for _, s in self._loose])
-            self.pieces.append(Ended(frames, joined([states for _, states in self._loose])))
-            self._loose, self._several = [], 0
+        if self._few:
+            frames = np.concatenate([some.frames for some in self._few])
+            self.pieces.append(Ended(frames, joined([some.states for some in self._few])))
+            self._few = []

@@ -175,7 +175,7 @@ def after_cohorts(groups: Groups, cohort: Cohort, most: int) -> Iterator[Packed]
         place = ranks.take(codes[every[first] : every[last]], axis=1)
         place += np.repeat(offset, sizes)
         orders = np.bincount(place.ravel(), np.multiply.outer(cohort.ways, some.orders).ravel())
-        there = np.flatnonzero(orders)
+        there = np.flatnonzero(orders > 0)
         group = np.repeat(np.arange(last - first), highest[first:last] - lowest[first:last] + 1)[: len(orders)].take(there)
         words = some.words.take((groups.starts[first:last] - every[first]).take(group), axis=0)
         words.view(np.uint16)[:, cohort.level] = cohort.ordered.take(there - offset.take(group))

@@ -79,7 +79,11 @@ class Rulings:
         asked = np.flatnonzero(branches == ASKED)
         for start in range(0, len(asked), BLOCK):
             some = asked[start : start + BLOCK]
-            branches[some] = self._advised(part, kinds.take(some), frames[: len(some)], codes.take(some, axis=0))
+            there = codes.take(some, axis=0)
+            if _all_of_advice(part):
+                branches[some] = self._advised(part, kinds.take(some), frames[: len(some)], there)
+            else:
+                branches[some] = self._asked(part, frames[: len(some)], there)
         return branches
 
     def _kind(self, head: bytes, columns: list[Ints], decide: Callable[[Ints], Ints]) -> Ints:
@@ -119,8 +123,6 @@ class Rulings:
         Looks of one kind close the same levels, if no adviser is asked about that. Then those of one kind at which the
         advisers say the same decide the same.
         """
-        if not _all_of_advice(part):
-            return self._asked(part, frames, codes)
         view = self._view(part, frames, codes)
         self.situations.frames.close(view.codes, view.here, self._closings(part, kinds, frames, codes))
         columns: list[Ints] = [kinds]

@@ -45,7 +45,7 @@ class _Classes:
     """Small numbers, from 1, for records that agree in some columns."""
 
     columns: tuple[int, ...]
-    of: Ints = field(factory=lambda: np.zeros(0, np.int32))
+    of: Ints = field(factory=lambda: np.zeros(0, np.int64))
     _known: dict[bytes, int] = field(factory=dict)
 
     def __call__(self, table: Ints, count: int) -> Ints:
@@ -53,7 +53,7 @@ class _Classes:
         if len(self.of) < count:
             rows = np.ascontiguousarray(table[len(self.of) : count, self.columns])
             new = [self._known.setdefault(row.tobytes(), 1 + len(self._known)) for row in rows]
-            self.of = np.concatenate([self.of, np.array(new, np.int32)])
+            self.of = np.concatenate([self.of, np.array(new, np.int64)])
         return self.of
 
 
