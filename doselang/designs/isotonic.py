@@ -16,7 +16,7 @@ SHRINK = 0.05
 TIED = 1e-9
 """Two distances from the target that differ by less are equal: rounding errors are far smaller."""
 
-BLOCK = 1 << 13
+BLOCK = 1 << 14
 """So many rows are worked on at once: what is worked out of them stays near the processor."""
 
 
@@ -66,54 +66,20 @@ class Isotonic:
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """A level for each row, -1 where no level was tried and is open."""
-        return self._nearest(*self._terms(evaluable.T, toxic.T, (tried & ~closed).T))
+        numbers = np.arange(evaluable.size).reshape(evaluable.shape)
+        return self.recommends_of(numbers, evaluable.ravel(), toxic.ravel(), here, tried.ravel(), closed.ravel())
 
     def recommends_of(
         self, numbers: Ints, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools
     ) -> Ints:  # fmt: skip
         """The same, where `numbers` [rows, levels] are the positions of the levels in the other arrays."""
-        weights, excess = self._terms(evaluable, toxic, tried & ~closed)
+        rates, weights = _observed(evaluable, toxic)
+        weights = np.where(tried & ~closed & (evaluable > 0), weights, 0.0)
+        beyond = weights * (rates - (float(self.target) - TIED))
         found = np.empty(len(numbers), np.int32)
         for start in range(0, len(numbers), BLOCK):
-            some = np.ascontiguousarray(numbers[start : start + BLOCK].T, np.intp)
-            found[start : start + BLOCK] = self._nearest(weights.take(some), excess.take(some))
-        return found
-
-    def _terms(self, evaluable: Ints, toxic: Ints, admitted: Bools) -> tuple[Floats, Floats]:
-        """The weight of each level, 0 where it has no part in the regression; and that times its rate beyond the edge.
-
-        The edge is what is below the target, and not equal to it.
-        """
-        rates, weights = _observed(evaluable, toxic)
-        weights = np.where(admitted & (evaluable > 0), weights, 0.0)
-        return weights, weights * (rates - (float(self.target) - TIED))
-
-    def _nearest(self, weights: Floats, beyond: Floats) -> Ints:
-        """The level whose estimate is nearest the target, for terms [levels, rows]; -1 where no level has a weight.
-
-        The levels estimated below the edge are those up to where the running sum of `beyond` is least: the corner. The
-        estimate of the last of them is the greatest mean of levels that end at the corner, and that of the first one
-        after it the least mean of levels that begin there; of a mean's distance from the edge the inverse is taken,
-        whose sign tells on which side it is. Source: as for `pooled`, the greatest convex minorant.
-        """
-        weight, sums = _running(weights), _running(beyond)
-        levels, rows = weights.shape
-        least, corner = sums.min(axis=0), np.zeros(rows, np.intp)
-        before, at = np.ones(rows, np.bool_), np.zeros(rows, np.int8)
-        for total in sums[:-1]:
-            before &= total > least
-            corner += before
-        at_corner = weight.ravel().take(corner * rows + np.arange(rows))
-        below, above = np.zeros(rows), np.zeros(rows)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            for whole, total in zip(weight, sums, strict=True):
-                inverse = whole - at_corner
-                at += inverse <= 0
-                inverse /= total - least
-                np.fmin(below, inverse, out=below)  # at the corner, and levels without weight from it, there is no mean
-                np.fmax(above, inverse, out=above)
-            nearer = (below < 0) & ((above == 0) | (-1 / below <= 1 / above - TIED))
-        found: Ints = np.where(nearer, corner - 1, np.where(at <= levels, at - 1, -1)).astype(np.int32)
+            some = numbers[start : start + BLOCK]
+            found[start : start + BLOCK] = _nearest(_running(weights, some), _running(beyond, some))
         return found
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
@@ -140,9 +106,42 @@ def _observed(evaluable: Ints, toxic: Ints) -> tuple[Floats, Floats]:
     return a / both, both * both * (both + 1) / (a * b)
 
 
-def _running(terms: Floats) -> Floats:
-    """The sums of the first terms of [levels, rows], from none of them to all."""
-    sums = np.zeros((len(terms) + 1, terms.shape[1]))
-    for level, term in enumerate(terms):
-        np.add(sums[level], term, out=sums[level + 1])
+def _running(terms: Floats, numbers: Ints) -> Floats:
+    """The sums of the terms of the first levels, from none of them to all, [levels + 1, rows]."""
+    sums = np.empty((numbers.shape[1] + 1, len(numbers)))
+    sums[0] = 0.0
+    for level in range(numbers.shape[1]):
+        terms.take(numbers[:, level], out=sums[level + 1], mode="clip")
+        sums[level + 1] += sums[level]
     return sums
+
+
+def _nearest(weights: Floats, beyond: Floats) -> Ints:
+    """The level whose estimate is nearest the target, -1 where no level has a weight; both [levels + 1, rows] change.
+
+    `weights` are running sums of the weights of levels, and `beyond` those of weights times rates beyond the edge: what
+    is below the edge is below the target, not equal to it. The levels estimated below the edge are those up to where
+    the second is least: the corner. The estimate of the last of them is the greatest mean of levels that end at the
+    corner, and that of the first one after it the least mean of levels that begin there. Of a mean's distance from the
+    edge the inverse is taken, whose sign tells on which side of the corner it is. Source: as for `pooled`, the greatest
+    convex minorant.
+    """
+    levels, rows = len(weights) - 1, weights.shape[1]
+    least, corner, before = beyond.min(axis=0), np.zeros(rows, np.int8), np.ones(rows, np.bool_)
+    for total in beyond[:-1]:
+        before &= total > least
+        corner += before
+    at_corner = weights.ravel().take(corner * np.int64(rows) + np.arange(rows))
+    below, above, upto = np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int8)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for weight, total in zip(weights, beyond, strict=True):
+            weight -= at_corner
+            total -= least
+            upto += weight <= 0
+            weight /= total
+            np.fmin(below, weight, out=below)  # at the corner, and at levels without weight next to it, there is no mean
+            np.fmax(above, weight, out=above)
+        distance = -1 / below
+        nearer = (distance > 0) & (distance <= 1 / above - TIED)
+    found: Ints = np.where(nearer, corner - 1, np.where(upto <= levels, upto - 1, -1)).astype(np.int32)
+    return found

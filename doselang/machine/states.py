@@ -208,18 +208,21 @@ class Frames:
 
     def close(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close levels as the branches say; `codes` [rows, levels] are changed in place."""
-        for number in present(branches) if self.closing[branches].any() else ():
+        for number in self._closings(branches):
             rows = np.flatnonzero(branches == number)
             for one in self.branches[number].decision.answers.closes:
                 self._close(codes, rows, here[rows] + one.offset, one)
 
+    def _closings(self, branches: Ints) -> list[int]:
+        """The branches among some that close levels, or open a cohort beside the next."""
+        return [number for number in present(branches) if self.closing[number]]
+
     def leave(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
-        for number in present(branches) if self.closing[branches].any() else ():
-            if self.closing[number]:
-                some = np.flatnonzero(branches == number)
-                self._leave_one(codes, some, here[some], self.branches[number])
+        for number in self._closings(branches):
+            some = np.flatnonzero(branches == number)
+            self._leave_one(codes, some, here[some], self.branches[number])
         opens = np.flatnonzero(self.opening[branches] >= 0)
         level = here[opens] + self.offset[branches[opens]]
         codes[rows[opens], level] = records.apply(self.opening[branches[opens]], codes[rows[opens], level])
