@@ -139,7 +139,8 @@ def _nearest(weights: Floats, beyond: Floats) -> Ints:
             total -= least
             upto += weight <= 0
             weight /= total
-            np.fmin(below, weight, out=below)  # at the corner, and at levels without weight next to it, there is no mean
+            # At the corner, and at levels without weight next to it, there is no mean.
+            np.fmin(below, weight, out=below)
             np.fmax(above, weight, out=above)
         distance = -1 / below
         nearer = (distance > 0) & (distance <= 1 / above - TIED)

@@ -51,7 +51,8 @@ def fetched(column: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any
     """Some rows of a column; held once where one row is meant everywhere."""
     if held_once(rows):
         return np.broadcast_to(column[rows[0]], (len(rows), *column.shape[1:]))
-    return column[rows]
+    found: NDArray[Any] = column[rows]
+    return found
 
 
 def summed(table: NDArray[np.integer[Any]], codes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

@@ -1,4 +1,4 @@
-"""States in few bytes, and equal ones made one: by sorting a hash of each, and then comparing what is equal by it."""
+"""States in few bytes, and equal ones made one: sorted by a hash and then compared, or added up in one place each."""
 
 from __future__ import annotations
 
@@ -152,31 +152,38 @@ class Cohort:
 
 
 def after_cohorts(groups: Groups, cohort: Cohort, most: int) -> Iterator[Packed]:
-    """The states after all outcomes of a cohort, about so many at once, each in one list only, and there once.
+    """The states after all outcomes of a cohort, about so many at once: each in one list only, and there once.
 
     Groups are of states that agree in all other levels. States afterwards are equal if they come from one group and
-    have one code at the level: so they are added up in an array in which each group has a place for every code from
-    the lowest to the highest that it may come to, in the order of `ordered`.
+    have one code at the level. So each group has a place for every code from the first to the last, in the order of
+    `ordered`, that it may come to, and orders are added up there: nothing is sorted or compared.
     """
     rank = np.zeros(int(cohort.ordered.max()) + 1, np.int64)
     rank[cohort.ordered] = np.arange(len(cohort.ordered))
     ranks = rank[cohort.after]
     codes = groups.states.words.view(np.uint16)[:, cohort.level]
-    lowest = np.minimum.reduceat(ranks.min(axis=0).take(codes), groups.starts)
-    highest = np.maximum.reduceat(ranks.max(axis=0).take(codes), groups.starts)
-    places = np.cumsum(highest - lowest + 1)
-    cuts = np.searchsorted(places, np.arange(0, places[-1], most))
-    every = np.append(groups.starts, len(groups.states))
-    for first, last in pairwise([*np.unique(cuts).tolist(), len(places)]):
-        before = places[first - 1] if first else 0
-        sizes = np.diff(every[first : last + 1])
-        offset = np.append(0, places[first : last - 1] - before) - lowest[first:last]
-        some = groups.states.part(every[first], every[last])
-        place = ranks.take(codes[every[first] : every[last]], axis=1)
-        place += np.repeat(offset, sizes)
-        orders = np.bincount(place.ravel(), np.multiply.outer(cohort.ways, some.orders).ravel())
-        there = np.flatnonzero(orders > 0)
-        group = np.repeat(np.arange(last - first), highest[first:last] - lowest[first:last] + 1)[: len(orders)].take(there)
-        words = some.words.take((groups.starts[first:last] - every[first]).take(group), axis=0)
-        words.view(np.uint16)[:, cohort.level] = cohort.ordered.take(there - offset.take(group))
-        yield Packed(words, orders.take(there))
+    first = np.minimum.reduceat(ranks.min(axis=0).take(codes), groups.starts)
+    last = np.maximum.reduceat(ranks.max(axis=0).take(codes), groups.starts)
+    room = last - first + 1
+    upto = np.cumsum(room)
+    bounds = np.append(groups.starts, len(groups.states))
+    cuts = np.unique(np.searchsorted(upto, np.arange(0, upto[-1], most))).tolist()
+    for start, stop in pairwise([*cuts, len(room)]):
+        some = groups.states.part(bounds[start], bounds[stop])
+        there = Groups(some, groups.starts[start:stop] - bounds[start])
+        yield _added_up(there, cohort, ranks, first[start:stop], room[start:stop])
+
+
+def _added_up(groups: Groups, cohort: Cohort, ranks: Ints, first: Ints, room: Ints) -> Packed:
+    """The states after the outcomes; each group has places for so many codes, from its first in `ordered`."""
+    states, codes = groups.states, groups.states.words.view(np.uint16)[:, cohort.level]
+    offset = np.cumsum(room) - room - first
+    places = ranks.take(codes, axis=1)
+    places += np.repeat(offset, np.diff(groups.starts, append=len(states)))
+    every = np.bincount(places.ravel(), np.multiply.outer(cohort.ways, states.orders).ravel())
+    orders = every.astype(np.float64, copy=False)
+    there = np.flatnonzero(orders > 0)
+    group = np.repeat(np.arange(len(room)), room).take(there)
+    words = states.words.take(groups.starts.take(group), axis=0)
+    words.view(np.uint16)[:, cohort.level] = cohort.ordered.take(there - offset.take(group))
+    return Packed(words, orders.take(there))

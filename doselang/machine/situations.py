@@ -139,8 +139,8 @@ class Situations:
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
         for what in reads.trial:
-            same = what == -1 and evaluable is not None
-            columns.append(np.broadcast_to(evaluable, len(codes)) if same else summed(records.tally(what), codes))
+            same = evaluable if what == -1 else None
+            columns.append(summed(records.tally(what), codes) if same is None else np.broadcast_to(same, len(codes)))
         columns += [summed(records.tally(what, p), codes) for p, what in reads.parts]
         columns += [(truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing != "exists"]
         if reads.closings:

@@ -158,9 +158,10 @@ class Parametric:
         return chance
 
     def _figures(self, some: Ended) -> Floats:
-        """What each of some ends adds to each sum: one row a frame, a number of patients of the first part, and then
+        """What each of some ends adds to each sum, [sums, ends].
 
-        the patients, and the first toxicities, of each part and level.
+        There is one sum a frame, one a number of patients of the first part, then the patients and the first toxicities
+        by part and level.
         """
         machine, codes = self.counted.machine, self.codes(some)
         rows = np.arange(len(codes))
