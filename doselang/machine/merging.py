@@ -19,6 +19,7 @@ LEVELS_OF_WORD = 4
 CODE_BITS = 16
 MOST_CODES = 1 << CODE_BITS
 
+ALL_BITS = ~np.uint64(0)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
@@ -92,7 +93,7 @@ def grouped(chunks: list[Packed], but: int | None = None) -> Groups:
     low = (np.uint64(1) << bits) - np.uint64(1)
     key = (_hashed(states.words, masks) & ~low) | np.arange(number, dtype=np.uint64)
     key.sort()
-    order = (key & low).astype(np.int64)
+    order = (key & low).view(np.int64)
     key >>= bits
     new = np.ones(number, np.bool_)
     np.not_equal(key[1:], key[:-1], out=new[1:])
@@ -111,26 +112,31 @@ def grouped(chunks: list[Packed], but: int | None = None) -> Groups:
 
 def _masks(words: int, but: int | None) -> Words:
     """By word the bits that are compared: all but those of one level."""
-    masks = np.full(words, ~np.uint64(0))
+    masks = np.full(words, ALL_BITS)
     if but is not None:
         masks.view(np.uint16)[but] = 0
     return masks
+
+
+def _columns(words: Words, masks: Words) -> list[Words]:
+    """By word the bits of each state that are compared."""
+    return [words[:, n] if mask == ALL_BITS else words[:, n] & mask for n, mask in enumerate(masks)]
 
 
 def _differs(words: Words, masks: Words) -> NDArray[np.bool_]:
     """Whether each state differs from the one before."""
     differs = np.ones(len(words), np.bool_)
     differs[1:] = False
-    for word, mask in enumerate(masks):
-        differs[1:] |= (words[1:, word] ^ words[:-1, word]) & mask != 0
+    for column in _columns(words, masks):
+        differs[1:] |= column[1:] != column[:-1]
     return differs
 
 
 def _hashed(words: Words, masks: Words) -> Words:
     """A hash of each state: of equal ones the same."""
     key = np.zeros(len(words), np.uint64)
-    for word, mask in enumerate(masks):
-        key ^= words[:, word] & mask
+    for word, column in enumerate(_columns(words, masks)):
+        key ^= column
         key *= _MIX[1 + word % 3]
         key ^= key >> np.uint64(32)
     mixed: Words = key * _MIX[0]
