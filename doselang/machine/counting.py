@@ -36,7 +36,7 @@ from doselang.machine.rulings import Rulings, decided_when_complete
 from doselang.machine.situations import Situations, orders_of, outcomes_of
 from doselang.machine.states import COHORT, Frames
 
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 """So many states are carried on at once: what is worked out of them stays near the processor."""
 
 STATE_BYTES = 64

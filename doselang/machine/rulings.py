@@ -17,7 +17,7 @@ from doselang.machine.situations import ASKED, Situations
 from doselang.machine.states import view_of
 from doselang.protocol.guards import Chance, Rate, Recommends, SentinelHas, Tally, atoms
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """So many looks are decided by advisers at once."""
 TABLE = 1 << 22
 """So many numbers a table of kinds of looks may have, and all of them together:"""
