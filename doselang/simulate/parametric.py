@@ -83,17 +83,21 @@ class Parametric:
         powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
         found = np.zeros((len(self.end_frames) + len(self.sizes) + 2 * parts * levels, scenarios))
         records = [self._records(level) for level in range(levels)]
+        blocks = [
+            (some, self.frame_at[some.frames], self.size_at[self._patients(some)])
+            for some in self.counted.ends.blocks(max(1, min(ENDS, NUMBERS // min(scenarios, SCENARIOS))))
+        ]
         for first in range(0, scenarios, SCENARIOS):
             block = slice(first, min(first + SCENARIOS, scenarios))
             factors = [
                 (position, self._factors(powers[..., block], level, there))
                 for level, (there, position) in enumerate(records)
             ]
-            for some in self.counted.ends.blocks(min(ENDS, max(1, NUMBERS // (block.stop - first)))):
-                found[:, block] += self._figures(some) @ self._chance(some, factors)
-        ends, sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
+            for some, frames, sizes in blocks:
+                found[:, block] += self._figures(some, frames, sizes) @ self._chance(some, factors)
+        of_ends, of_sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
         patients, dlts = rest.reshape(2, parts, levels, scenarios)
-        return Sums(self.end_frames, ends, self.sizes, sizes, patients, dlts)
+        return Sums(self.end_frames, of_ends, self.sizes, of_sizes, patients, dlts)
 
     def _of_few(self, rates: Floats) -> Sums:
         """The same for few scenarios: by level the probability of each record, and from it the means.
@@ -157,19 +161,17 @@ class Parametric:
             chance *= one
         return chance
 
-    def _figures(self, some: Ended) -> Floats:
-        """What each of some ends adds to each sum, [sums, ends].
+    def _figures(self, some: Ended, frames: Ints, sizes: Ints) -> Floats:
+        """What each of some ends adds to each sum, [sums, ends], given the positions of its frame and of its size.
 
         There is one sum a frame, one a number of patients of the first part, then the patients and the first toxicities
         by part and level.
         """
         machine, codes = self.counted.machine, self.codes(some)
-        rows = np.arange(len(codes))
-        frames, sizes = len(self.end_frames), len(self.sizes)
-        figures = np.zeros((frames + sizes + 2 * len(machine.parts) * machine.levels, len(codes)))
-        figures[self.frame_at[some.frames], rows] = 1
-        figures[frames + self.size_at[self._patients(some)], rows] = 1
-        at = frames + sizes
+        rows, at = np.arange(len(codes)), len(self.end_frames) + len(self.sizes)
+        figures = np.zeros((at + 2 * len(machine.parts) * machine.levels, len(codes)))
+        figures[frames, rows] = 1
+        figures[len(self.end_frames) + sizes, rows] = 1
         for what in (-1, 0):
             for part in range(len(machine.parts)):
                 figures[at : at + machine.levels] = machine.records.tally(what, part)[codes].T
