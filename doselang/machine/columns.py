@@ -84,6 +84,7 @@ class View:
     _rows: AnyType = field(init=False)
     _places: dict[Place, tuple[Ints, Bools]] = field(factory=dict, init=False)
     _truths: dict[int, Truth] = field(factory=dict, init=False)
+    _alone: View | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rows = np.arange(len(self.codes))
@@ -101,6 +102,12 @@ class View:
             found[name] = column
         return View(self.setting, part=self.part, **found)
 
+    def alone(self) -> View:
+        """The first row by itself: all that is to be known where what matters is held once."""
+        if self._alone is None:
+            self._alone = self.take(slice(0, 1))
+        return self._alone
+
     @property
     def records(self) -> Records:
         return self.setting.records
@@ -113,6 +120,7 @@ class View:
         """Forget what was worked out: the codes or verdicts have changed."""
         self._places.clear()
         self._truths.clear()
+        self._alone = None
 
     def closed(self) -> Bools:
         """Which levels are closed as too toxic, [rows, levels]."""
@@ -124,7 +132,7 @@ class View:
         found = self._places.get(place)
         if found is None:
             if place.kind in OF_HERE and held_once(self.here):
-                index, exists = self.take(slice(0, 1))._find(place)
+                index, exists = self.alone()._find(place)
                 found = np.broadcast_to(index, len(self)), np.broadcast_to(exists, len(self))
             else:
                 found = self._find(place)

@@ -39,6 +39,9 @@ from doselang.machine.states import COHORT, Frames
 BLOCK = 1 << 17
 """So many states are carried on at once: what is worked out of them stays near the processor."""
 
+BESIDE = 1 << 14
+"""From so many states on they are sorted on another processor: to hand them over takes as long as to sort a few."""
+
 STATE_BYTES = 64
 """What a state takes, roughly, with what merging it takes."""
 
@@ -110,12 +113,17 @@ class _Counter:
     def _grouped(self, patients: int, beside: Executor) -> Iterator[tuple[int, Groups]]:
         """All whose cohorts begin with so many patients: by frame, those together that differ at its level alone.
 
-        What comes next is sorted on another processor while one is worked on.
+        What comes next is sorted on another processor while one is worked on, if it is enough for that to pay.
         """
         places = sorted(place for place in self.waiting if place[:2] == (patients, COHORTS))
 
         def begun(place: Place) -> Future[Groups]:
-            return beside.submit(grouped, self.waiting.pop(place), int(self.frames.level[place[2]]))
+            states, level = self.waiting.pop(place), int(self.frames.level[place[2]])
+            if sum(map(len, states)) >= BESIDE:
+                return beside.submit(grouped, states, level)
+            done: Future[Groups] = Future()
+            done.set_result(grouped(states, level))
+            return done
 
         coming = begun(places[0])
         for place, following in zip_longest(places, places[1:]):

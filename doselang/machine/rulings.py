@@ -22,6 +22,8 @@ BLOCK = 1 << 16
 TABLE = 1 << 22
 """So many numbers a table of kinds of looks may have, and all of them together:"""
 TABLES = 1 << 24
+SMALL_TABLE, NUMBERS_OF_LOOK = 1 << 16, 64
+"""A table of few numbers always pays; one of more, which must be filled, with so many for each look that asks it."""
 
 
 def decided_when_complete(part: PartMachine) -> bool:
@@ -88,7 +90,7 @@ class Rulings:
 
     def _kind(self, head: bytes, columns: list[Ints], decide: Callable[[Ints], Ints]) -> Ints:
         """The kind of each look, told by some columns; `decide` gives the branches of rows of kinds that are new."""
-        found = dense(columns, TABLE)
+        found = dense(columns, min(TABLE, max(SMALL_TABLE, NUMBERS_OF_LOOK * len(columns[0]))))
         if found is None:
             index, inverse = distinct(columns)
             return self._numbers(head, columns, index, decide)[inverse]

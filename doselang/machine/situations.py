@@ -150,8 +150,8 @@ class Situations:
     def _of_frame(self, reads: Reads, frames: Ints, view: View) -> list[Ints]:
         """The columns of what the frame tells; held once where all are in one frame."""
         if held_once(frames):
-            once = self._of_frame(reads, frames[:1].copy(), view.take(slice(0, 1)))
-            return [np.broadcast_to(column, len(frames)) for column in once]
+            once = self._of_frame(reads, frames[:1].copy(), view.alone())
+            return list(np.broadcast_to(np.array(once), (len(once), len(frames))))
         numbers = self.frames
         of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
         return [
