@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, labels, pack, present, ranges, summed
+from doselang.machine.arrays import NDArray, distinct, held_once, labels, pack, present, ranges, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Outcome
@@ -36,9 +36,8 @@ BLOCK = 1 << 14
 MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
 
-
-OF_FRAME = ("size", "begun", "sentinel", "silent", "mode")
-"""What the rules, and what can come next, read of a frame."""
+FRAME_COLUMNS = 5
+"""So many columns tell what every rule, and what can come next, reads of a frame."""
 
 ASKED = -1
 """Stands for the number of a situation of which more must be read, because an adviser may be asked."""
@@ -101,26 +100,31 @@ class Situations:
         new = np.array([position for position, label in enumerate(told) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
-            asked = None if reads is None else self._looks(part, features[some])
+            asked = None if reads is None else self._looks(part, reads, features[some])
             rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
             known.update(zip((told[position] for position in some.tolist()), self._add(rows).tolist(), strict=True))
         return np.array([known[label] for label in told], np.int32)[inverse]
 
-    def _looks(self, part: PartMachine, features: Ints) -> list[Asked]:
+    def _looks(self, part: PartMachine, reads: Reads, features: Ints) -> list[Asked]:
         """What looks are told by: in a rolling part not who is pending where, which only tells what can come next."""
         kept = np.ones(features.shape[1], np.bool_)
         if part.part.rolling:
-            kept[len(OF_FRAME) : len(OF_FRAME) + 3 + self.machine.levels] = False
+            exists = sum(standing.standing == "exists" for standing in reads.standings)
+            of_frame = FRAME_COLUMNS + exists + len(reads.verdicts) + len(reads.counters)
+            kept[of_frame : of_frame + 3 + self.machine.levels] = False
         known = self._known(part.number)
         return [(part.number, known, label) for label in labels(features[:, kept])]
 
-    def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
-        """Columns of whole numbers, from 0, that hold all that is read of a state."""
+    def features(
+        self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints, evaluable: int | None = None
+    ) -> list[Ints]:
+        """Columns of whole numbers, from 0, that hold all that is read of a state.
+
+        `evaluable` are the patients that are evaluable in each state, where they are as many in all and that is known.
+        """
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        of_frame = [getattr(numbers, name) for name in OF_FRAME]
-        one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
-        columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
+        columns = self._of_frame(reads, frames, view)
         if part.part.rolling:
             pending = records.tally(-2)[codes]
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
@@ -128,21 +132,38 @@ class Situations:
             columns += [risk.astype(np.int32) for risk in self._at_risk(part.number, codes).reshape(len(codes), -1).T]
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
-        columns += [summed(records.tally(what), codes) for what in reads.trial]
+        for what in reads.trial:
+            same = evaluable if what == -1 else None
+            columns.append(summed(records.tally(what), codes) if same is None else np.broadcast_to(same, len(codes)))
         columns += [summed(records.tally(what, p), codes) for p, what in reads.parts]
-        columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
-        columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
-        columns += [view.counters[:, counter] for counter, _ in reads.counters]
+        columns += [(truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing != "exists"]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns
 
+    def _of_frame(self, reads: Reads, frames: Ints, view: View) -> list[Ints]:
+        """The columns of what the frame tells; held once where all are in one frame."""
+        if held_once(frames):
+            once = self._of_frame(reads, frames[:1].copy(), view.alone())
+            return list(np.broadcast_to(np.array(once), (len(once), len(frames))))
+        numbers = self.frames
+        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        return [
+            *(column[frames] for column in of_frame),
+            *((truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing == "exists"),
+            *(view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts),
+            *(view.counters[:, counter] for counter, _ in reads.counters),
+        ]
+
     def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
         """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
-        index, exists = view.place(place)
+        (code, exists), (index, _) = view.at(place), view.place(place)
         classes = self.machine.remembered.classes.setdefault((part.number, place), Classes(read))
-        class_of = classes(view.records.table, len(view.records))
-        columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
+        class_of = 1 + classes(view.records.table, len(view.records))
+        if held_once(exists):
+            columns = [class_of.take(code) if exists[0] else np.broadcast_to(np.int32(0), len(view))]
+        else:
+            columns = [np.where(exists, class_of.take(code), 0)]
         if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
             columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
