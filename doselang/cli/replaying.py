@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from doselang.cli.conducted import day_of, judged, on_option, tables
+from doselang.cli.conducted import day_of, judged, on_option, tables, until
 from doselang.cli.output import accrual_option, format_option, need_protocol, parameters, set_option
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
@@ -40,7 +40,9 @@ def command(
     given = tables(record, loaded.protocol)
     if isinstance(given, int):
         return given
-    found = judged(given, compile_protocol(loaded.protocol), day_of(day), accrual)
+    on = day_of(day)
+    given = until(given, on)
+    found = judged(given, compile_protocol(loaded.protocol), on, accrual)
     match form:
         case "json":
             text = write_json(judgement_record(found, loaded.protocol, given.source))

@@ -255,6 +255,8 @@ class _Stepper:
             node for node in outcomes_of(size, self.machine.protocol.toxicities, early, alone)
             if node != state.known and all(n >= k for n, k in zip(node, state.known, strict=True))
         ]  # fmt: skip
+        if not nodes:
+            return []
         number = np.array([state.number], np.int32)
         view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size, alone)
         looks = decide(self.machine, part, view, np.full(len(nodes), self.frames.begun[state.number]))

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from doselang.conduct.advice import Advice
-from doselang.conduct.advised import awaited_words, now_words
+from doselang.conduct.advised import awaited_words, held_words, now_words
 from doselang.conduct.pathways import CohortSeen
-from doselang.conduct.phrases import answer_words, answers_words, trouble_words
+from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.protocol.model import Protocol
 from doselang.protocol.words import toxicity_words
 from doselang.report.explanation import explanation_record, option_words, pending_words, tally_lines, why_lines
@@ -43,24 +43,25 @@ def _title(advice: Advice) -> str:
 def _now(advice: Advice) -> Iterator[str]:
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
-    match advice.action:
-        case "undecided" if advice.barred or advice.lost is not None:
-            yield f"  now        {now_words(advice)}"
-            return
-        case "undecided":
-            why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
-            yield f"  now        no advice: the protocol leaves open what comes next ({why})"
-            return
-        case "choose":
-            yield f"  now        {answers_words(protocol, answers, now.tried)}"
-            return
-    if answers:
+    if answers and advice.action not in ("undecided", "choose"):
         yield f"  decided    {answers_words(protocol, answers, now.tried)}"
         if now.pending:
             yield f"{'':13}{pending_words(now)}"
-    yield f"  now        {now_words(advice)}"
+    yield f"  now        {now_words(advice)}{_why_open(advice)}"
     if advice.awaited:
         yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
+    if advice.held:
+        held = "; ".join(held_words(protocol, one) for one in advice.held)
+        yield f"  too early  {held}: of no cohort yet"
+
+
+def _why_open(advice: Advice) -> str:
+    """Why the protocol leaves open what comes next, in parentheses; nothing where it does not."""
+    now, protocol = advice.now, advice.now.protocol
+    if advice.action != "undecided" or advice.barred or advice.contrary is not None or advice.lost is not None:
+        return ""
+    answers = tuple(way.answer for way in now.ways)
+    return f" ({trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)})"
 
 
 # ---- what is still to be known ----
@@ -78,9 +79,14 @@ class AheadLine:
 def ahead_lines(advice: Advice) -> list[AheadLine]:
     """What the cohort can come to, its outcomes that lead to the same together."""
     protocol = advice.now.protocol
-    groups: dict[tuple[str, tuple[str, ...]], list[CohortSeen]] = {}
+    looks: dict[tuple[int, ...], list[CohortSeen]] = {}
     for one in advice.ahead:
-        groups.setdefault((answer_words(protocol, one.answer, one.tried), one.rules), []).append(one)
+        looks.setdefault(one.added, []).append(one)
+    groups: dict[tuple[str, tuple[str, ...]], list[CohortSeen]] = {}
+    for ways in looks.values():
+        then = answers_words(protocol, tuple(way.answer for way in ways), ways[0].tried)
+        rules = tuple(dict.fromkeys(rule for way in ways for rule in way.rules))
+        groups.setdefault((then, rules), []).append(ways[0])
     if len(groups) == 1:
         ((then, rules),) = groups
         return [AheadLine("whatever they show", then, rules)]
@@ -113,6 +119,8 @@ def _ahead(advice: Advice) -> list[str]:
     coming = max(sum(one.added) for one in advice.ahead)
     room = max(len(line.when) for line in lines)
     title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
+    if advice.now.pending:
+        title = "What the outcome to come shows" if coming == 1 else f"What the {coming} outcomes to come show"
     return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
 
 
@@ -155,6 +163,7 @@ def advice_record(advice: Advice, source: Source | None = None) -> dict[str, obj
             }
             for one in advice.awaited
         ],
+        "too_early": [one.name for one in advice.held],
         "result": None if advice.result is None else labels[advice.result],
         "rules": [account.rule.name for account in rules],
         "cites": list(dict.fromkeys(words for account in rules for words in cited(account.rule))),
