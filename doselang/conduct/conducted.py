@@ -20,6 +20,8 @@ class Patient:
     `outcome` is a letter of the notation of histories: `N`, that of a toxicity, `x` inevaluable, `.` while it is not
     known. `entered` is the day of the first dose, `known` that on which the outcome became known; both are None in a
     table without dates, and `known` also where the table gives no day: no toxicity is then known when the window ends.
+    `later` is the letter of a toxicity in later cycles that came after the outcome was known, and is more severe than
+    it, on the day `later_known`; empty and None where none came.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Patient:
     outcome: str = "."
     known: date | None = None
     place: Span = NOWHERE
+    later: str = ""
+    later_known: date | None = None
 
 
 @frozen
