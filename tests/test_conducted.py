@@ -518,3 +518,26 @@ def test_nobody_is_cleared_before_the_window_ends() -> None:
     """A day that comes too early is not believed: the patient is pending until the window has passed."""
     early = table(("1", 0, "N3"), ("1", 1, "N3"), ("1", 2, "N3"), ("2", 20, "N"))
     assert told(early) == [("deviated", "too early", "004")]
+
+
+@pytest.mark.parametrize(
+    ("on", "history", "action"),
+    [
+        (29, "1N", "enrol"),
+        (31, "1N 3.", "wait"),
+        (69, "1N 3N", "enrol"),
+        (70, "1L 3N", "enrol"),
+        (99, "1L 3N", "enrol"),
+    ],
+)
+def test_a_toxicity_in_a_later_cycle_counts_from_its_day_on(on: int, history: str, action: str) -> None:
+    """Accelerated titration by any course: a late DLT ends the accelerated phase at the next arrival."""
+    protocol = shipped("designs/accelerated-titration-any-course.dose")
+    watched = (evolve(one, window=one.window or "within 28 days") for one in protocol.toxicities)
+    machine = compile_protocol(evolve(protocol, toxicities=tuple(watched)))
+    first = Patient("001", 0, None, day(0), "N", later="L", later_known=day(70))
+    second = Patient("002", 2, None, day(30), "N")
+    advice = advise(judge(machine, Conducted((first, second), dated=True), day(on)).standing, day(on))
+    assert (advice.now.history, advice.action) == (history, action)
+    begins = [protocol.parts[place.part].name for place in advice.places]
+    assert begins == ([] if action == "wait" else ["standard" if on >= 70 else "accelerated"])

@@ -138,6 +138,8 @@ class _Judge:
                 self.steps.append(self._decided(event.decided))
             elif self.lost is None and number is not None and event.enters:
                 self.steps.append(self._entered(number, event.on))
+            elif self.lost is None and number is not None and event.later:
+                self.standing.worsen(number)
             elif self.lost is None and number is not None:
                 self.standing.know(number)
             elif entering is not None or event.decided is not None:

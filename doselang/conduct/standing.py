@@ -61,6 +61,8 @@ class Standing:
     held: list[int] = field(factory=list)
     known: list[int] = field(factory=list)
     """Patients in the order in which they became known."""
+    worse: set[int] = field(factory=set)
+    """Patients whose toxicity in a later cycle is known."""
     entered: list[int] = field(factory=list)
     followed: Replay = field(init=False)
     stopped: bool = False
@@ -127,6 +129,11 @@ class Standing:
             self._drop_empty()
             self.cohorts.remove(aside)
             self._insert(aside, before=True)
+        self._follow()
+
+    def worsen(self, patient: int) -> None:
+        """A patient who is known has a toxicity in a later cycle."""
+        self.worse.add(patient)
         self._follow()
 
     def choose(self, option: int) -> None:
@@ -313,7 +320,10 @@ class Standing:
 
     def _letters(self, patients: list[int]) -> str:
         known = [patient for patient in self.known if patient in patients]
-        return "".join(self.patients[patient].outcome for patient in known) + PENDING * (len(patients) - len(known))
+        return "".join(self._letter(patient) for patient in known) + PENDING * (len(patients) - len(known))
+
+    def _letter(self, patient: int) -> str:
+        return self.patients[patient].later if patient in self.worse else self.patients[patient].outcome
 
     def _of(self, patient: int, cohort: CohortOf) -> bool:
         return self.patients[patient].part in (None, cohort.part)
