@@ -24,7 +24,7 @@ MOST_NAMED = 6
 def render_advice(advice: Advice, source: Source | None = None) -> str:
     """The advice: what may be done, what it depends on, the levels, and the rules and sentences behind it."""
     blocks = [
-        [_title(advice), *_now(advice)],
+        [title_words(advice), *(f"  {word:<11}{said}" for word, said in now_parts(advice))],
         _ahead(advice),
         tally_lines(advice.now),
         *_because(advice, source),
@@ -32,7 +32,8 @@ def render_advice(advice: Advice, source: Source | None = None) -> str:
     return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks if block) + "\n"
 
 
-def _title(advice: Advice) -> str:
+def title_words(advice: Advice) -> str:
+    """The day and the history of which the advice is given."""
     history = advice.now.history or "Before the first patient"
     return history if advice.on is None else f"On {advice.on}: {history}"
 
@@ -40,27 +41,28 @@ def _title(advice: Advice) -> str:
 # ---- now ----
 
 
-def _now(advice: Advice) -> Iterator[str]:
+def now_parts(advice: Advice) -> Iterator[tuple[str, str]]:
+    """What is decided and what may be done now, each under its word; nothing where it goes on from the one before."""
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
     match advice.action:
         case "undecided" if advice.barred or advice.lost is not None:
-            yield f"  now        {now_words(advice)}"
+            yield "now", now_words(advice)
             return
         case "undecided":
             why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
-            yield f"  now        no advice: the protocol leaves open what comes next ({why})"
+            yield "now", f"no advice: the protocol leaves open what comes next ({why})"
             return
         case "choose":
-            yield f"  now        {answers_words(protocol, answers, now.tried)}"
+            yield "now", answers_words(protocol, answers, now.tried)
             return
     if answers:
-        yield f"  decided    {answers_words(protocol, answers, now.tried)}"
+        yield "decided", answers_words(protocol, answers, now.tried)
         if now.pending:
-            yield f"{'':13}{pending_words(now)}"
-    yield f"  now        {now_words(advice)}"
+            yield "", pending_words(now)
+    yield "now", now_words(advice)
     if advice.awaited:
-        yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
+        yield "pending", "; ".join(awaited_words(protocol, one, advice.on) for one in advice.awaited)
 
 
 # ---- what is still to be known ----
@@ -110,11 +112,15 @@ def _ahead(advice: Advice) -> list[str]:
     lines = ahead_lines(advice)
     if not lines:
         return []
+    room = max(len(line.when) for line in lines)
+    return [f"  {ahead_title(advice)}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+
+
+def ahead_title(advice: Advice) -> str:
+    """`What the next 3 patients show`: the patients of the cohort whose outcomes are still to be known."""
     open_ = sum(place.free for place in advice.places[:1])
     coming = advice.now.pending + open_ if advice.now.underway is not None else open_
-    room = max(len(line.when) for line in lines)
-    title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
-    return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+    return "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
 
 
 # ---- why ----
