@@ -26,6 +26,8 @@ from doselang.patients.reading import MOST_FAULTS, Tables, read_conducted
 from doselang.patients.sheets import Refused
 from doselang.patients.templates import templates
 from doselang.protocol.model import Protocol
+from doselang.report.text import render_text
+from doselang.report.trial_tables import trial_tables_record
 from doselang.source import NOWHERE, Source
 
 ROOT = Path(__file__).parent.parent
@@ -212,7 +214,8 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
      "The parts are `escalation` and `expansion`."),
     # of dates
     (DATED + "P1,1,03/04/2026,N,\n", "DL804", "Row 2, column `entered`: `03/04/2026` could be 3 April or 4 March.",
-     'Write 2026-04-03 or 2026-03-04, or say in a map how dates are written, for example: date-format = "%d/%m/%Y".'),
+     "Write 2026-04-03 or 2026-03-04, or say in a map how all dates are written, for example: date-format"
+     ' = "%d/%m/%Y".'),
     (DATED + "P1,1,,N,\nP2,1,2026-03-01,N,\n", "DL804",
      "Row 2, column `entered`: this patient has no day of entering, and others have.",
      "Give the day of the first dose of every patient, or of none."),
@@ -273,23 +276,27 @@ def test_a_date_is_refused_with_its_own_sentence() -> None:
 OTHER_WAY = "is not written like 2026-03-01"
 PART = "is a part of a date, and the day must be known"
 DATES = (
-    ("3.4.2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04, or say in a map"),
+    ("3.4.2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04, or say in a map how all dates are"
+     ' written, for example: date-format = "%d.%m.%Y".'),
     ("03-04-2026", "could be 3 April or 4 March", "Write 2026-04-03 or 2026-03-04"),
-    ("13/04/2026", OTHER_WAY, "Write 2026-04-13, or say in a map how dates are written, for example: date-format"
+    ("13/04/2026", OTHER_WAY, "Write 2026-04-13, or say in a map how all dates are written, for example: date-format"
      ' = "%d/%m/%Y".'),
-    ("04/13/2026", OTHER_WAY, 'Write 2026-04-13, or say in a map how dates are written, for example: date-format'
+    ("04/13/2026", OTHER_WAY, 'Write 2026-04-13, or say in a map how all dates are written, for example: date-format'
      ' = "%m/%d/%Y".'),
     ("03/03/2026", OTHER_WAY, "Write 2026-03-03,"),
     ("13/13/2026", "is no day of the calendar", "Write a day like 2026-03-01."),
     ("31/04/2026", "is no day of the calendar", "Write a day like 2026-03-01."),
     ("2026/03/01", OTHER_WAY, "Write 2026-03-01, or"),
     ("2026-3-1", OTHER_WAY, "Write 2026-03-01, or"),
-    ("20260301", OTHER_WAY, 'Write 2026-03-01, or say in a map how dates are written, for example: date-format'
+    ("20260301", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example: date-format'
      ' = "%Y%m%d".'),
-    ("01MAR2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how dates are written, for example: date-format'
+    ("01MAR2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example: date-format'
      ' = "%d%b%Y".'),
-    ("1 March 2026", OTHER_WAY, "Write 2026-03-01"),
-    ("March 1, 2026", OTHER_WAY, "Write 2026-03-01"),
+    ("1 March 2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example:'
+     ' date-format = "%d %B %Y".'),
+    ("March 1, 2026", OTHER_WAY, 'Write 2026-03-01, or say in a map how all dates are written, for example:'
+     ' date-format = "%B %d, %Y".'),
+    ("2026/3-1", OTHER_WAY, "Write 2026-03-01."),
     ("31FEB2026", "is no day of the calendar", "Write a day"),
     ("01MRZ2026", "is no date", "Write a day like 2026-03-01, or"),
     ("01/03/26", "has a year of two digits", "Write the year with four digits, like 2026-03-01."),
@@ -358,6 +365,7 @@ def test_a_map_may_say_how_dates_are_written(form: str, cell: str, found: date |
         ("%m/%Y", "`%m/%Y` does not give year, month and day"),
         ("%d%d%m%Y", "`%d%d%m%Y` gives a part of the date twice"),
         ("%d%m%b%Y", "`%d%m%b%Y` gives a part of the date twice"),
+        ("%d%j%Y", "`%d%j%Y` gives a part of the date twice"),
         ("%Q%d%m%Y", "`%Q%d%m%Y` holds `%Q`, which is no part of a date here"),
         ("%d%m%Y%", "`%d%m%Y%` holds `%`, which is no part of a date here"),
         ("yyyy-mm-dd", "`yyyy-mm-dd` does not give year, month and day"),
@@ -453,6 +461,11 @@ def test_a_long_table_is_refused_at_once(tmp_path: Path) -> None:
 
 def _long(rows: int) -> str:
     return PLAIN + "".join(f"P{n},level {n % 9},tox\n" if rows > MOST_PATIENTS else f"P{n},1,N\n" for n in range(rows))
+
+
+def test_a_table_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, PLAIN.strip() + "".join(f",c{n}" for n in range(1_000)))
+    assert found.diagnostic.code == "DL704" and found.diagnostic.message.endswith("has more than 1,000 columns.")
 
 
 # ---- maps ----
@@ -599,6 +612,9 @@ WRONG_MAPS: tuple[tuple[str, str, str, str, str], ...] = (
      "adsl.csv has no column `DOSLVL`, which is to be its `level`.", "Did you mean `DOSELVL`?"),
     ('"DOSELVL"', '"AGE"', "DL802", "adsl.csv has no column `AGE`, which is to be its `level`.",
      "Its columns are `STUDYID`, `USUBJID`"),
+    ('"DLTEVLFL"', '"OK"', "DL802", "adsl.csv has no column `OK`, which is to be its `evaluable`.",
+     "Its columns are `STUDYID`, `USUBJID`, `DOSELVL`, `TRTSDT`, `DLTFL`, `DLTDT` and `DLTEVLFL`. If it has none for"
+     " this, take the line out of the map."),
     ('level = "DOSELVL"', 'level = ""', "DL802", "Row 1: the column is missing: `level`.", "A table of patients has"),
     ('"USUBJID"\n', '"USUBJID\n', "DL801", "The map trial.toml is not TOML: illegal character '\\n'.",
      "For example: [patients] on one line"),
@@ -655,8 +671,11 @@ FLAGS = (
     ("Y,,Y", "DL804", "Row 2, column `DLTDT`: the day on which the outcome DLT became known is missing."),
     ("N,11APR2026,Y", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
      " known."),
-    (",11APR2026,Y", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
+    (",11APR2026,", "DL805", "Row 2, column `DLTDT`: the patient has no DLT, and there is a day on which it became"
      " known."),
+    (",,Y", "DL803", "Row 2, column `DLTFL`: the patient is evaluable, and the outcome is missing."),
+    ("N,,", "DL803", "Row 2, column `DLTEVLFL`: it is not said whether this patient, who has no toxicity, is"
+     " evaluable."),
     ("1,,Y", "DL803", "Row 2, column `DLTFL`: `1` is neither Y nor N."),
     ("N,,maybe", "DL803", "Row 2, column `DLTEVLFL`: `maybe` is neither Y nor N."),
 )  # fmt: skip
@@ -666,6 +685,12 @@ FLAGS = (
 def test_flags_that_contradict_each_other(tmp_path: Path, cells: str, code: str, message: str) -> None:
     adsl = f"USUBJID,DOSELVL,TRTSDT,DLTFL,DLTDT,DLTEVLFL\nP1,1,01APR2026,{cells}\n"
     assert said(mapped(tmp_path, adsl=adsl, cycles="patient,cycle,level,events\n")) == [(code, message)]
+
+
+def test_a_map_may_say_that_an_empty_flag_means_none(tmp_path: Path) -> None:
+    text = MAP.replace("[decisions]", '[patients.outcomes]\n"" = "none"\n[decisions]')
+    adsl = "USUBJID,DOSELVL,TRTSDT,DLTFL,DLTDT,DLTEVLFL\n01-001,1,01APR2026,,,Y\n01-003,1,01APR2026,,,N\n"
+    assert "".join(one.outcome for one in conducted(mapped(tmp_path, text, adsl=adsl)).patients) == "Nx"
 
 
 def test_an_inevaluable_patient_is_not_evaluable(tmp_path: Path) -> None:
@@ -745,6 +770,12 @@ def test_faults_of_all_tables_are_told_in_one_run(tmp_path: Path) -> None:
     assert [code for code, _ in said(tables)] == ["DL803"] * 3
     files = [Path(tables.source.path_of(item.span.start)).name for item in tables.diagnostics]
     assert files == ["adsl.csv", "decisions.csv", "cycles.csv"]
+
+
+def test_an_empty_table_beside_faulty_ones_is_told(tmp_path: Path) -> None:
+    tables = mapped(tmp_path, adsl=ADSL.replace(",2b,", ",7,"), decisions="", cycles="\n")
+    assert [code for code, _ in said(tables)] == ["DL803", "DL801", "DL801"]
+    assert render_text(tables.diagnostics, tables.source).count("is empty.") == 2
 
 
 # ---- what is written is read back ----
@@ -904,6 +935,8 @@ def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path: Path, content: st
         assert error.diagnostic.code in ("DL704", "DL901", "DL902")
         return
     assert (tables.conducted is None) == bool(tables.diagnostics)
+    assert (render_text(tables.diagnostics, tables.source) == "") == (tables.conducted is not None)
+    assert trial_tables_record(tables, PROTOCOL)["faults"] == tables.faults
     for item in tables.diagnostics:
         assert item.code in CODES and item.message.endswith((".", "?"))
         assert 0 <= item.span.start <= item.span.end <= tables.source.end
@@ -972,7 +1005,10 @@ def test_templates_are_written_whole_or_not_at_all(folder: Path, monkeypatch: py
     assert len(written) == 2 and not (folder / "out").exists()
 
 
-@pytest.mark.parametrize(("out", "words"), [("drug.dose", "cannot be"), ("a/b", "There is no folder")])
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [("drug.dose", "cannot be"), ("a/b", "There is no folder"), ("", "The name of the folder is empty.")],
+)
 def test_a_folder_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str], out: str, words: str) -> None:
     assert run(["data", "template", "drug.dose", "--out", out]) == 2
     assert words in capsys.readouterr().err
@@ -1023,6 +1059,14 @@ def test_check_shows_the_cell(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert printed.startswith("patients.csv:2:8: error DL803 wrong-cell\n")
     assert '   2 | "P;1", 7 ,N\n     |        ^\n' in printed
     assert printed.endswith("patients.csv: 1 fault\n")
+
+
+def test_a_table_from_the_standard_input(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"patient,level,outcome\nP1,2A,T\n")))
+    assert run(["data", "check", "drug.dose", "-"]) == 0
+    assert "1 patient, without days, in the order of the table" in capsys.readouterr().out
 
 
 def test_the_exit_status_is_2_without_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,8 @@ from doselang.machine.exploring import explore
 from doselang.machine.followed import Replay
 from doselang.machine.moves import ask_again, moves_of
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
-from doselang.machine.replay import opens, replay
-from doselang.machine.states import Order
+from doselang.machine.replay import Follower, opens, replay
+from doselang.machine.states import Frames, Order
 from doselang.protocol.guards import NEXT_LOWER, THIS, All, CohortComplete, Not, Range, Tally
 from doselang.protocol.model import Body, Case, Close, Declare, Enrol, Gate, Part, Protocol, Rule, Stop
 from doselang.protocol.words import moves_words
@@ -97,6 +97,35 @@ def test_a_look_is_asked_again_as_it_was() -> None:
     lines = tuple(i for lines in look.branch.decision.acted for i in lines)
     assert tuple(i for i in range(asked.active.shape[1]) if asked.active[0, i]) == lines
     assert opens(look.branch, look.frame) == [(0, 0)]
+
+
+HISTORIES = (
+    "1.", "1N", "1N.", "1NT", "1NTN", "1NTN 1N", "1NTN +3T 1N", "1NTN +3T 1NN", "1NTN 1NNN", "1NTN 1NNN 2TT", "1NTN",
+    "1NTN !3NNN", "1NTN !3NNN 3T", "1NN", "!2NNN", "1NNN 2TT. 1NNN", "1NNN 2TTN 1NNN expansion/1N",
+)  # fmt: skip
+"""A history that grows, is corrected, and begins again."""
+
+
+def test_a_history_that_grows_is_followed_as_from_the_beginning() -> None:
+    machine = compile_protocol(reference())
+    follower = Follower(machine, "one-at-a-time", Frames(machine))
+    for history in (*HISTORIES, *reversed(HISTORIES)):
+        groups = parse_history(history, machine.protocol)
+        grown, anew = follower.follow(groups), replay(machine, groups)
+        assert (grown.frame, grown.cohorts, grown.asides) == (anew.frame, anew.cohorts, anew.asides), history
+        assert [step.outcome for step in grown.steps] == [step.outcome for step in anew.steps]
+        assert [step.ways for step in grown.steps] == [step.ways for step in anew.steps]
+        assert (grown.waiting is None, grown.ended) == (anew.waiting is None, anew.ended)
+        assert machine.records.table[grown.codes].tolist() == machine.records.table[anew.codes].tolist()
+
+
+def test_what_is_followed_after_an_error_is_right() -> None:
+    machine = compile_protocol(reference())
+    follower = Follower(machine, "one-at-a-time", Frames(machine))
+    follower.follow(parse_history("1NNN 2NN", machine.protocol))
+    with pytest.raises(HistoryError):
+        follower.follow(parse_history("1NNN 2NNN 1N", machine.protocol))
+    assert follower.follow(parse_history("1NNN 2NNN 3N", machine.protocol)).frame.here == 2
 
 
 # ---- the start on a higher level: the first visit to a lower one is a first cohort ----

@@ -46,7 +46,7 @@ def command(
         given = tables(record, loaded.protocol)
         if isinstance(given, int):
             return given
-        today = on or date.today() if given.conducted.dated else None
+        today = on or (date.today() if given.conducted.dated else None)
         judgement = judged(given, machine, today, accrual)
         advice, before = advise(judgement.standing, today), (judgement, given.source)
     if form == "json":

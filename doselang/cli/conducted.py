@@ -26,6 +26,11 @@ from doselang.trial.opening import open_trial, record_source
 
 on_option = click.option("--on", "day", default=None, metavar="DATE", help="As of a day, written 2026-03-01.")
 
+AGAINST_HELP = (
+    "If it was done all the same, a sign says so: `!3NNN` is a cohort that the rules do not open, `+3N` a patient of no"
+    " cohort."
+)
+
 
 @frozen
 class Given:
@@ -73,11 +78,13 @@ def _recorded(folder: str, protocol: Protocol) -> Given:
 
 def history(record: str | None, machine: Machine, accrual: Accrual) -> Replay:
     """A history followed; without one, the beginning of the trial."""
+    help = None
     try:
         groups = () if record is None else parse_history(record, machine.protocol)
+        help = AGAINST_HELP
         return replay(machine, groups, accrual)
     except HistoryError as error:
-        raise trouble("DL904", error.message) from None
+        raise trouble("DL904", error.message, help=help) from None
 
 
 def judged(given: Given, machine: Machine, on: date | None, accrual: Accrual) -> Judgement:

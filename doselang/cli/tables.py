@@ -48,6 +48,8 @@ def template(protocol: str, out: str | None, settings: tuple[str, ...]) -> int:
     if out is None:
         click.echo(map_template(loaded.protocol), nl=False)
         return 0
+    if not out:
+        raise trouble("DL903", "The name of the folder is empty.", help="Is a variable of the shell not set?")
     folder = Path(out)
     files = [(folder / name, text) for name, text in templates(loaded.protocol).items()]
     _write(folder, files)

@@ -13,6 +13,7 @@ from doselang.conduct.explain import account
 from doselang.conduct.pathways import CohortSeen, ahead
 from doselang.conduct.standing import Place, Standing
 from doselang.machine.followed import Replay
+from doselang.machine.notation import CLEAR_SO_FAR
 from doselang.machine.replay import replay
 
 Action = Literal["enrol", "wait", "choose", "ended", "undecided"]
@@ -98,10 +99,13 @@ def _basis(followed: Replay) -> Explanation | None:
 
 def _places(followed: Replay) -> tuple[Place, ...]:
     """Where patients may enter after a history."""
-    frame, waiting = followed.frame, followed.waiting
-    if followed.unreplaced or frame.end >= 0 or (followed.last is not None and followed.last.branch is None):
+    frame, waiting, look = followed.frame, followed.waiting, followed.last
+    if followed.unreplaced or frame.end >= 0 or (look is not None and look.branch is None):
         return ()
+    if look is not None and look.goes_on:
+        return (Place(frame.part, frame.here, frame.orders[0].size - 1),)
     if waiting is None or not (waiting.known or waiting.pending):
         return tuple(Place(frame.part, one.level, 1 if one.sentinel else one.size) for one in frame.orders)
-    alone = frame.orders[0].sentinel and not waiting.known if frame.orders else False
+    watched = CLEAR_SO_FAR in followed.groups[-1].letters
+    alone = bool(frame.orders) and frame.orders[0].sentinel and not (waiting.known or watched)
     return () if alone or not waiting.to_enrol else (Place(frame.part, frame.here, waiting.to_enrol),)

@@ -133,6 +133,8 @@ class _Judge:
                 self.steps.append(Judged("not judged", event.on, entering, event.decided))
         except HistoryError as error:
             self.lost = self.standing.lost = error.message
+            if entering is not None or event.decided is not None:
+                self.steps.append(Judged("not judged", event.on, entering, event.decided, why=error.message))
 
     # ---- a patient enters ----
 

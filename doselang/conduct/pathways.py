@@ -148,7 +148,8 @@ def ahead(followed: Replay) -> tuple[CohortSeen, ...]:
     rolls = machine.protocol.parts[frame.part].rolling and any(cohort.pending for cohort in followed.cohorts)
     if followed.ended or not frame.orders or frames.silent[number] or (look and look.branch is None) or rolls:
         return ()
-    known = followed.cohorts[-1].counts if followed.waiting and followed.waiting.known else (0,) * classes
+    goes_on = followed.waiting.known if followed.waiting else look is not None and look.goes_on
+    known = followed.cohorts[-1].counts if goes_on else (0,) * classes
     if comb(frame.orders[0].size + classes - 1, classes - 1) > MOST_AHEAD:
         return ()
     stepper = _Stepper(machine, frames, followed.accrual)

@@ -15,7 +15,8 @@ from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group
-from doselang.machine.replay import opens, replay
+from doselang.machine.replay import Follower, opens
+from doselang.machine.states import Frames
 
 
 @define(eq=False)
@@ -65,8 +66,10 @@ class Standing:
     barred: set[int] = field(factory=set)
     lost: str | None = None
     _looks: int = 0
+    _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._follower = Follower(self.machine, self.accrual, Frames(self.machine))
         self._follow()
 
     # ---- what happens ----
@@ -128,7 +131,7 @@ class Standing:
             last = found[-1][0] if found else None
             if last is None or not self._rolls_on(last, cohort):
                 found, aside = [*found, *aside], []
-            if last is not None and not aside and self._rolls_on(last, cohort) and last.level == cohort.level:
+            if last is not None and self._rolls_on(last, cohort) and last.level == cohort.level:
                 found[-1] = (cohort, found[-1][1] + cohort.patients)
             else:
                 found.append((cohort, list(cohort.patients)))
@@ -192,7 +195,7 @@ class Standing:
     def _replay(self) -> None:
         """Follow the history, and open the cohorts that the rules open."""
         self._drop_empty()
-        self.followed = replay(self.machine, self.groups(), self.accrual)
+        self.followed = self._follower.follow(self.groups())
         look = self.followed.last
         if not self.open or (look is not None and not look.goes_on):
             self.open = self._opened()
@@ -247,7 +250,8 @@ class Standing:
         """Whether the first patient of a cohort is still treated alone."""
         evaluable = [p for p in cohort.patients if p in self.known and self.patients[p].outcome != INEVALUABLE]
         if evaluable:
-            return self.patients[evaluable[0]].outcome != NONE and self.followed.waiting is None
+            look = self.followed.last
+            return look is not None and not look.goes_on and self.patients[evaluable[0]].outcome != NONE
         days = self.windows.alone[cohort.part]
         first = next((p for p in cohort.patients if self._takes_place(p)), None)
         entered = None if first is None else self.patients[first].entered

@@ -6,6 +6,7 @@ a decision is taken only if it is the same in all of them.
 
 from __future__ import annotations
 
+from copy import copy
 from math import comb
 
 import numpy as np
@@ -39,18 +40,39 @@ def replay(
 
     With the `frames` of an exploration frames and branches are numbered as there.
     """
-    player = _Player(machine, groups, accrual, Frames(machine) if frames is None else frames)
-    number = 0
-    while number < len(groups):
-        if groups[number].against == "aside":
-            player.put_aside(groups[number])
-            number += 1
-        elif machine.protocol.parts[groups[number].part].rolling:
-            number = player.roll(number)
-        else:
-            player.play(number)
-            number += 1
-    return player.end()
+    return Follower(machine, accrual, Frames(machine) if frames is None else frames).follow(groups)
+
+
+@define
+class Follower:
+    """Follows a history that grows: what it shares with the one followed before is not followed again."""
+
+    machine: Machine
+    accrual: Accrual
+    frames: Frames
+    _groups: tuple[Group, ...] = ()
+    _players: list[tuple[int, _Player]] = field(factory=list)
+    """Where the history was after so many groups."""
+
+    def follow(self, groups: tuple[Group, ...]) -> Replay:
+        """Follow a history; raises HistoryError where the rules do not lead to it."""
+        before = zip(groups, self._groups, strict=False)
+        shared = next((n for n, (one, other) in enumerate(before) if one != other), min(len(groups), len(self._groups)))
+        self._groups = groups
+        self._players = [(number, player) for number, player in self._players if number <= shared]
+        number, player = self._players[-1] if self._players else (0, _Player(self.machine, self.accrual, self.frames))
+        while number < len(groups):
+            player = player.going_on(groups)
+            if groups[number].against == "aside":
+                player.put_aside(groups[number])
+                number += 1
+            elif self.machine.protocol.parts[groups[number].part].rolling:
+                number = player.roll(number)
+            else:
+                player.play(number)
+                number += 1
+            self._players.append((number, player))
+        return player.going_on(groups).end()
 
 
 def same(one: Outcome | None, other: Outcome | None) -> bool:
@@ -79,9 +101,9 @@ class _Player:
     """Goes through a history; `codes` has a row for every way in which pending patients can turn out."""
 
     machine: Machine
-    groups: tuple[Group, ...]
     accrual: Accrual
     frames: Frames
+    groups: tuple[Group, ...] = ()
     number: int = field(init=False)
     codes: Ints = field(init=False)
     cohorts: list[Cohort] = field(factory=list)
@@ -94,6 +116,13 @@ class _Player:
 
     def __attrs_post_init__(self) -> None:
         self.number, self.codes = self.frames.first()
+
+    def going_on(self, groups: tuple[Group, ...]) -> _Player:
+        """The same, from where on a history is followed; this one stays where it is."""
+        other = copy(self)
+        other.groups = groups
+        other.cohorts, other.looks, other.asides = [*self.cohorts], [*self.looks], [*self.asides]
+        return other
 
     @property
     def frame(self) -> Frame:
@@ -325,7 +354,7 @@ class _Player:
             cohort = self.cohorts[-1]
             known = cohort.all_known
             self.turn_out(cohort.part, here, [plus(known, more) for more in added(len(known), cohort.pending)])
-        codes = self.codes
+        codes = self.codes.copy()
         chosen = np.full(len(codes), self.frames.branch(branch), np.int32)
         self.frames.leave(codes, np.full(len(codes), here, np.int32), chosen)
         part = self.frame.part

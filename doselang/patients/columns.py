@@ -28,15 +28,12 @@ class Column:
 
 
 @frozen
-class Kind:
+class TableKind:
     """A kind of table: what it is called, its columns, and the most rows that are read of it."""
 
     what: str
     columns: tuple[Column, ...]
     most_rows: int
-    rows: str
-    alternatives: tuple[str, ...] = ()
-    """Two columns of which one is needed."""
 
     @property
     def needs(self) -> str:
@@ -65,12 +62,12 @@ class Named:
 NOTHING_NAMED = Named({})
 
 
-def read_sheet(source: Source, base: int, kind: Kind, named: Named, report: Report) -> Sheet | None:
+def read_sheet(source: Source, base: int, kind: TableKind, named: Named, report: Report) -> Sheet | None:
     """The table that a text holds, with its columns found, None where faults keep it from being read.
 
     Raises Trouble DL704 for more rows than such a table may have.
     """
-    place = Span(base, base)
+    place, before = Span(base, base), len(report)
     separator = separator_of(source.text)
     if isinstance(separator, Refused):
         report.add("DL801", f"{source.path}: {separator.why}.", place, help=separator.help)
@@ -78,7 +75,7 @@ def read_sheet(source: Source, base: int, kind: Kind, named: Named, report: Repo
     rows = rows_of(source.text, base, separator, report)
     header = next(rows, None)
     if header is None:
-        if not len(report):
+        if len(report) == before:
             report.add("DL801", f"The table {source.path} is empty.", place, help=f"Write headings. {kind.needs}")
         return None
     if len(header.cells) > MOST_COLUMNS:
@@ -94,10 +91,10 @@ def ignored(sheet: Sheet) -> tuple[str, ...]:
     return tuple(heading for position, heading in enumerate(sheet.header.cells) if heading and position not in read)
 
 
-def _bounded(rows: Iterator[Row], kind: Kind, path: str) -> Iterator[Row]:
+def _bounded(rows: Iterator[Row], kind: TableKind, path: str) -> Iterator[Row]:
     for number, row in enumerate(rows):
         if number >= kind.most_rows:
-            message = f"{path} has more than {kind.most_rows:,} {kind.rows}."
+            message = f"{path} has more than {kind.most_rows:,} {kind.what}."
             raise trouble("DL704", message, path=path, help="Is it the table of this trial alone?")
         yield row
 
@@ -122,7 +119,7 @@ class _Finding:
 
     path: str
     header: Row
-    kind: Kind
+    kind: TableKind
     named: Named
     report: Report
 
@@ -173,6 +170,8 @@ class _Finding:
         if position is None:
             near = nearest(heading, self.header.cells)
             help = f"Did you mean `{near}`?" if near else f"Its columns are {listing(self._headings())}."
+            if not near and not column.needed:
+                help += " If it has none for this, take the line out of the map."
             message = f"{self.path} has no column `{shorten(heading, 40)}`, which is to be its `{column.name}`."
             self.report.add("DL802", message, self.named.headings[column.name][1], help=help)
         return position

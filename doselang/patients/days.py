@@ -14,7 +14,22 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 MOST_SIGNS = 40
 """No date is longer, with its time."""
 
-ANOTHER_FORM = "or say in a map how dates are written, for example: date-format"
+_FORMS = (
+    *(
+        between.join(parts)
+        for parts in (
+            ("%d", "%m", "%Y"),
+            ("%m", "%d", "%Y"),
+            ("%Y", "%m", "%d"),
+            ("%d", "%b", "%Y"),
+            ("%d", "%B", "%Y"),
+        )
+        for between in ("/", "-", ".", " ", "")
+    ),
+    "%b %d, %Y",
+    "%B %d, %Y",
+)
+"""Ways of writing a day that a map may be told to give."""
 
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ](.*))?")
 _TIME = re.compile(
@@ -50,7 +65,7 @@ def wrong_form(form: str) -> Refused | None:
         return Refused(f"{shown} holds `%{unknown}`, which is no part of a date here", help)
     parts = ["m" if one in "bB" else "Y" if one == "y" else one for one in directives if one != "%"]
     twice = next((one for one in parts if parts.count(one) > 1), None)
-    if twice is not None:
+    if twice is not None or ("j" in parts and {"d", "m"} & set(parts)):
         return Refused(f"{shown} gives a part of the date twice", help)
     if "Y" not in parts or not ({"d", "m"} <= set(parts) or "j" in parts):
         return Refused(f"{shown} does not give year, month and day", help)
@@ -128,7 +143,8 @@ def _refused(cell: str) -> Refused:
 
 
 def _no_date(cell: str) -> Refused:
-    return Refused(f"`{shorten(cell, 40)}` is no date", f"Write a day like 2026-03-01, {ANOTHER_FORM}.")
+    help = "Write a day like 2026-03-01, or say in a map how all dates are written, under `date-format`."
+    return Refused(f"`{shorten(cell, 40)}` is no date", help)
 
 
 def _partial(cell: str) -> Refused | None:
@@ -160,11 +176,8 @@ def _year_last(cell: str) -> Refused | None:
     shown = f"`{shorten(cell, 40)}`"
     if len(days) == 2 and first != second:
         named = [f"{day.day} {month_name[day.month]}" for day in days]
-        return Refused(
-            f"{shown} could be {named[0]} or {named[1]}",
-            f'Write {days[0]} or {days[1]}, {ANOTHER_FORM} = "%d/%m/%Y".',
-        )
-    return _another_way(cell, days[0] if days else None, "%d/%m/%Y" if first > 12 or first == second else "%m/%d/%Y")
+        return Refused(f"{shown} could be {named[0]} or {named[1]}", _advice(cell, days))
+    return _another_way(cell, days[0] if days else None)
 
 
 def _year_first(cell: str) -> Refused | None:
@@ -172,8 +185,7 @@ def _year_first(cell: str) -> Refused | None:
     if found is None:
         return None
     day = _real(int(found[1]), int(found[2]), int(found[3]))
-    form = "%Y%m%d" if cell.isdigit() else "%Y/%m/%d"
-    return _another_way(cell, day if isinstance(day, date) else None, form)
+    return _another_way(cell, day if isinstance(day, date) else None)
 
 
 def _with_month(cell: str) -> Refused | None:
@@ -189,14 +201,22 @@ def _with_month(cell: str) -> Refused | None:
     if name[:3].lower() not in months:
         return None
     real = _real(int(found[3]), months.index(name[:3].lower()), int(day))
-    return _another_way(cell, real if isinstance(real, date) else None, "%d%b%Y")
+    return _another_way(cell, real if isinstance(real, date) else None)
 
 
-def _another_way(cell: str, day: date | None, form: str) -> Refused:
+def _another_way(cell: str, day: date | None) -> Refused:
     if day is None:
         return Refused(f"`{shorten(cell, 40)}` is no day of the calendar", "Write a day like 2026-03-01.")
-    why = f"`{shorten(cell, 40)}` is not written like 2026-03-01"
-    return Refused(why, f'Write {day}, {ANOTHER_FORM} = "{form}".')
+    return Refused(f"`{shorten(cell, 40)}` is not written like 2026-03-01", _advice(cell, [day]))
+
+
+def _advice(cell: str, days: list[date]) -> str:
+    """What to write, and what a map would say if all dates were written so, the first of the days being meant."""
+    write = f"Write {' or '.join(str(day) for day in days)}"
+    form = next((form for form in _FORMS if _in_form(cell, form) == days[0]), None)
+    if form is None:
+        return f"{write}."
+    return f'{write}, or say in a map how all dates are written, for example: date-format = "{form}".'
 
 
 def _two_digits(cell: str) -> Refused | None:

@@ -32,7 +32,7 @@ CODES = ("levels", "outcomes", "parts")
 DATE_FORMAT, FILE = "date-format", "file"
 EXAMPLE = 'For example: [patients] on one line, and below it: file = "patients.csv"'
 
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]*?)\s*\]")
+_HEADER = re.compile(r"\s*\[([^\[\]]*)\]")
 _KEY = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=""")
 _AT = re.compile(r"\(at line ([0-9]+), column [0-9]+\)$")
 
@@ -45,7 +45,6 @@ class MappedTable:
 
     file: str
     named: Named
-    place: Span
 
 
 @frozen
@@ -59,7 +58,7 @@ class Map:
     parts: dict[str, int] = field(factory=dict)
 
 
-NO_MAP = Map({"patients": MappedTable("", NOTHING_NAMED, NOWHERE)})
+NO_MAP = Map({"patients": MappedTable("", NOTHING_NAMED)})
 """What holds for a table of patients alone."""
 
 
@@ -138,9 +137,8 @@ class _Reader:
         if headings.get("dlt") and headings.get("outcome"):
             help = "Leave one out: `dlt` for a column of Y and N, `outcome` for one with other words or codes."
             self._refuse(name, "dlt", "and `outcome` both say what became of a patient", help)
-        place = self._place(None, name)
         named = Named({key: (str(one).strip(), self._place(name, key)) for key, one in headings.items()})
-        return MappedTable(self._file(name, written.get(FILE)), named, place)
+        return MappedTable(self._file(name, written.get(FILE)), named)
 
     def _file(self, name: str, written: object) -> str:
         example = f'For example: file = "{name}.csv"'
@@ -217,7 +215,7 @@ def _places_in(text: str) -> dict[tuple[str | None, str], Span]:
     for line, span in _lines(text):
         header, assigned = _HEADER.match(line), _KEY.match(line)
         if header:
-            here = re.sub(r"\s*\.\s*", ".", header[1])
+            here = ".".join(part.strip() for part in header[1].split("."))
             places.setdefault((None, here), span)
         elif assigned:
             places.setdefault((here, next(name for name in assigned.groups() if name is not None)), span)

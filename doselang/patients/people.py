@@ -8,9 +8,10 @@ from functools import partial
 from attrs import define, field
 
 from doselang.conduct.conducted import Patient
+from doselang.conduct.days import windows_of
 from doselang.diagnostics import Label
 from doselang.machine.notation import INEVALUABLE, MOST_PATIENTS, NONE, PENDING
-from doselang.patients.columns import Column, Kind
+from doselang.patients.columns import Column, TableKind
 from doselang.patients.days import day_of
 from doselang.patients.maps import Map
 from doselang.patients.sheets import Refused, Row, Sheet
@@ -18,7 +19,7 @@ from doselang.patients.words import Words, flag, level_words, outcome_words, par
 from doselang.protocol.model import Protocol
 from doselang.resolve.names import fold, shorten
 
-PATIENTS = Kind(
+PATIENTS = TableKind(
     "patients",
     (
         Column("patient", needed=True, aliases=("USUBJID", "SUBJID")),
@@ -31,7 +32,6 @@ PATIENTS = Kind(
         Column("evaluable"),
     ),
     MOST_PATIENTS,
-    "patients",
 )
 
 MOST_SIGNS = 100
@@ -132,22 +132,35 @@ class _Reader:
 
     def _outcome(self, row: Row) -> str | None:
         """The letter of the outcome, by the word of a cell, or by flags."""
-        sheet = self.sheet
-        if "dlt" in sheet.columns:
-            outcome = sheet.take("DL803", row, "dlt", self._of_flag)
-        else:
-            outcome = sheet.take("DL803", row, "outcome", self._outcomes.read)
-        evaluable = sheet.take("DL803", row, "evaluable", flag)
-        if outcome is None or evaluable is None or evaluable == (outcome != INEVALUABLE):
+        sheet, flags = self.sheet, "dlt" in self.sheet.columns
+        column = "dlt" if flags else "outcome"
+        outcome = sheet.take("DL803", row, column, self._of_flag if flags else self._outcomes.read)
+        if outcome is None or "evaluable" not in sheet.columns:
             return outcome
+        evaluable = sheet.take("DL803", row, "evaluable", flag)
+        if evaluable is None:
+            if outcome == NONE and not sheet.cell(row, "evaluable"):
+                why = "it is not said whether this patient, who has no toxicity, is evaluable"
+                sheet.refuse("DL803", row, "evaluable", Refused(why, "Write Y or N."))
+            return outcome
+        if evaluable and outcome == PENDING and not sheet.cell(row, column):
+            help = (
+                'Write it; if an empty cell means that there is none, the map says so: [patients.outcomes] "" = "none"'
+            )
+            sheet.refuse("DL803", row, column, Refused("the patient is evaluable, and the outcome is missing", help))
+        return self._together(row, outcome, evaluable=evaluable)
+
+    def _together(self, row: Row, outcome: str, *, evaluable: bool) -> str:
+        """The outcome of a patient who is marked as evaluable, or as not."""
         if not evaluable and outcome in (NONE, PENDING):
             return INEVALUABLE
-        what = "is inevaluable, and is marked as evaluable" if evaluable else (
-            f"has the outcome {self._name(outcome)}, and is marked as not evaluable"
-        )  # fmt: skip
-        help = "A patient with a toxicity is evaluable: correct one of the two columns."
-        sheet.refuse("DL805", row, "evaluable", Refused(f"the patient {what}", help))
-        return None
+        if evaluable == (outcome == INEVALUABLE):
+            what = "is inevaluable, and is marked as evaluable" if evaluable else (
+                f"has the outcome {self._name(outcome)}, and is marked as not evaluable"
+            )  # fmt: skip
+            help = "A patient with a toxicity is evaluable: correct one of the two columns."
+            self.sheet.refuse("DL805", row, "evaluable", Refused(f"the patient {what}", help))
+        return outcome
 
     def _of_flag(self, cell: str) -> str | Refused:
         """The outcome that a column of Y and N tells; codes of the map come first."""
@@ -176,6 +189,12 @@ class _Reader:
             self.sheet.refuse("DL804", row, "known", Refused(
                 f"the day on which the outcome {self._name(outcome)} became known is missing",
                 "In a table with days every toxicity has one, in a column `known`.",
+            ))  # fmt: skip
+        if known is None and outcome in (NONE, INEVALUABLE) and windows_of(self.protocol).longest is None:
+            self.sheet.refuse("DL804", row, "known", Refused(
+                "the day on which the outcome became known is missing, and the protocol does not say how long"
+                " patients are watched",
+                "Give the day in a column `known`, or the window in the protocol: `toxicity DLT  within 28 days`.",
             ))  # fmt: skip
 
     def _refuse_contradictions(self, row: Row, entered: date | None, outcome: str, known: date | None) -> None:

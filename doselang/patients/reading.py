@@ -9,8 +9,7 @@ from attrs import define, field, frozen
 from doselang.conduct.conducted import Conducted
 from doselang.diagnostics import Diagnostic, Report, trouble
 from doselang.loading import SCRIPT, Kind, read_text
-from doselang.patients.columns import NOTHING_NAMED, ignored, read_sheet
-from doselang.patients.columns import Kind as TableKind
+from doselang.patients.columns import NOTHING_NAMED, TableKind, ignored, read_sheet
 from doselang.patients.maps import NO_MAP, Map, MappedTable, read_map
 from doselang.patients.people import PATIENTS, read_patients
 from doselang.patients.sheets import Sheet

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from doselang.conduct.conducted import Cycle, Decided, Step
 from doselang.diagnostics import Label
-from doselang.patients.columns import Column, Kind
+from doselang.patients.columns import Column, TableKind
 from doselang.patients.maps import Map
 from doselang.patients.people import day_cell
 from doselang.patients.sheets import Refused, Row, Sheet
@@ -18,19 +18,17 @@ from doselang.patients.words import Words, event_words, level_words, verdict_wor
 from doselang.protocol.model import Protocol
 from doselang.resolve.names import Names, fold, listing, nearest, shorten
 
-DECISIONS = Kind(
+DECISIONS = TableKind(
     "decisions",
     (Column("date"), Column("what", needed=True), Column("level"), Column("verdict"), Column("option"), Column("by")),
     10_000,
-    "decisions",
 )
 
-CYCLES = Kind(
+CYCLES = TableKind(
     "cycles",
     (Column("patient", needed=True, aliases=("USUBJID", "SUBJID")), Column("cycle", needed=True),
      Column("level", needed=True), Column("events", needed=True)),
     20_000,
-    "cycles",
 )  # fmt: skip
 
 TAKES: dict[Step, tuple[str, ...]] = {

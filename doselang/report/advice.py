@@ -117,9 +117,8 @@ def _ahead(advice: Advice) -> list[str]:
 
 
 def ahead_title(advice: Advice) -> str:
-    """`What the next 3 patients show`: the patients of the cohort whose outcomes are still to be known."""
-    open_ = sum(place.free for place in advice.places[:1])
-    coming = advice.now.pending + open_ if advice.now.underway is not None else open_
+    """`What the next 3 patients show`: the patients whose outcomes are still to be known before the next look."""
+    coming = max(sum(one.added) for one in advice.ahead)
     return "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
 
 

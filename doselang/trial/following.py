@@ -7,7 +7,7 @@ not have permitted are cohorts of their own (`!2NNN`) or patients beside all coh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from attrs import evolve, frozen
@@ -71,22 +71,26 @@ def number_of(step: Judged) -> int:
     raise AssertionError("nothing was judged")
 
 
-def changes(trial: Trial, steps: Sequence[Made], on: date) -> tuple[Change, ...]:
+def changes(trial: Trial, steps: Sequence[Made], after: Judgement, on: date) -> tuple[Change, ...]:
     """What is judged otherwise with some steps in place of the trial's own, in the order of their entries.
 
-    Each patient is asked about with and without hindsight: by it, who was treated on what is corrected could be taken
-    for one of a cohort against the rules.
+    `after` is the judgement of these steps until that day. Where anything was against the rules all are asked about
+    without hindsight too: by it, who was treated on what is corrected could be taken for one of a cohort.
     """
-    found: dict[int, Change] = {}
-    for hindsight in (True, False):
-        before = follow(trial, trial.steps, on, hindsight=hindsight)
-        after = follow(trial, steps, on, hindsight=hindsight)
-        earlier = {number_of(step): step for step in before.steps}
-        for step in after.steps:
-            number = number_of(step)
-            if number in earlier and _judged(earlier[number]) != _judged(step):
-                found[number] = Change(number, earlier[number], step)
+    before = follow(trial, trial.steps, on)
+    found = {change.number: change for change in _changes_between(before, after)}
+    if any(step.verdict != "followed" for step in (*before.steps, *after.steps)):
+        before, after = (follow(trial, some, on, hindsight=False) for some in (trial.steps, steps))
+        found |= {change.number: change for change in _changes_between(before, after)}
     return tuple(found[number] for number in sorted(found))
+
+
+def _changes_between(before: Judgement, after: Judgement) -> Iterator[Change]:
+    earlier = {number_of(step): step for step in before.steps}
+    for step in after.steps:
+        number = number_of(step)
+        if number in earlier and _judged(earlier[number]) != _judged(step):
+            yield Change(number, earlier[number], step)
 
 
 def _judged(step: Judged) -> tuple[object, ...]:

@@ -100,7 +100,7 @@ def propose(trial: Trial, step: Step, today: date | None = None) -> Proposed:
         judged=judged,
         before=Said(advise(then.standing, step.on)),
         after=Said(advise(after.standing, today)),
-        changes=changes(trial, steps, today),
+        changes=changes(trial, steps, after, today),
     )
 
 
@@ -121,7 +121,7 @@ def propose_correction(trial: Trial, number: int, step: Step | None, today: date
         step,
         before=Said(advise(before.standing, today)),
         after=Said(advise(after.standing, today)),
-        changes=changes(trial, steps, today),
+        changes=changes(trial, steps, after, today),
     )
 
 
