@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from doselang.conduct.pathways import Pathways, pathways
+from doselang.conduct.pathways import Pathways, pathways, without_pending
 from doselang.diagnostics import Trouble
 from doselang.machine.notation import HistoryError
 from doselang.record.reading import read, verify
@@ -208,7 +208,8 @@ def _pathways(visit: Visit, cohorts: int) -> tuple[Pathways | None, str]:
         return None, standing.lost
     protocol = standing.machine.protocol
     try:
-        return pathways(protocol, standing.machine, standing.groups(), cohorts), ""
+        after = without_pending(standing.machine, standing.groups())
+        return pathways(protocol, standing.machine, after, cohorts), ""
     except HistoryError as error:
         return None, error.message
     except OverflowError:
