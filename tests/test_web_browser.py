@@ -133,12 +133,15 @@ class Coordinator:
 
     def tab_to(self, css: str, words: str = "") -> None:
         """Press Tab until an element has the focus; it must be seen that it has."""
+        at = (
+            "const at = document.activeElement;"
+            "const found = at.matches(arguments[0]) && at.innerText.includes(arguments[1]);"
+            "return [found, getComputedStyle(at).outlineStyle]"
+        )
         for _ in range(MOST_TABS):
-            self.press(Keys.TAB)
-            active = self.driver.switch_to.active_element
-            matches = self.driver.execute_script("return arguments[0].matches(arguments[1])", active, css)
-            if matches and words in active.text:
-                outline = self.driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", active)
+            webdriver.ActionChains(self.driver).send_keys(Keys.TAB).perform()
+            found, outline = self.driver.execute_script(at, css, words)
+            if found:
                 assert outline == "solid", css
                 return
         raise AssertionError(f"the focus never comes to {css} {words}")
@@ -208,13 +211,14 @@ def as_next_says(coordinator: Coordinator, folder: Path, capsys: Capture) -> Non
     tables = folder / f"export-{len(list(folder.iterdir()))}"
     tables.mkdir()
     assert run(["trial", "export", str(coordinator.served.folder), "--to", str(tables / "trial.toml")]) == 0
+    begun = len(open_trial(coordinator.served.folder).entries) > 1
     capsys.readouterr()
-    assert run(["next", PROTOCOL, str(tables / "trial.toml"), "--on", TODAY.isoformat()]) == 0
-    said = capsys.readouterr().out
-    said = said[said.index(f"On {TODAY}:") :].strip()
+    assert run(["next", PROTOCOL, str(tables / "trial.toml"), *(["--on", TODAY.isoformat()] if begun else [])]) == 0
+    said, since = capsys.readouterr().out, f"On {TODAY}:" if begun else "Before the first patient"
+    said = said[said.index(since) :].strip()
     coordinator.go()
     shown = coordinator.driver.find_element("css selector", "#printed pre").get_attribute("textContent")
-    assert shown[shown.index(f"On {TODAY}:") : shown.index("Record:")].strip() == said
+    assert shown[shown.index(since) : shown.index("Record:")].strip() == said
     now = re.search(r"^  now +(.*)$", said, re.MULTILINE)
     assert now and coordinator.driver.find_element("id", "now").text.lower() == now[1].lower()
 
@@ -297,9 +301,8 @@ def test_what_is_printed(coordinator: Coordinator) -> None:
     coordinator.go()
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
-        hidden = driver.execute_script(
-            "return [...document.querySelectorAll('nav, .steps, form')].every(e => getComputedStyle(e).display == 'none')"
-        )
+        found = "[...document.querySelectorAll('nav, .steps, form')]"
+        hidden = driver.execute_script(f"return {found}.every(one => getComputedStyle(one).display == 'none')")
         assert hidden and driver.find_element("id", "now").is_displayed()
         assert "Head" in coordinator.text() and "Patients" in coordinator.text()
     finally:

@@ -49,7 +49,7 @@ def document(page: Page, room: str | None, trial: Trial | None) -> str:
 
 
 FOOT = (
-    "doselang follows the protocol as it is written in the file; it does not replace the judgement of those who treat."
+    "doselang says what the rules of the protocol say. It is no medical device, and makes no treatment decisions."
     " Names are as they were given: nothing here proves who it was."
 )
 
