@@ -8,7 +8,7 @@ In a document a fenced block is, by what stands after its opening marks:
   without its last line end;
 - ` ```console `: commands after `$ `, each followed by exactly what it prints, in the order in which a user sees it. A
   last line `[exit 1]` is the exit status, left out if it is 0; a line `…` stands for lines left out. Only `doselang`
-  is run; its working folder also holds the project's `protocols`.
+  is run; its working folder also holds the project's `protocols`, and who enters something in a trial is B. Okafor.
 
 Other blocks are only shown.
 """
@@ -36,7 +36,7 @@ from doselang.syntax.parse import parse
 
 ROOT = Path(__file__).parent.parent
 OMITTED = "…"
-TERMINAL = {"COLUMNS": "100", "LINES": "50", "NO_COLOR": "1"}
+TERMINAL = {"COLUMNS": "100", "LINES": "50", "NO_COLOR": "1", "DOSELANG_ACTOR": "B. Okafor"}
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,})(?P<info>[^`]*)")
 

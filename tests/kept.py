@@ -11,8 +11,8 @@ from attrs import define
 from doselang.loading import Loaded, load
 from doselang.resources import resource
 from doselang.trial.adding import Added, add, amend, begin_trial, correct, sign
-from doselang.trial.opening import Trial, open_trial
-from doselang.trial.wording import read_step
+from doselang.trial.opening import Trial, open_trial, step_now
+from doselang.trial.wording import read_step, words_of
 
 SCRIPTS = Path(__file__).parent / "scripts"
 TODAY = date(2026, 1, 31)
@@ -82,12 +82,10 @@ class Kept:
 
     def correct(self, number: int, reason: str = "wrong", **words: str) -> Added:
         """Correct an entry; without words withdraw it."""
-        from doselang.trial.steps import step_of
-        from doselang.trial.wording import words_of
-
-        found = self.trial.entries[number - 1].entry
-        before = words_of(step_of(number, found.kind, found.body))
-        step = read_step(self.trial, found.kind, {**before, **words}, number) if words else None
+        kind = self.trial.entries[number - 1].entry.kind
+        step = (
+            read_step(self.trial, kind, {**words_of(step_now(self.trial, number)), **words}, number) if words else None
+        )
         added = correct(self.trial, number, step, "Ann", reason, today=TODAY, time=self.time)
         self.trial = added.trial
         return added

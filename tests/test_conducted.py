@@ -42,6 +42,17 @@ REFERENCE = shipped("ibrutinib-lenalidomide.dose")
 MACHINE = compile_protocol(REFERENCE)
 
 
+def boin() -> Machine:
+    """BOIN with eight levels, and a window of 28 days."""
+    settings = {"levels": 8, "cohorts": 40, "cohort_size": 3}
+    protocol = load(str(resource("protocols", "designs", "boin.dose")), settings).protocol
+    assert protocol is not None
+    return compile_protocol(evolve(protocol, toxicities=(evolve(protocol.toxicities[0], window="within 28 days"),)))
+
+
+BOIN = boin()
+
+
 def day(number: int) -> date:
     return FIRST + timedelta(number)
 
@@ -228,6 +239,15 @@ def test_a_trial_that_follows_its_rules_has_no_deviation(seed: int) -> None:
     assert judged.lost is None and not judged.deviations
     assert all(step.verdict == "followed" for step in judged.steps)
     assert write_history(judged.standing.groups(), REFERENCE) == history
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 10])
+def test_a_long_trial_in_which_patients_leave_late_has_no_deviation(seed: int) -> None:
+    """BOIN, 60 patients: some leave after a look that did not wait for them, and the next cohort had begun."""
+    conducted, history = conducted_trial(seed, BOIN, most=60)
+    judged = judge(BOIN, conducted)
+    assert judged.lost is None and not judged.deviations and len(conducted.patients) == 60
+    assert write_history(judged.standing.groups(), BOIN.protocol).replace("!", "") == history
 
 
 @pytest.mark.parametrize("seed", SEEDS)

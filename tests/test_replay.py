@@ -16,7 +16,7 @@ from doselang.machine.moves import ask_again, moves_of
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
 from doselang.machine.replay import Follower, opens, replay
 from doselang.machine.states import Frames, Order
-from doselang.protocol.guards import NEXT_LOWER, THIS, All, CohortComplete, Not, Range, Tally
+from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, All, CohortComplete, Not, Range, Tally
 from doselang.protocol.model import Body, Case, Close, Declare, Enrol, Gate, Part, Protocol, Rule, Stop
 from doselang.protocol.words import moves_words
 from tests.generate import protocols
@@ -117,6 +117,19 @@ def test_a_history_that_grows_is_followed_as_from_the_beginning() -> None:
         assert [step.ways for step in grown.steps] == [step.ways for step in anew.steps]
         assert (grown.waiting is None, grown.ended) == (anew.waiting is None, anew.ended)
         assert machine.records.table[grown.codes].tolist() == machine.records.table[anew.codes].tolist()
+
+
+def test_a_decision_that_did_not_wait_for_a_patient_stands_when_he_leaves() -> None:
+    """Three patients are enough, whatever they show: who is pending when the next level opens may leave then."""
+    upwards = rule("on", CohortComplete(), Enrol(NEXT_HIGHER, 3))
+    protocol = evolve(reference(), parts=(Part("escalation", 3, (upwards,)),))
+    for history in ("1NN. 2N", "1NNx 2N", "1Nx. 2N", "1NNx 2N."):
+        followed = follow(protocol, history)
+        assert followed.frame.here == 1 and [step.group for step in followed.steps] == [0], history
+    waiting = follow(protocol, "1NNx").waiting
+    assert waiting is not None and waiting.to_enrol == 1
+    with pytest.raises(HistoryError):
+        follow(reference(), "1NNx 2N")  # here the third would have mattered
 
 
 def test_what_is_followed_after_an_error_is_right() -> None:

@@ -68,7 +68,9 @@ def test_a_trial_from_the_first_patient_to_the_end_of_the_expansion(tmp_path: Pa
 
 
 def test_every_entry_that_takes_a_decision_says_what_the_rules_said(tmp_path: Path) -> None:
-    kept = reference(tmp_path / "trial")
+    kept = Kept.begun(tmp_path / "trial")
+    kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
+    kept.enrol("04", "2", "2025-02-04")
     said = [one.entry.body["said"] for one in kept.trial.entries if one.entry.kind == "enrol"]
     assert said[0] == {"history": "", "now": "3 patients may enter at level 1", "rules": []}
     assert said[3] == {
@@ -200,6 +202,8 @@ def test_a_corrected_name_is_that_of_all_that_was_said_of_the_patient(tmp_path: 
     assert kept.correct(2, patient="A-01").entry is not None
     assert stood(kept, TODAY).now.history == "1NNN"
     kept.done("cycle", "2025-03-01", patient="a-01", level="1")
+    assert kept.correct(5, on="2025-02-04").entry is not None, "the outcome is that of A-01 now"
+    assert kept.trial.entries[4].body is not None and kept.trial.entries[4].body["patient"] == "A-01"
     assert kept.add("cycle", "2025-03-01", patient="01", level="1").proposed.contradiction is not None
 
 
@@ -310,6 +314,23 @@ def test_a_protocol_without_the_words_for_what_was_done_is_not_put_in_force(
 
 def _without_citations(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.strip().startswith(("cites", "text", "background"))]
+
+
+def test_what_is_entered_late_has_words_in_the_protocol_in_force(tmp_path: Path) -> None:
+    """It is read by the protocol of its day, and the one in force goes on from it."""
+    kept = Kept.begun(tmp_path / "trial", "two-classes.dose")
+    kept.enrol("01", "1", "2025-01-06")
+    one_class = tmp_path / "new.dose"
+    one_class.write_text(
+        'protocol "One class"\nlevels 1 to 3\nstart at level 1\ntoxicity DLT  within 28 days\npart escalation\n'
+        'cohorts of 3\nrule "all"\n  when the cohort is complete\n  then declare no MTD, stop\n',
+        encoding="utf-8",
+    )
+    classes = [toxicity.name for toxicity in kept.trial.protocol.toxicities]
+    assert kept.amend(load(str(one_class)), date(2025, 1, 20)) is None
+    added = kept.add("outcome", "2025-01-10", patient="01", outcome=classes[1])
+    assert added.entry is None and added.proposed.contradiction is not None
+    assert f"It has no outcome {classes[1]}" in added.proposed.contradiction.message
 
 
 def test_the_same_protocol_and_days_before_the_last_are_refused(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ from doselang.report.trial_steps import (
 )
 from doselang.source import Source
 from doselang.trial.adding import add, correct, corrected_entry
-from doselang.trial.opening import Trial, open_trial
+from doselang.trial.opening import Trial, open_trial, step_now
 from doselang.trial.proposing import Proposed
-from doselang.trial.steps import Step, step_of
+from doselang.trial.steps import Step
 from doselang.trial.wording import read_day, read_step, words_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -257,7 +257,7 @@ def _corrected_step(trial: Trial, number: int, words: dict[str, str], *, withdra
     if not words:
         help = "Give what is to be otherwise, for example `--level 2`, or `--withdraw`."
         raise trouble("DL903", f"It is not said what is wrong with entry {number}.", help=help)
-    before = step_of(number, found.entry.kind, found.body or found.entry.body)
+    before = step_now(trial, number)
     step = read_step(trial, found.entry.kind, {**words_of(before), **words}, number)
     if step == before and found.counts:
         raise trouble("DL903", f"Entry {number} says that already.")

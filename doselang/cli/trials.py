@@ -98,13 +98,14 @@ def next_command(folder: str, day: str | None, form: str) -> int:
 @click.argument("folder", metavar="TRIAL")
 @click.option("--meaning", required=True, help="What the signature means: reviewed, approved, responsible for.")
 @click.option("--on", "day", default=None, metavar="DATE", help="What stood on a day is signed.  [default: today]")
+@click.option("--head", default=None, metavar="HASH", help="Sign only if this is the head of the record still.")
 @actor_option
-def sign_command(folder: str, meaning: str, day: str | None, actor: str | None) -> int:
+def sign_command(folder: str, meaning: str, day: str | None, head: str | None, actor: str | None) -> int:
     """Sign the trial as it stands: the entry holds the decision in force, its rules, and the head that is signed."""
     name, trial, on = actor_of(actor), open_trial(folder), day_or_today(day)
     if not meaning.strip():
         raise trouble("DL903", "`--meaning` is empty.", help="Say what the signature means: reviewed, approved, …")
-    entry = sign(trial, name, meaning, on)
+    entry = sign(trial, name, meaning, on, head=head)
     said = entry.body["said"]
     assert isinstance(said, dict)
     click.echo(printable(f"Entry {entry.number}: signed by {name}, {entry.time}, meaning: {meaning.strip()}"))

@@ -14,7 +14,7 @@ from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
-from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group
+from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group, HistoryError
 from doselang.machine.replay import Follower, opens
 from doselang.machine.states import Frames
 
@@ -65,6 +65,8 @@ class Standing:
     stopped: bool = False
     barred: set[int] = field(factory=set)
     lost: str | None = None
+    _before: list[CohortOf] = field(factory=list)
+    """The cohorts that were open before, of which some patient has entered."""
     _looks: int = 0
     _follower: Follower = field(init=False)
 
@@ -90,8 +92,8 @@ class Standing:
         self.entered.append(patient)
         level = self.patients[patient].level
         size = size_of(self.machine, Group(part, level, ""))
-        self.open = [CohortOf(part, level, size, "instead", patients=[patient])]
         self._drop_empty()
+        self.open = [CohortOf(part, level, size, "instead", patients=[patient])]
         self.cohorts += self.open
         self._follow()
 
@@ -108,20 +110,29 @@ class Standing:
 
     def choose(self, option: int) -> None:
         """People choose at the look that the history ends with. Raises HistoryError where they cannot."""
+        look = self.followed.last
         last = next(cohort for cohort in reversed(self.cohorts) if cohort.patients and cohort.against != "aside")
-        before = last.chosen
-        last.chosen = (*before, option)
-        try:
-            self._follow()
-        except Exception:
-            last.chosen = before
-            self._follow()
-            raise
+        said = (*last.chosen, option)
+        options = [tuple(number for _, number in way.choices) for way in look.ways] if look is not None else []
+        if not any(some[: len(said)] == said for some in options):
+            raise HistoryError(f"Nobody is asked to choose option [{option + 1}].")
+        last.chosen = said
+        self._follow()
 
     # ---- where it stands ----
 
     def groups(self) -> tuple[Group, ...]:
-        """The history so far. Patients of no cohort who entered in a rolling part come after all its groups."""
+        """The history so far."""
+        return tuple(
+            Group(cohort.part, cohort.level, self._letters(patients), cohort.chosen, cohort.against)
+            for cohort, patients in self._grouped()
+        )
+
+    def _grouped(self) -> list[tuple[CohortOf, list[int]]]:
+        """The groups of the history: each a cohort, with the patients of those before it that it goes on.
+
+        Patients of no cohort who entered in a rolling part come after all its groups.
+        """
         found: list[tuple[CohortOf, list[int]]] = []
         aside: list[tuple[CohortOf, list[int]]] = []
         for cohort in (cohort for cohort in self.cohorts if cohort.patients):
@@ -135,10 +146,7 @@ class Standing:
                 found[-1] = (cohort, found[-1][1] + cohort.patients)
             else:
                 found.append((cohort, list(cohort.patients)))
-        return tuple(
-            Group(cohort.part, cohort.level, self._letters(patients), cohort.chosen, cohort.against)
-            for cohort, patients in (*found, *aside)
-        )
+        return [*found, *aside]
 
     def places(self, today: date | None = None) -> list[Place]:
         """Where patients may enter now, the next cohort first; `today` is for sentinels that are alone for a time."""
@@ -195,16 +203,33 @@ class Standing:
     def _replay(self) -> None:
         """Follow the history, and open the cohorts that the rules open."""
         self._drop_empty()
-        self.followed = self._follower.follow(self.groups())
+        while True:
+            try:
+                self.followed = self._follower.follow(self.groups())
+                break
+            except HistoryError:
+                if not self._keep(self._follower.reached):
+                    raise
         look = self.followed.last
         if not self.open or (look is not None and not look.goes_on):
-            self.open = self._opened()
+            self._before, self.open = self.open, self._opened()
             self.cohorts += self.open
 
+    def _keep(self, number: int) -> bool:
+        """Keep the cohort of a group open, which by what is known now the rules would not have opened.
+
+        A patient who was pending then has left since, and did not turn out in any of the ways that would have led to
+        the same. Whether the cohort was not kept before.
+        """
+        cohort = self._grouped()[number][0]
+        kept, cohort.against = cohort.against == "", cohort.against or "instead"
+        return kept
+
     def _drop_empty(self) -> None:
+        """Forget the cohorts that were opened last if nobody has entered: what is known now may not open them."""
         if not any(cohort.patients for cohort in self.open):
             self.cohorts = [cohort for cohort in self.cohorts if cohort.patients]
-            self.open = []
+            self.open = self._before
 
     def _decided(self) -> int:
         """How many looks have been decided."""

@@ -54,12 +54,19 @@ class Follower:
     _players: list[tuple[int, _Player]] = field(factory=list)
     """Where the history was after so many groups."""
 
+    @property
+    def reached(self) -> int:
+        """How many groups of the last history were followed."""
+        return self._players[-1][0] if self._players else 0
+
     def follow(self, groups: tuple[Group, ...]) -> Replay:
         """Follow a history; raises HistoryError where the rules do not lead to it."""
         before = zip(groups, self._groups, strict=False)
         shared = next((n for n, (one, other) in enumerate(before) if one != other), min(len(groups), len(self._groups)))
         self._groups = groups
-        self._players = [(number, player) for number, player in self._players if number <= shared]
+        # how the last group comes to its look can depend on whether another follows
+        kept = min(shared, len(groups) - 1)
+        self._players = [(number, player) for number, player in self._players if number <= kept and not player.waiting]
         number, player = self._players[-1] if self._players else (0, _Player(self.machine, self.accrual, self.frames))
         while number < len(groups):
             player = player.going_on(groups)
@@ -146,6 +153,9 @@ class _Player:
         path = path_of(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
         found = self.find_look(group, number, path, pending, size)
+        if found.look is None and self.is_followed(number):
+            left = min(group.letters.count(INEVALUABLE), size - sum(path[-1]) - pending)
+            found = self.find_look(group, number, path, pending + left, size) if left > 0 else found
         if found.known != 1:
             self.rest_enters(number, path, size)
         counts = path[-1] if found.known is None else path[found.known]
@@ -166,6 +176,10 @@ class _Player:
             return
         if group.chosen:
             raise astray.nobody_asked(self.machine.protocol, self.groups[: number + 1])
+
+    def is_followed(self, number: int) -> bool:
+        """Whether another cohort follows: then who is inevaluable may have left after the look."""
+        return any(group.against != "aside" for group in self.groups[number + 1 :])
 
     def play_beside(self, group: Group) -> None:
         """Follow patients who enter beside a cohort: no look follows, and those pending can turn out in every way."""

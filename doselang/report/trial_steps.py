@@ -116,7 +116,7 @@ def rules_lines(proposed: Proposed, protocol: Protocol) -> list[str]:
 
 def changed_lines(changes: Sequence[Change], protocol: Protocol) -> Iterator[str]:
     """Steps that are judged otherwise than before; first, loudly, patients who were treated on what does not hold."""
-    treated = [change for change in changes if change.after.decided is None and change.after.verdict != "followed"]
+    treated = [change for change in changes if change.after.decided is None and change.before.verdict == "followed"]
     others = [change for change in changes if change not in treated]
     if treated:
         yield f"ATTENTION: {_were(treated)} treated on what does not hold as the record stands now."
@@ -189,4 +189,5 @@ def added_record(added: Added) -> dict[str, object]:
 
 def record_line(trial: Trial) -> str:
     """How many entries a trial has, and its head, for the paper on which a decision is printed."""
-    return f"Record: {len(trial.entries)} {'entry' if len(trial.entries) == 1 else 'entries'}, head {trial.head[:16]}"
+    number = len(trial.entries)
+    return f"Record: {number} {'entry' if number == 1 else 'entries'}, head {shown_head(trial.entries[-1].entry)}"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from doselang.diagnostics import trouble
+from doselang.diagnostics import Diagnostic, Trouble, trouble
 from doselang.loading import Loaded
+from doselang.record.chain import SHORTEST_HEAD
 from doselang.record.corrections import Effective
 from doselang.record.entries import Body, Draft, Entry, Json
 from doselang.record.writing import Writer, begin, writing
@@ -64,20 +65,22 @@ def _in_force(loaded: Loaded, on: date, despite: str | None) -> Body:
     return {"title": loaded.protocol.title, "script": script_of(loaded), "on": on.isoformat(), **accepted}
 
 
-class Overtaken(Exception):
-    """The record has another head than the one that something was decided on: others entered something in between."""
+class Overtaken(Trouble):
+    """The record has another head than the one that was seen: somebody has entered something since."""
 
 
 @contextmanager
 def _held(trial: Trial, head: str | None = None) -> Iterator[tuple[Writer, Trial]]:
     """The record held for writing, and the trial with all that was entered since it was opened.
 
-    Raises Overtaken where a `head` is given, and the record has another one.
+    `head` is the head that was seen, or at least 12 digits of it. Raises Overtaken if it is another one by now.
     """
     with writing(trial.folder, PATIENCE_SECONDS) as writer:
         current = trial_of(trial.folder, writer.entries, trial)
-        if head is not None and current.head != head:
-            raise Overtaken
+        if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
+            message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
+            help = f"Look at it again: `doselang trial next {trial.folder}`."
+            raise Overtaken(Diagnostic("DL903", message, help=help))
         yield writer, current
 
 
@@ -178,20 +181,15 @@ _INSTEAD = "Another protocol is put in force by `amend`; whatever else is to be 
 
 
 def sign(
-    trial: Trial,
-    actor: str,
-    meaning: str,
-    on: date | None = None,
-    *,
-    time: str | None = None,
-    head: str | None = None,
+    trial: Trial, actor: str, meaning: str, on: date | None = None, *, head: str | None = None, time: str | None = None
 ) -> Entry:
     """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning.
 
-    Raises as `add` does.
+    `head` is what the signer has seen. Raises as `add` does.
     """
     with _held(trial, head) as (writer, current):
-        return writer.append(Draft("sign", signature_body(current, meaning, on or date.today()), actor, time or now()))
+        body = signature_body(current, meaning, on or date.today())
+        return writer.append(Draft("sign", body, actor, time or now()))
 
 
 def signature_body(trial: Trial, meaning: str, on: date) -> Body:
@@ -254,7 +252,9 @@ def amend(
     on = on or today
     with _held(trial) as (writer, current):
         proposed = propose_amendment(current, loaded, on, today)
-        if copy.hash == current.entries[-1].entry.protocol:
+        if len(current.protocols) > len(trial.protocols):
+            proposed = Amendment("The protocol was amended just now, by somebody else.")
+        elif copy.hash == current.entries[-1].entry.protocol:
             proposed = Amendment("It is the protocol in force, with the same parameters.")
         if proposed.refused is not None:
             return proposed, None

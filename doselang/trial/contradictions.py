@@ -11,6 +11,7 @@ from doselang.conduct.days import windows_of
 from doselang.machine.notation import MOST_PATIENTS
 from doselang.protocol.model import Protocol
 from doselang.resolve.names import fold, nearest, shorten
+from doselang.trial.following import lacking
 from doselang.trial.opening import Trial
 from doselang.trial.steps import Choose, Close, Declare, Enrol, Made, Outcome, Step, Stop, Treated
 
@@ -57,11 +58,13 @@ class _Reader:
         return f"{step.on} is in the future: today is {self.today}.", "Enter what was done when it has been done."
 
     def _unknown_words(self, made: Made) -> tuple[str, str] | None:
-        """Words that the protocol of the day does not have: those of a step are read by the one in force."""
-        protocol = self.trial.protocols[self.trial.in_force(made)].protocol
-        level = getattr(made.step, "level", None)
-        if level is not None and level not in [one.label for one in protocol.levels]:
-            return f"There was no level {level} on {made.step.on}.", "Is the day right?"
+        """Words that the protocol of the day does not have, or the one in force, which goes on from what was done."""
+        of_its_day = self.trial.protocols[self.trial.in_force(made)].protocol
+        for protocol in (of_its_day, self.trial.protocol):
+            missing = lacking(protocol, [made])
+            if missing is not None:
+                which = f"of {made.step.on}" if protocol is of_its_day else "in force"
+                return f"The protocol {which} cannot follow this. {missing}", "Is the day right?"
         return None
 
     def _of_kind(self, made: Made) -> tuple[str, str] | None:
@@ -120,8 +123,6 @@ class _Reader:
         entered = self._of_patient(step)
         if isinstance(entered, tuple):
             return entered
-        if self.trial.protocols[self.trial.in_force(made)].protocol.course is None:
-            return "The protocol says nothing of the course of a patient.", "Enter it as a note."
         cycles = self.cycles.setdefault(step.enrolment, [])
         last = cycles[-1] if cycles else None
         if step.number != len(cycles) + 1:

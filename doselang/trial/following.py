@@ -145,7 +145,9 @@ def lacking(protocol: Protocol, steps: Sequence[Made]) -> str | None:
                 return f"It has no outcome {outcome}, which patient {step.patient} had {entry}."
             case Declare(verdict=verdict) if verdict not in verdicts:
                 return f"It has no verdict {verdict}, which was declared {entry}."
-            case Treated(events=came) if protocol.course is None or not set(came) <= events:
+            case Treated() if protocol.course is None:
+                return f"It says nothing of the course of a patient, and patient {step.patient} has one {entry}."
+            case Treated(events=came) if not set(came) <= events:
                 return f"It does not have what came in cycle {step.number} of patient {step.patient} {entry}."
     return None
 

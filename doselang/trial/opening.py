@@ -18,7 +18,7 @@ from doselang.record.files import record_path
 from doselang.record.reading import read
 from doselang.resolve import Setting, read_setting
 from doselang.source import Source
-from doselang.trial.steps import Made, Step, made_steps
+from doselang.trial.steps import Made, Step, made_steps, renamed, step_of
 
 
 @frozen(eq=False)
@@ -119,6 +119,15 @@ def _settings(stated: object) -> dict[str, Setting]:
     written = stated if isinstance(stated, dict) else {}
     read = {name: read_setting(str(value)) for name, value in written.items()}
     return {name: setting for name, setting in read.items() if setting is not None}
+
+
+def step_now(trial: Trial, number: int) -> Step:
+    """The step of an entry as it counts, with the patient's name of now; if it is withdrawn, what it said first."""
+    found = next((made.step for made in trial.steps if made.number == number), None)
+    if found is not None:
+        return found
+    entry = trial.entries[number - 1].entry
+    return renamed(step_of(number, entry.kind, entry.body), trial.steps)
 
 
 def record_source(trial: Trial) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -154,11 +155,12 @@ def made_steps(entries: tuple[Effective, ...]) -> tuple[Made, ...]:
         for one in entries
         if one.body is not None and one.entry.kind in KINDS
     ]
-    names = {made.number: made.step.patient for made in found if isinstance(made.step, Enrol)}
-    return tuple(evolve(made, step=_renamed(made.step, names)) for made in found)
+    return tuple(evolve(made, step=renamed(made.step, found)) for made in found)
 
 
-def _renamed(step: Step, names: dict[int, str]) -> Step:
-    if isinstance(step, Outcome | Treated) and step.enrolment in names:
-        return evolve(step, patient=names[step.enrolment])
-    return step
+def renamed(step: Step, steps: Sequence[Made]) -> Step:
+    """A step with the name of its patient as the entry of entering has it now."""
+    if not isinstance(step, Outcome | Treated):
+        return step
+    entered = next((made.step for made in steps if made.number == step.enrolment), None)
+    return evolve(step, patient=entered.patient) if isinstance(entered, Enrol) else step

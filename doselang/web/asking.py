@@ -12,9 +12,9 @@ from doselang.diagnostics import Trouble
 from doselang.record.entries import Body, Draft, made
 from doselang.report.trial_steps import refused_words, rules_lines
 from doselang.trial.adding import corrected_entry, correction_body, may_be_entered, now, signature_body, step_body
-from doselang.trial.opening import Trial
+from doselang.trial.opening import Trial, step_now
 from doselang.trial.proposing import Proposed, Said, advice_on, propose, propose_correction
-from doselang.trial.steps import Step, kind_of, step_of
+from doselang.trial.steps import Step, kind_of
 from doselang.trial.wording import MAY_TAKE, TAKES, WrongWord, read_day, read_step, words_of
 
 Doing = Literal["add", "correct", "withdraw", "sign"]
@@ -177,7 +177,7 @@ def _correction(trial: Trial, ask: Ask, today: date) -> Considered | Refusal:
     found = corrected_entry(trial, ask.number)
     step = None
     if ask.doing == "correct":
-        before = step_of(ask.number, found.entry.kind, found.body or found.entry.body)
+        before = step_now(trial, ask.number)
         step = read_step(trial, found.entry.kind, {**words_of_kept(before), **step_words_of(ask, ask.kind)}, ask.number)
         if step == before and found.counts:
             return Refusal((Fault(f"Entry {ask.number} says that already.", "Change what is wrong with it."),))

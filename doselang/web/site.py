@@ -20,9 +20,8 @@ from doselang.machine.notation import HistoryError
 from doselang.record.reading import read, verify
 from doselang.report.trial_steps import added_lines, corrected_lines
 from doselang.trial.adding import Added, Overtaken, add, correct, corrected_entry, sign
-from doselang.trial.opening import Trial, open_trial, trial_of
+from doselang.trial.opening import Trial, open_trial, step_now, trial_of
 from doselang.trial.proposing import advice_on
-from doselang.trial.steps import step_of
 from doselang.trial.wording import TAKES, read_day, words_of
 from doselang.web.asking import Ask, Considered, Doing, Refusal, again, consider, refusal
 from doselang.web.entries import MOST_COHORTS, entry_page, paths_page, record_page
@@ -238,8 +237,7 @@ def _begun(visit: Visit, doing: Doing) -> Ask | None:
     if doing == "sign":
         return Ask("sign", {"on": visit.today.isoformat(), **words})
     found = corrected_entry(visit.trial, visit.number)
-    step = step_of(visit.number, found.entry.kind, found.body or found.entry.body)
-    return Ask(doing, {**words_of(step), **words}, found.entry.kind, visit.number)
+    return Ask(doing, {**words_of(step_now(visit.trial, visit.number)), **words}, found.entry.kind, visit.number)
 
 
 def _form(visit: Visit, ask: Ask, refused: Refusal | None = None, notice: Html = NOTHING) -> Page:
@@ -287,17 +285,22 @@ def _enter(visit: Visit) -> Answer:
                             "Begin again from the page of the trial.", 409)  # fmt: skip
     try:
         if considered.today != visit.today:
-            raise Overtaken
+            return _shown_again(visit, token, considered)
         entered = _written(visit.trial, considered)
     except Overtaken:
-        del visit.session.waiting[token]
-        page = _shown(visit, again(considered), _overtaken(visit, considered))
-        return evolve(page, status=409)
+        return _shown_again(visit, token, considered)
     if isinstance(entered, Refusal):
         return _form(visit, considered.ask, entered)
     del visit.session.waiting[token]
     visit.session.entered[token] = entered
     return Onward(visit.places.entry(entered.number))
+
+
+def _shown_again(visit: Visit, token: str, considered: Considered) -> Page:
+    """What it comes to now; the token of what was shown before is worth nothing any more."""
+    del visit.session.waiting[token]
+    page = _shown(visit, again(considered), _overtaken(visit, considered))
+    return evolve(page, status=409)
 
 
 def _overtaken(visit: Visit, considered: Considered) -> Html:
