@@ -11,7 +11,8 @@ from doselang.conduct.accounts import Way
 from doselang.conduct.advice import Advice
 from doselang.conduct.advised import awaited_words, place_words
 from doselang.conduct.phrases import answer_words
-from doselang.protocol.model import Protocol
+from doselang.conduct.standing import Standing
+from doselang.machine.columns import NO_LEVEL
 from doselang.protocol.words import decider_words, level_words
 from doselang.report.phrases import listed
 from doselang.report.trial_steps import step_words
@@ -38,9 +39,9 @@ class Option:
     decider: str
 
 
-def offers(trial: Trial, advice: Advice, today: date) -> list[Offer]:
-    """All normal steps of a day, in the order in which they are mostly taken."""
-    return [*_enrolments(advice), *_outcomes(trial, advice), *_choices(advice), *_decisions(trial, today)]
+def offers(trial: Trial, standing: Standing, advice: Advice) -> list[Offer]:
+    """All normal steps of today, in the order in which they are mostly taken; `standing` is where the trial stands."""
+    return [*_enrolments(advice), *_outcomes(advice), *_choices(advice), *_decisions(trial, standing, advice)]
 
 
 def _enrolments(advice: Advice) -> Iterator[Offer]:
@@ -52,7 +53,7 @@ def _enrolments(advice: Advice) -> Iterator[Offer]:
         yield Offer("enrol", f"Enrol a patient: {place_words(protocol, place)}", words)
 
 
-def _outcomes(trial: Trial, advice: Advice) -> Iterator[Offer]:
+def _outcomes(advice: Advice) -> Iterator[Offer]:
     for one in advice.awaited:
         yield Offer("outcome", f"Enter the outcome of {awaited_words(advice.now.protocol, one, advice.on)}",
                     {"patient": one.patient.name})  # fmt: skip
@@ -91,11 +92,12 @@ def _first_open(ways: tuple[Way, ...]) -> int:
     return depth
 
 
-def _decisions(trial: Trial, today: date) -> Iterator[Offer]:
+def _decisions(trial: Trial, standing: Standing, advice: Advice) -> Iterator[Offer]:
     """Verdicts, closed levels and a stop that the rules say, and that are not entered yet."""
-    for step in _possible_decisions(trial.protocol, today):
+    assert advice.on is not None
+    for step in _decided(standing, advice, advice.on):
         entered = any(_alike(made.step, step) for made in trial.steps)
-        if not entered and propose(trial, step, today).answer == "permitted":
+        if not entered and propose(trial, step, advice.on).answer == "permitted":
             words = {"level": getattr(step, "level", None) or "none"} if isinstance(step, Declare | Close) else {}
             if isinstance(step, Declare):
                 words["verdict"] = step.verdict
@@ -103,14 +105,18 @@ def _decisions(trial: Trial, today: date) -> Iterator[Offer]:
             yield Offer(kind, f"Enter that {step_words(step, trial.protocol)}", words)
 
 
-def _possible_decisions(protocol: Protocol, on: date) -> Iterator[Declare | Close | Stop]:
+def _decided(standing: Standing, advice: Advice, on: date) -> Iterator[Declare | Close | Stop]:
+    """What the rules have decided, as steps that say so."""
+    protocol = advice.now.protocol
     labels = [level.label for level in protocol.levels]
-    for verdict in protocol.verdicts:
-        for label in (*labels, None):
-            yield Declare(verdict.name, label, on)
-    for label in labels:
-        yield Close(label, on)
-    yield Stop(on)
+    for verdict, level in zip(protocol.verdicts, standing.followed.frame.verdicts, strict=True):
+        if level != NO_LEVEL:
+            yield Declare(verdict.name, labels[level] if level >= 0 else None, on)
+    for tally in advice.now.tallies:
+        if tally.status == "closed":
+            yield Close(labels[tally.level], on)
+    if advice.action == "ended":
+        yield Stop(on)
 
 
 def _alike(one: Step, other: Declare | Close | Stop) -> bool:

@@ -45,18 +45,24 @@ def overview(
 ) -> Page:  # fmt: skip
     """The trial as it stands on a day; `offered` are the normal steps, None where the day is not today."""
     source = trial.protocols[trial.on_day(advice.on or date.today())].loaded.source
-    steps = _steps(offered, places) if offered is not None else _another_day(advice, places)
+    steps = _steps(trial.protocol, offered, places) if offered is not None else _another_day(advice, places)
     content = (
-        element("section", *_decision(judgement, advice), id="decision"),
+        _section("decision", _decision(judgement, advice)),
         steps,
-        element("section", *_ahead(advice), id="ahead"),
-        element("section", *_why(advice, source), id="why"),
-        element("section", *_levels(advice), id="levels"),
-        element("section", *_patients(judgement, places), id="patients"),
-        element("section", *_deviations(judgement, places), id="deviations"),
-        element("section", *_printed(trial, judgement, advice, source, places), id="printed"),
+        _section("ahead", _ahead(advice)),
+        _section("why", _why(advice, source)),
+        _section("levels", _levels(advice)),
+        _section("patients", _patients(judgement, places)),
+        _section("deviations", _deviations(judgement, places)),
+        _section("printed", _printed(trial, judgement, advice, source, places)),
     )
     return Page("The trial", content, here="")
+
+
+def _section(name: str, content: Iterator[Html]) -> Html:
+    """A section that can be led to by its name; nothing where nothing is in it."""
+    found = list(content)
+    return element("section", *found, id=name) if found else NOTHING
 
 
 # ---- the decision ----
@@ -232,7 +238,8 @@ def _deviation(step: Judged, protocol: Protocol, places: Places) -> list[Html]:
 # ---- what is done next, and what is printed ----
 
 
-def _steps(offered: list[Offer], places: Places) -> Html:
+def _steps(protocol: Protocol, offered: list[Offer], places: Places) -> Html:
+    others = {kind: words for kind, words in OTHERS.items() if kind != "cycle" or protocol.course is not None}
     normal = listing([link(offer.title, places.form(offer)) for offer in offered])
     return element(
         "section",
@@ -240,7 +247,7 @@ def _steps(offered: list[Offer], places: Places) -> Html:
         normal if offered else element("p", "The rules ask for nothing now."),
         element("h3", "Whatever else was done"),
         element("p", "A step that the rules do not permit is a deviation, and is entered with its reason only."),
-        listing([link(words, places.form(Offer(kind, words))) for kind, words in OTHERS.items()], class_="others"),
+        listing([link(words, places.form(Offer(kind, words))) for kind, words in others.items()], class_="others"),
         class_="steps",
         id="steps",
     )

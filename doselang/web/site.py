@@ -178,7 +178,7 @@ def _overview(visit: Visit) -> Page:
     written = visit.asked.get("on", "").strip()
     on = read_day(written) if written else visit.today
     judgement, advice = advice_on(visit.trial, on)
-    offered = offers(visit.trial, advice, visit.today) if on == visit.today else None
+    offered = offers(visit.trial, judgement.standing, advice) if on == visit.today else None
     return overview(visit.trial, judgement, advice, offered, visit.places)
 
 
