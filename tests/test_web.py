@@ -360,7 +360,7 @@ def test_a_step_against_the_rules_needs_its_reason(browser: Browser, kept: Kept)
     refused = browser.ask("add/enrol", 422, patient="05", level="3")
     text = text_of(refused)
     assert "This is not as the rules say: 05 entered at level 3." in text
-    assert "the rules 2 patients may enter at level 2" in text and 'class="warning"' in refused
+    assert "The rules 2 patients may enter at level 2" in text and 'class="warning"' in refused
     assert 'value="05"' in refused and '<option value="3" selected>' in refused and 'name="deviation"' in refused
     assert browser.ask("add/enrol", 422, patient="05", level="3", deviation=" \n ") and kept.content == before
     shown = browser.ask("add/enrol", patient="05", level="3", deviation="The sponsor asked for it")

@@ -14,7 +14,7 @@ from doselang.trial.wording import MAY_TAKE, TAKES
 from doselang.web.asking import Ask
 from doselang.web.offers import level_choices, options, patient_choices
 
-Shape = Literal["text", "day", "choice", "long", "several"]
+Shape = Literal["text", "choice", "long", "several"]
 
 
 @frozen
@@ -38,6 +38,9 @@ class Field:
     needed: bool = True
 
 
+ISO = "Written as 2026-03-01."
+"""Days are written, not picked: what a browser shows for the 3rd of April depends on its language."""
+
 DAYS = {
     "enrol": "Day of the first dose",
     "outcome": "Day on which it came, or was known",
@@ -56,12 +59,13 @@ def fields_of(trial: Trial, advice: Advice, ask: Ask) -> list[Field]:
     kind = ask.kind if ask.doing in ("add", "correct") else ""
     maker = _Fields(trial, trial.protocol, advice, kind, correcting=ask.doing == "correct")
     names = [name for name in (*TAKES.get(kind, ()), *MAY_TAKE.get(kind, ())) if name != "number"]
-    found = [field for name in names if (field := maker.field(name)) is not None]
+    in_order = sorted(names, key=lambda name: name == "on")
+    found = [field for name in in_order if (field := maker.field(name)) is not None]
     if ask.doing in ("correct", "withdraw"):
         found.append(Field("reason", "Why the entry is corrected", "long"))
     if ask.doing == "sign":
         found.append(Field("meaning", "What the signature means", hint="Reviewed, approved, responsible for, …"))
-        found.append(Field("on", DAYS["sign"], "day"))
+        found.append(Field("on", DAYS["sign"], "text", ISO))
     return [*found, Field("actor", "Who enters this", hint="Your name, as the record keeps it.")]
 
 
@@ -97,7 +101,7 @@ class _Fields:
                 return Field("verdict", "Verdict", "choice", "", choices)
             case "text":
                 return Field("text", "What is to be remembered", "long")
-        return Field("on", DAYS[self.kind], "day", "Written as 2026-03-01.")
+        return Field("on", DAYS[self.kind], "text", ISO)
 
     def _patient(self) -> Field:
         if self.kind == "enrol":

@@ -12,7 +12,7 @@ from doselang.trial.opening import Trial
 from doselang.trial.proposing import Said
 from doselang.web.asking import Ask, Considered, Fault, Refusal
 from doselang.web.fields import Choice, Field
-from doselang.web.layout import Page, hashed, lines, said
+from doselang.web.layout import Page, hashed, lines, rules_said, said
 from doselang.web.markup import NOTHING, Html, element, link, listing, terms
 from doselang.web.overview import OTHERS
 from doselang.web.places import Places
@@ -96,7 +96,7 @@ def _against(refusal: Refusal, ask: Ask) -> Html:
     return said(
         "warning",
         " ".join(fault.message for fault in refusal.faults),
-        listing(refusal.rules or ()),
+        rules_said(refusal.rules or ()),
         element("p", "If it was done all the same, it is entered as a deviation, with its reason."),
         _field(field, ask, None),
         element("p", element("button", "Show what would be entered as a deviation", type="submit")),
@@ -130,8 +130,8 @@ def _control(field: Field, ask: Ask, described: str | None, *, wrong: bool) -> H
         return element("textarea", value, id=field.name, name=field.name, rows=3, aria_describedby=described,
                        aria_invalid=invalid)  # fmt: skip
     return element(
-        "input", type="date" if field.shape == "day" else "text", id=field.name, name=field.name, value=value,
-        autocomplete="off", aria_describedby=described, aria_invalid=invalid,
+        "input", type="text", id=field.name, name=field.name, value=value, autocomplete="off",
+        aria_describedby=described, aria_invalid=invalid,
     )  # fmt: skip
 
 
@@ -174,6 +174,8 @@ def confirm_page(
         terms(_entry(trial, considered)),
         *_rests_on(trial, considered),
         *_comes_of(trial, considered),
+        element("h2", "The body of the entry"),
+        lines(json.dumps(considered.body, indent=2, ensure_ascii=False)),
         element(
             "form",
             element("input", type="hidden", name="form_token", value=form_token),
@@ -184,8 +186,6 @@ def confirm_page(
             action=places.page("enter"),
         ),
         element("p", link("Back to the trial; nothing is entered", places.page(""))),
-        element("h2", "The body of the entry"),
-        lines(json.dumps(considered.body, indent=2, ensure_ascii=False)),
     )  # fmt: skip
     return Page("Confirm", content)
 
@@ -196,7 +196,7 @@ def _deviation(trial: Trial, considered: Considered) -> Html:
     return said(
         "warning",
         f"Deviation. {DEVIATED[proposed.answer]}",
-        listing(rules_lines(proposed, trial.protocol)),
+        rules_said(rules_lines(proposed, trial.protocol)),
         element("p", "Its reason: ", considered.ask.word("deviation")),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from doselang.diagnostics import Diagnostic
@@ -80,6 +82,12 @@ def hashed(digest: str) -> Html:
 def lines(found: Content) -> Html:
     """Lines of a report, in their layout."""
     return element("pre", found)
+
+
+def rules_said(found: Iterable[str]) -> Html:
+    """What the rules say instead of what was done: lines of a report, each a word and what is said under it."""
+    parts = [line.partition("  ") for line in found]
+    return terms([(word[:1].upper() + word[1:], words.strip()) for word, _, words in parts])
 
 
 def said(name: str, title: str, *content: Content) -> Html:

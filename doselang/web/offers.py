@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from doselang.conduct.accounts import Way
 from doselang.conduct.advice import Advice
-from doselang.conduct.advised import awaited_words, place_words
+from doselang.conduct.advised import place_words
 from doselang.conduct.phrases import answer_words
 from doselang.conduct.standing import Standing
 from doselang.machine.columns import NO_LEVEL
@@ -55,8 +55,9 @@ def _enrolments(advice: Advice) -> Iterator[Offer]:
 
 def _outcomes(advice: Advice) -> Iterator[Offer]:
     for one in advice.awaited:
-        yield Offer("outcome", f"Enter the outcome of {awaited_words(advice.now.protocol, one, advice.on)}",
-                    {"patient": one.patient.name})  # fmt: skip
+        where = level_words(advice.now.protocol, one.patient.level)
+        title = f"Enter the outcome of {one.patient.name}, at {where}"
+        yield Offer("outcome", title, {"patient": one.patient.name})
 
 
 def _choices(advice: Advice) -> Iterator[Offer]:

@@ -32,7 +32,7 @@ from doselang.report.trial_steps import record_line
 from doselang.source import Source
 from doselang.trial.following import number_of
 from doselang.trial.opening import Trial, record_source
-from doselang.web.layout import Page, lines, said
+from doselang.web.layout import Page, lines, rules_said, said
 from doselang.web.markup import NOTHING, Content, Html, element, grid, link, listing, terms
 from doselang.web.offers import Offer
 from doselang.web.places import Places
@@ -181,10 +181,11 @@ def _patients(judgement: Judgement, places: Places) -> Iterator[Html]:
 
 
 def _cohort_words(cohorts: list[CohortOf], position: int) -> str:
-    for number, cohort in enumerate(cohorts, 1):
+    if any(position in cohort.patients for cohort in cohorts if cohort.against == "aside"):
+        return "beside all cohorts"
+    for number, cohort in enumerate((cohort for cohort in cohorts if cohort.against != "aside"), 1):
         if position in cohort.patients:
-            beside = {"instead": ", not opened by the rules", "aside": ""}.get(cohort.against, "")
-            return "beside all cohorts" if cohort.against == "aside" else f"{number}{beside}"
+            return f"{number}, not opened by the rules" if cohort.against == "instead" else str(number)
     return "to be seen at the next decision"
 
 
@@ -232,7 +233,7 @@ def _deviation(step: Judged, protocol: Protocol, places: Places) -> list[Html]:
     number = number_of(step)
     entry = link(f"entry {number}", places.entry(number))
     what = element("p", f"{_day(step.on)} {done_words(step, protocol)} (", entry, ")")
-    return [what, *(element("p", line, class_="quiet") for line in should_have(step, protocol))]
+    return [what, rules_said(should_have(step, protocol))]
 
 
 # ---- what is done next, and what is printed ----
@@ -282,7 +283,7 @@ def _printed(
     yield element(
         "form",
         element("label", "The trial as of another day", for_="on"),
-        element("input", type="date", id="on", name="on", value=on),
+        element("input", type="text", id="on", name="on", value=on, autocomplete="off"),
         element("button", "Show"),
         method="get",
         action=places.page(""),
