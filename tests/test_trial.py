@@ -11,10 +11,13 @@ import pytest
 from doselang.conduct import judging
 from doselang.conduct.advice import Advice, advise
 from doselang.conduct.judging import judge
+from doselang.diagnostics import Trouble
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
 from doselang.patients.reading import read_conducted
+from doselang.record.entries import Draft, Json
 from doselang.record.reading import verify
+from doselang.record.writing import writing
 from doselang.report.advice import advice_record
 from doselang.trial import proposing
 from doselang.trial.adding import Added, begin_trial
@@ -316,6 +319,29 @@ def _without_citations(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.strip().startswith(("cites", "text", "background"))]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_an_amendment_that_decides_alike_changes_nothing(seed: int, tmp_path: Path) -> None:
+    chance, day = random.Random(seed), date(2025, 1, 6)
+    kept = Kept.begun(tmp_path / "trial")
+    for _ in range(chance.randrange(4, 14)):
+        day = _step_at_random(kept, chance, day + timedelta(chance.choice([0, 1, 3, 10])))
+    kept.add("enrol", day.isoformat(), "a slip", patient="slip", level="3")
+    told, before = verdicts(kept), advice_record(stood(kept, day))
+    title = amended_copy(tmp_path / "new", ('dexamethasone in multiple myeloma"', 'dexamethasone, version 2"'))
+    assert kept.amend(title, day) is None
+    assert (verdicts(kept), advice_record(stood(kept, day))) == (told, before)
+    day = _step_at_random(kept, chance, day + timedelta(1))
+    assert set(verdicts(kept).values()) <= {"followed", "deviated"}
+
+
+def test_of_two_amendments_at_once_the_second_is_told(tmp_path: Path) -> None:
+    kept = Kept.begun(tmp_path / "trial")
+    before = Kept(kept.trial, 30)
+    assert kept.amend(amended_copy(tmp_path / "new", SIX_AT_ONCE, CONFIRMED), date(2025, 2, 10)) is None
+    other = amended_copy(tmp_path / "other", ("the lowest level is too toxic", "the lowest dose is too toxic"))
+    assert "amended just now" in str(before.amend(other, date(2025, 2, 10)))
+
+
 def test_what_is_entered_late_has_words_in_the_protocol_in_force(tmp_path: Path) -> None:
     """It is read by the protocol of its day, and the one in force goes on from it."""
     kept = Kept.begun(tmp_path / "trial", "two-classes.dose")
@@ -342,6 +368,23 @@ def test_the_same_protocol_and_days_before_the_last_are_refused(tmp_path: Path) 
 
 
 # ---- the folder ----
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("enrol", {"patient": "01", "level": 1, "on": "2025-01-06", "part": None}, "does not say what `enrol` says"),
+        ("enrol", {"patient": "01", "level": "1", "on": "6 Jan", "part": None}, "does not say what `enrol` says"),
+        ("outcome", {"patient": "01", "outcome": "none"}, "does not say what `outcome` says"),
+    ],
+)
+def test_entries_of_another_program_are_told(kind: str, body: dict[str, Json], said: str, tmp_path: Path) -> None:
+    kept = Kept.begun(tmp_path / "trial")
+    with writing(kept.trial.folder) as record:
+        record.append(Draft(kind, body, "Another", kept.time))
+    with pytest.raises(Trouble) as raised:
+        open_trial(kept.trial.folder)
+    assert raised.value.diagnostic.code == "DL811" and said in raised.value.diagnostic.message
 
 
 def test_a_trial_is_read_from_its_own_copy(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class _Reader:
         if before is not None:
             said = self.patients[before]
             message = f"Patient {said.patient} entered on {said.on}, at level {said.level} (entry {before})."
-            return message, f"Is it another patient? If entry {before} is wrong, correct it: `correct {before}`."
+            return message, f"Is it another patient? {self._correct(before)}"
         if len(self.patients) >= MOST_PATIENTS:
             return f"The trial has {len(self.patients):,} patients, and takes no more.", "Is it one trial?"
         self.patients[number] = step
@@ -115,7 +115,7 @@ class _Reader:
             assert isinstance(before.step, Outcome)
             said = f"{before.step.outcome}, known on {before.step.on} (entry {before.number})"
             message = f"Patient {entered.patient} has an outcome already: {said}."
-            return message, f"A patient has one outcome. If it is wrong, correct it: `correct {before.number}`."
+            return message, f"A patient has one outcome. {self._correct(before.number)}"
         protocol = self.trial.protocols[self.trial.in_force(made)].protocol
         return _too_early(protocol, entered, step) or _too_late(protocol, entered, step)
 
@@ -136,6 +136,9 @@ class _Reader:
             return message, "Is one of the two days wrong?"
         cycles.append(step)
         return None
+
+    def _correct(self, number: int) -> str:
+        return f"If entry {number} is wrong, correct it: `doselang trial correct {self.trial.folder} {number}`."
 
     # ---- decisions ----
 
