@@ -11,12 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from doselang.diagnostics import Report
 from doselang.source import Source
 from doselang.syntax.parse import parse
 
 PROTOCOLS = Path(__file__).parent.parent / "protocols"
 REFERENCE = PROTOCOLS / "ibrutinib-lenalidomide.dose"
+
+LONGEST = ("pri-724", "designs/blrm", "designs/rolling-six")
+"""The shipped protocols whose check takes longest."""
 
 RULES = 2_000
 
@@ -28,11 +33,20 @@ def process(*arguments: str) -> float:
     return time.perf_counter() - start
 
 
-def test_check_the_reference_as_a_process(benchmark: Any) -> None:
+def check_as_a_process(benchmark: Any, path: Path, rounds: int) -> None:
     imports = min(process("-c", "import numpy, lark, attrs, click") for _ in range(5))
-    benchmark.pedantic(process, ("-m", "doselang", "check", str(REFERENCE)), rounds=5, warmup_rounds=1)
+    benchmark.pedantic(process, ("-m", "doselang", "check", str(path)), rounds=rounds, warmup_rounds=1)
     if benchmark.stats is not None:
         benchmark.extra_info["times its imports"] = round(benchmark.stats.stats.min / imports, 2)
+
+
+def test_check_the_reference_as_a_process(benchmark: Any) -> None:
+    check_as_a_process(benchmark, REFERENCE, rounds=5)
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_check_the_longest_as_a_process(benchmark: Any, name: str) -> None:
+    check_as_a_process(benchmark, PROTOCOLS / f"{name}.dose", rounds=3)
 
 
 def test_read_a_long_file(benchmark: Any) -> None:

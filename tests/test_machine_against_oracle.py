@@ -20,7 +20,7 @@ from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Decision, Opened, Outcome
 from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, TooManyStates, explore
-from doselang.machine.notation import parse_history, write_history
+from doselang.machine.notation import history_of, parse_history, write_history
 from doselang.machine.records import Fading, Ints
 from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
@@ -295,15 +295,37 @@ def check_situations(found: Exploration) -> None:
             kinds = np.column_stack([found.frames.size[numbers], found.frames.sentinel[numbers]])
             for size, sentinel in np.unique(kinds, axis=0).tolist():
                 some = np.flatnonzero((kinds == (size, sentinel)).all(axis=1))
-                shapes = found.situations._shapes(part, size, bool(sentinel), numbers[some], codes[some])
+                shapes = found.situations._shapes(part, size, bool(sentinel), numbers[some], codes[some], None)
                 again = [found.situations._shape_rows[shape].exits for shape in shapes]
                 for row, exits in zip(rows[some].tolist(), again, strict=True):
                     assert found.situations.rows[row].exits == exits
 
 
+def check_bundles(explored: Explored) -> None:
+    """With bundles of exits the states are the same, in the same order, with their histories, causes and weights."""
+    found, machine = explored.found, explored.found.machine
+    if any(part.rolling for part in explored.protocol.parts):
+        return
+    bundled = explore(machine, explored.accrual, histories=True, max_patients=MOST_PATIENTS, bundled=True)
+    assert bundled.states == found.states and bundled.bundles is not None
+    for one, other in zip(found.buckets, bundled.buckets, strict=True):
+        assert (one.codes == other.codes).all() and (one.ended == other.ended).all()
+        exits = 0 if other.bundle is None else int(bundled.bundles.many[other.bundle].sum())
+        assert exits == len(one.came_by) or not one.start
+    states = range(0, found.states, 1 + found.states // 20)
+    assert [history_of(bundled, state) for state in states] == [history_of(found, state) for state in states]
+    assert [cause for cause, _ in find_causes(bundled)] == [cause for cause, _ in find_causes(found)]
+    flow = flow_of(bundled)
+    assert flow.kinds.options == explored.flow.kinds.options
+    shares = [float(explored.share(*option)) for option in flow.kinds.options]
+    weights = carry(flow, flow.chance(np.array([explored.case.rates], float), np.array([shares])))
+    assert np.abs(weights - explored.weights).max() < CLOSE
+
+
 def check_all(case: Case, accrual: Accrual) -> None:
     explored, ends = Explored(case, accrual), case.ends(accrual)
     check_situations(explored.found)
+    check_bundles(explored)
     check_ends(explored, ends)
     check_counts(explored, ends)
     check_causes(explored, ends)

@@ -6,7 +6,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from doselang.check.facts import Cause, CohortKind
-from doselang.machine.arrays import pack
+from doselang.machine.arrays import pack, present
 from doselang.machine.decisions import Decision, Undecided
 from doselang.machine.exploring import Bucket, Exploration
 from doselang.machine.notation import PENDING, Group, history_through, patients_of, write_history
@@ -20,7 +20,7 @@ MOST_COMPARED = 64
 
 @define
 class Met:
-    """Looks of one cause that were met: `steps` by number, as in a flow (`flow_of`), in the order of the buckets."""
+    """Looks of one cause that were met: `steps` by number, as in a flow (`flow_of`), once for each exit taken."""
 
     part: int
     kind: CohortKind
@@ -35,8 +35,8 @@ class Met:
     """Of the shortest histories the first: the state, and the exit that is undecided."""
 
 
-def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[CohortKind]:
-    """The kind of the cohort under way in some states of a bucket."""
+def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> tuple[list[CohortKind], Ints]:
+    """Kinds of cohorts, and that of the cohort under way in some states of a bucket, as a position there."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
     relations = exploration.machine.setting.relations
     columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
@@ -46,30 +46,31 @@ def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> list[Coh
     record, higher = table[codes[lines, here]], table[codes[lines, above]]
     first = (record[:, FIRST_SIZE] != 0) & (record[:, ADDED_SIZE] == 0)
     below_closed = ~first & (above != NOWHERE) & (higher[:, CLOSED] != 0)
-    toxic = record[:, columns].sum(axis=1).tolist()
-    kinds = []
-    for n, state in enumerate(np.asarray(states).tolist()):
-        if first[n]:
-            kinds.append(CohortKind("first"))
-        elif below_closed[n] and _level_before(exploration, bucket, state) != here[n]:
-            kinds.append(CohortKind("reopened"))
-        else:
-            kinds.append(CohortKind("added", toxic[n] if kept else None))
-    return kinds
+    reopened = np.flatnonzero(below_closed)
+    reopened = reopened[_levels_before(exploration, bucket, states[reopened]) != here[reopened]]
+    kind = np.where(first, 0, 2 + record[:, columns].sum(axis=1))
+    kind[reopened] = 1
+    added = [CohortKind("added", toxic if kept else None) for toxic in range(int(kind.max(initial=2)) - 1)]
+    return [CohortKind("first"), CohortKind("reopened"), *added], kind
 
 
-def _level_before(exploration: Exploration, bucket: Bucket, state: int) -> int:
-    """The level of the look that opened the cohort under way, in its first history; -1 for the first cohort."""
-    source = int(bucket.came_from[bucket.steps[state]])
-    if source < 0:
-        return -1
-    before, position = exploration.state(source)
-    return int(exploration.frames.level[before.frames[position]])
+def _levels_before(exploration: Exploration, bucket: Bucket, states: Ints) -> Ints:
+    """The levels of the looks that opened the cohorts under way, in their first histories; -1 for the first cohort."""
+    source = bucket.came_from[bucket.steps[states]]
+    of_bucket = np.searchsorted([one.start for one in exploration.buckets], source, side="right") - 1
+    levels = np.full(len(source), -1, np.int32)
+    for number in np.unique(of_bucket[of_bucket >= 0], return_index=True)[0].tolist():
+        some, before = of_bucket == number, exploration.buckets[number]
+        levels[some] = exploration.frames.level[before.frames[source[some] - before.start]]
+    return levels
 
 
 @frozen
 class UndecidedSteps:
-    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow."""
+    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow.
+
+    Of a bundle of exits there is one for each exit, all with the same number.
+    """
 
     number: Ints
     patients: Ints
@@ -92,8 +93,12 @@ def undecided_steps(exploration: Exploration) -> UndecidedSteps:
         end_of_step = np.repeat(end[bucket.frames], many)
         # where patients are pending at the end they become known by further steps
         step = np.flatnonzero((end_of_step >= 0) & (exploration.situations.branch[bucket.came_by] == end_of_step))
+        exits = bucket.came_by[step]
+        if exploration.bundles is not None and bucket.bundle is not None:
+            position, exits = exploration.bundles.exits(bucket.bundle[step])
+            step = step[position]
         patients = np.full(len(step), bucket.patients)
-        found.append(np.column_stack([before + step, patients, bucket.came_from[step], bucket.came_by[step]]))
+        found.append(np.column_stack([before + step, patients, bucket.came_from[step], exits]))
         before += len(bucket.came_from)
     return UndecidedSteps(*np.concatenate(found).astype(np.int32).T)
 
@@ -146,14 +151,17 @@ def _kinds_of_sources(exploration: Exploration, sources: Ints) -> tuple[list[tup
     """Kinds of cohorts under way, each with whether its first patient is treated alone; and that of each state."""
     states, which = np.unique(sources, return_inverse=True)
     numbers: dict[tuple[CohortKind, bool], int] = {}
-    found: list[int] = []
+    found = [np.zeros(0, np.int32)]
     for bucket in exploration.buckets:
         some = states[np.searchsorted(states, bucket.start) : np.searchsorted(states, bucket.start + len(bucket))]
         if len(some):
-            alone = exploration.frames.sentinel[bucket.frames[some - bucket.start]].astype(np.bool_).tolist()
-            kinds = kinds_of(exploration, bucket, some - bucket.start)
-            found += [numbers.setdefault(pair, len(numbers)) for pair in zip(kinds, alone, strict=True)]
-    return list(numbers), np.array(found, np.int32)[which]
+            kinds, kind = kinds_of(exploration, bucket, some - bucket.start)
+            pair = 2 * kind + exploration.frames.sentinel[bucket.frames[some - bucket.start]]
+            number = np.zeros(2 * len(kinds), np.int32)
+            for one in present(pair):
+                number[one] = numbers.setdefault((kinds[one // 2], one % 2 == 1), len(numbers))
+            found.append(number[pair])
+    return list(numbers), np.concatenate(found)[which]
 
 
 def _leaving(exploration: Exploration, exit: int) -> tuple[int, int, Undecided, tuple[int, ...], tuple[int, int]]:
@@ -179,8 +187,8 @@ def _decided_kinds(exploration: Exploration) -> set[tuple[int, CohortKind]]:
     found: set[tuple[int, CohortKind]] = set()
     for bucket in exploration.buckets:
         some = np.flatnonzero((states >= bucket.start) & (states < bucket.start + len(bucket)))
-        kinds = kinds_of(exploration, bucket, states[some] - bucket.start)
-        found.update(zip(parts[some].tolist(), kinds, strict=True))
+        kinds, kind = kinds_of(exploration, bucket, states[some] - bucket.start)
+        found.update((part, kinds[one]) for part, one in zip(parts[some].tolist(), kind.tolist(), strict=True))
     return found
 
 

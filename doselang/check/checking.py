@@ -13,7 +13,7 @@ from doselang.check.coverage import coverage
 from doselang.check.facts import Cause, ClaimChecked, EndlessHistory, Fact, NotMonotone
 from doselang.check.probabilities import weighed
 from doselang.check.safety import SafetyWatch, safety
-from doselang.check.watching import Watcher
+from doselang.check.watching import Watcher, view_of_looks
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import compile_course, environments, explore_course
 from doselang.machine.exits import Accrual
@@ -81,10 +81,12 @@ def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
     claims, safe = Watcher(list(watches.values())), SafetyWatch()
 
     def watch(steps: Steps, frames: Frames) -> None:
-        claims(steps, frames)
-        safe(steps, frames)
+        view, rows = view_of_looks(frames, steps)
+        claims.see(steps, frames, view, rows)
+        safe.see(steps, frames, view, rows)
 
-    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch)
+    bundled = not any(part.rolling for part in machine.protocol.parts)
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch, bundled=bundled)
     return Watched(found, watches, safe)
 
 

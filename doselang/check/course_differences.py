@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from operator import itemgetter
 
+import numpy as np
 from attrs import define, evolve, field, frozen
 
 from doselang.check.counterparts import matched
@@ -19,6 +20,7 @@ from doselang.machine.course import (
     Standpoint,
     compile_course,
     cycle,
+    later_of,
     leads_to,
 )
 from doselang.protocol.model import Protocol
@@ -119,7 +121,10 @@ class _Followed:
     partings: dict[object, CourseParting] = field(factory=dict)
 
     def run(self) -> tuple[tuple[CourseParting, ...], int]:
-        later = {one: [o for o in self.environments if one.becomes(o)] for one in self.environments}
+        later = {
+            one: [self.environments[n] for n in np.flatnonzero(becomes)]
+            for one, becomes in zip(self.environments, later_of(self.environments), strict=True)
+        }
         for environment in self.environments:
             for level, (tried, closed) in enumerate(zip(environment.tried, environment.closed, strict=True)):
                 if tried and not closed:

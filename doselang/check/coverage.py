@@ -17,6 +17,7 @@ from doselang.check.facts import (
     SilenceMute,
 )
 from doselang.check.survey import PartSurvey, literals, survey
+from doselang.machine.arrays import present, ranges
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
 from doselang.machine.exits import Exit
@@ -113,8 +114,8 @@ def _redundant_rules(exploration: Exploration) -> Iterator[Fact]:
 def _decisions(exploration: Exploration, part: PartMachine) -> Iterator[Decision]:
     situations = exploration.situations
     rows = [row for row, made in enumerate(situations.rows) if made.part == part.number]
-    exits = (e for row in rows for e in range(situations.first[row], situations.first[row] + situations.count[row]))
-    for branch in dict.fromkeys(int(situations.branch[e]) for e in exits):
+    _, exits = ranges(situations.first[rows], situations.count[rows])
+    for branch in present(situations.branch[exits]):
         yield exploration.frames.branches[branch].decision
 
 

@@ -20,9 +20,9 @@ from doselang.machine.arrays import present
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Answers, Branch, Decision, Ended, GoesOn, Opened
-from doselang.machine.exploring import Bucket, Exploration, Steps, TooManyStates, every_exit, explore, forget, taken
+from doselang.machine.exploring import Bucket, Exploration, Steps, TooManyStates, explore, forget, taken
 from doselang.machine.records import Ints
-from doselang.machine.situations import Situations
+from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import Frames
 
 MOST_LOOKS = 200
@@ -40,11 +40,13 @@ def broken_otherwise(found: Exploration, claims: set[int]) -> dict[int, str]:
     watches = {n: ClaimWatch(protocol.claims[n]) for n in sorted(claims)}
     watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
     with suppress(AllFailed):
-        for part in range(len(protocol.parts)):
-            for own, steps in _other_steps(found, part):
-                watcher(steps, own.frames)
-                forget(own, part, steps.codes, steps.frames)
-                _follow(own, steps, watcher)
+        others = [(part, *made) for part in range(len(protocol.parts)) for made in _other_steps(found, part)]
+        for part, own, steps in others:
+            watcher(steps, own.frames)
+            forget(own, part, steps.codes, steps.frames)
+        # to follow them takes longer: first where most situations are, for there most can fail
+        for _, own, steps in sorted(others, key=lambda one: -len(one[2].bucket)):
+            _follow(own, steps, watcher)
     return {n: CHANGE for n, watch in watches.items() if watch.failed is not None}
 
 
@@ -78,6 +80,8 @@ def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, S
 
 def _without_limits(machine: Machine) -> Machine:
     """The machine with the same records, in which a claim that repeats a limit can fail."""
+    if not machine.limits:
+        return machine
     protocol = evolve(machine.protocol, parts=tuple(evolve(part, limits=()) for part in machine.protocol.parts))
     parts = tuple(evolve(part, part=protocol.parts[part.number], limits=()) for part in machine.parts)
     return evolve(machine, protocol=protocol, parts=parts)

@@ -39,10 +39,11 @@ class Weighed:
         ]
         told = np.array(chances, float).reshape(len(self.scenarios), len(wanted))
         self.states = weigh(self.flow, rates, told)
-        self.chance = self.flow.kinds.chance(rates, told)
+        self.chance = self.flow.chance(rates, told)
 
     def of(self, steps: Ints) -> dict[str, float]:
-        """The probability of making one of some steps of the flow, by scenario name."""
+        """The probability of making one of some steps of the flow, by scenario name; each counts once."""
+        steps = steps[np.sort(np.unique(steps, return_index=True)[1])]
         total = (self.states[self.flow.source[steps]] * self.chance[self.flow.kind[steps]]).sum(axis=0)
         return {s.name: min(float(p), 1.0) for s, p in zip(self.scenarios, total, strict=True)}
 

@@ -8,15 +8,15 @@ import numpy as np
 from attrs import define, field
 
 from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
-from doselang.check.watching import Sighting, view_of_looks
+from doselang.check.watching import Sighting
 from doselang.machine.arrays import present
-from doselang.machine.columns import NO_LEVEL, truth
+from doselang.machine.columns import NO_LEVEL, View, truth
 from doselang.machine.decisions import Branch, Ended, Opened
 from doselang.machine.exits import Exit
 from doselang.machine.exploring import Exploration, Steps
 from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.reading import Line
-from doselang.machine.records import FIRST_SIZE
+from doselang.machine.records import FIRST_SIZE, Ints
 from doselang.machine.states import Frames
 from doselang.protocol.model import Enrol
 
@@ -31,26 +31,25 @@ class SafetyWatch:
     against: dict[tuple[int, int], Sighting] = field(factory=dict)
     no_verdict: dict[int, Sighting] = field(factory=dict)
 
-    def __call__(self, steps: Steps, frames: Frames) -> None:
+    def see(self, steps: Steps, frames: Frames, view: View, rows: Ints) -> None:
+        """See some steps, with the view of their looks."""
         for number in present(steps.branch):
             branch = frames.branches[number]
             if branch.decision.undecided is not None:
                 continue
-            rows = np.flatnonzero(steps.branch == number)
+            some = np.flatnonzero(steps.branch == number)
             following = branch.decision.answers.next
             if isinstance(following, Opened) and following.offset > 0 and not _as_written(steps, frames, branch):
-                rows = rows[_skips(steps, frames, rows, following.offset)]
-                _keep(self.skipped, number, steps, rows)
+                _keep(self.skipped, number, steps, some[_skips(steps, frames, some, following.offset)])
             elif isinstance(following, Ended):
-                verdicts = frames.verdicts[steps.frames[rows]]
-                _keep(self.no_verdict, number, steps, rows[(verdicts == NO_LEVEL).all(axis=1)])
-        self._definitions(steps, frames)
+                verdicts = frames.verdicts[steps.frames[some]]
+                _keep(self.no_verdict, number, steps, some[(verdicts == NO_LEVEL).all(axis=1)])
+        self._definitions(steps, frames, view, rows)
 
-    def _definitions(self, steps: Steps, frames: Frames) -> None:
+    def _definitions(self, steps: Steps, frames: Frames, view: View, rows: Ints) -> None:
         verdicts = frames.machine.protocol.verdicts
         if not any(verdict.requires for verdict in verdicts):
             return
-        view, rows = view_of_looks(frames, steps)
         for number, verdict in enumerate(verdicts):
             declared = np.flatnonzero(view.declared[:, number] & (view.verdicts[:, number] >= 0))
             if verdict.requires is None or not len(declared):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import ranges
 from doselang.machine.asking import ask
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
@@ -60,36 +61,39 @@ def survey(exploration: Exploration) -> tuple[PartSurvey, ...]:
 def looks_of(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints, list[int]]:
     """One row for every exit of some situations: the view after its outcomes, the parts begun, and the exits."""
     situations, records = exploration.situations, exploration.machine.records
-    silent = [isinstance(branch.decision.answers.next, GoesOn) for branch in exploration.frames.branches]
-    every = ((r, e) for r in rows for e in range(situations.first[r], situations.first[r] + situations.count[r]))
-    pairs = [(row, exit) for row, exit in every if not silent[situations.branch[exit]]]
-    exits = [exit for _, exit in pairs]
-    state_of = {row: exploration.state(exploration.first_state[row]) for row in rows}
-    states = [state_of[row] for row, _ in pairs]
-    numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
-    codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
-    view = view_of(exploration.frames, part.number, numbers, codes)
+    silent = np.array([isinstance(branch.decision.answers.next, GoesOn) for branch in exploration.frames.branches])
+    which, exits = ranges(situations.first[rows], situations.count[rows])
+    loud = ~silent[situations.branch[exits]]
+    which, exits = which[loud], exits[loud]
+    frames, codes = _first_states(exploration, rows)
+    numbers = frames[which]
+    view = view_of(exploration.frames, part.number, numbers, codes.take(which, axis=0))
     changes = situations.change[exits]
     lines = np.arange(len(exits))
     view.codes[lines, view.here] = records.apply(changes, view.codes[lines, view.here])
     kinds = records.kinds()
-    outcomes = [kinds[change] for change in changes]
+    met, which_met = np.unique(changes, return_inverse=True)
+    outcomes = [kinds[change] for change in met.tolist()]
     assert all(isinstance(outcome, Evaluable) for outcome in outcomes)
     counts = [outcome.counts for outcome in outcomes if isinstance(outcome, Evaluable)]
-    view.cohort = np.array([(sum(c), *c[1:]) for c in counts], np.int32)
+    view.cohort = np.array([(sum(c), *c[1:]) for c in counts], np.int32)[which_met]
     view.complete = view.cohort[:, 0] == situations.size_of_exit[exits]
     alone = exploration.frames.sentinel[numbers].astype(np.bool_) & ~view.complete
     view.sentinel = alone & (view.cohort[:, 0] == 1) & (view.cohort[:, 1:].sum(axis=1) > 0)
-    begun = np.array([exploration.frames.frames[n].begun for n in numbers], np.int32)
-    return view, begun, exits
+    return view, exploration.frames.begun[numbers], exits.tolist()
+
+
+def _first_states(exploration: Exploration, rows: list[int]) -> tuple[Ints, Ints]:
+    """The frames and codes of the first states in some situations."""
+    states = [exploration.state(exploration.first_state[row]) for row in rows]
+    frames = np.array([bucket.frames[position] for bucket, position in states], np.int32)
+    return frames, np.array([bucket.codes[position] for bucket, position in states], np.int32)
 
 
 def _sentinel_looks(exploration: Exploration, part: PartMachine, rows: list[int]) -> tuple[View, Ints]:
     """The looks after a sentinel with toxicity at which the rest of the cohort enters, and the parts begun."""
     frames, toxicities = exploration.frames, len(exploration.machine.protocol.toxicities)
-    states = [exploration.state(exploration.first_state[row]) for row in rows]
-    numbers = np.array([bucket.frames[s] for bucket, s in states], np.int32)
-    codes = np.array([bucket.codes[s] for bucket, s in states], np.int32)
+    numbers, codes = _first_states(exploration, rows)
     nodes = [node for node in outcomes_of(1, toxicities, False) if sum(node[1:])]
     view = after_outcomes(frames, part, numbers, codes, nodes, 0, sentinel=True)
     view.sentinel = np.repeat(frames.sentinel[numbers].astype(np.bool_) & (frames.size[numbers] > 1), len(nodes))

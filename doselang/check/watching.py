@@ -53,27 +53,39 @@ class Watcher:
     _asked: set[int] = field(factory=set)
 
     def __call__(self, steps: Steps, frames: Frames) -> None:
+        self.see(steps, frames, *view_of_looks(frames, steps))
+
+    def see(self, steps: Steps, frames: Frames, view: View, rows: Ints) -> None:
+        """See some steps, with the view of their looks."""
         here = view_of_cohorts(frames, steps)
         if here is not None:
             self._moments(here[0], here[1], steps, opening=True)
-        view, rows = view_of_looks(frames, steps)
         if len(rows):
             self._moments(view, rows, steps, opening=False)
         self._ends(frames, steps, view, rows)
         if self.stop_when_all_failed and all(watch.failed is not None for watch in self.watches):
             raise AllFailed
 
+    @property
+    def _open(self) -> list[ClaimWatch]:
+        """The claims that are still to be asked: it may be enough that they have failed once."""
+        return [watch for watch in self.watches if watch.failed is None or not self.stop_when_all_failed]
+
     def _moments(self, view: View, rows: Ints, steps: Steps, *, opening: bool) -> None:
-        for watch in self.watches:
+        for watch in self._open:
             claim = watch.claim
             if claim.modality == "eventually":
                 continue
-            about = np.ones(len(view), np.bool_) if claim.when is None else truth(claim.when, view) == 1
-            watch.moments += int(about.sum())
-            value = truth(claim.guard, view)
-            wrong = np.flatnonzero(about & ((value == 1) if claim.modality == "never" else (value != 1)))
+            about, asked = rows, view
+            if claim.when is not None:
+                some = np.flatnonzero(truth(claim.when, view) == 1)
+                about = rows[some]
+                asked = view.take(some)
+            watch.moments += len(about)
+            value = truth(claim.guard, asked)
+            wrong = np.flatnonzero((value == 1) if claim.modality == "never" else (value != 1))
             if len(wrong):
-                self._sight(watch, rows[wrong], steps, opening=opening)
+                self._sight(watch, about[wrong], steps, opening=opening)
 
     def _sight(self, watch: ClaimWatch, rows: Ints, steps: Steps, *, opening: bool, undecided: bool = False) -> None:
         if opening:
@@ -86,7 +98,7 @@ class Watcher:
         watch.see(Sighting(steps.bucket.patients + int(patients.min()), state, int(steps.exit[row]), undecided))
 
     def _ends(self, frames: Frames, steps: Steps, view: View, rows: Ints) -> None:
-        claims = [watch for watch in self.watches if watch.claim.modality == "eventually"]
+        claims = [watch for watch in self._open if watch.claim.modality == "eventually"]
         if not claims:
             return
         undecided = np.array([branch.decision.undecided is not None for branch in frames.branches], np.bool_)
@@ -111,7 +123,7 @@ def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
         return None
     numbers = steps.bucket.frames[states]
     part = int(frames.part[numbers[0]])
-    return view_of(frames, part, numbers, steps.bucket.codes[states].copy()), states.astype(np.int32)
+    return view_of(frames, part, numbers, steps.bucket.codes.take(states, axis=0)), states.astype(np.int32)
 
 
 def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
@@ -121,7 +133,7 @@ def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
     rows = np.flatnonzero(decided[steps.branch]).astype(np.int32)
     numbers = steps.frames[rows]
     part = int(frames.part[steps.bucket.frames[steps.state[0]]])
-    view = view_of(frames, part, numbers, steps.codes[rows].copy())
+    view = view_of(frames, part, numbers, steps.codes.take(rows, axis=0))
     view.here = steps.here[rows]
     ended = np.array([isinstance(branch.decision.answers.next, Ended) for branch in branches], np.bool_)
     view.stopped = ended[steps.branch[rows]]

@@ -6,6 +6,7 @@ was stopped or closed against the rules stays so.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import date
 from typing import Literal
 
@@ -24,7 +25,6 @@ from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
 from doselang.machine.notation import HistoryError
 from doselang.machine.records import CLOSED
-from doselang.machine.replay import opens
 
 Verdict = Literal["followed", "deviated", "undecided", "not judged"]
 Fault = Literal[
@@ -87,12 +87,13 @@ def judge(
     on: date | None = None,
     accrual: Accrual = "one-at-a-time",
     *,
-    hindsight: bool = True,
+    hindsight: Container[str] | None = None,
 ) -> Judgement:
     """Judge what a trial did until a day, that day included; None for all of it.
 
-    With `hindsight` two patients one after the other against the rules at one level are a cohort, and the second is
-    not against the rules; without it each is by himself.
+    Two patients one after the other against the rules at one level are a cohort, and the second is not against the
+    rules: that is known in hindsight. Of whom it may be so are the names in `hindsight`, None for all; each of the
+    others is by himself.
     """
     windows = windows_of(machine.protocol)
     judging = _Judge(machine, conducted, accrual, windows, hindsight)
@@ -110,7 +111,7 @@ class _Judge:
     conducted: Conducted
     accrual: Accrual
     windows: Windows
-    hindsight: bool
+    hindsight: Container[str] | None
     steps: list[Judged] = field(factory=list)
     standing: Standing = field(init=False)
     lost: str | None = None
@@ -163,8 +164,12 @@ class _Judge:
     def _go_on(self, number: int, step: Judged) -> None:
         """Follow what the trial did: a new cohort if the next patient is treated at the level too, else one patient."""
         assert step.part is not None
-        later = self.conducted.patients[number + 1 :] if self.hindsight else ()
-        again = bool(later) and later[0].level == self.conducted.patients[number].level
+        later = self.conducted.patients[number + 1 : number + 2]
+        again = any(
+            one.level == self.conducted.patients[number].level
+            and (self.hindsight is None or one.name in self.hindsight)
+            for one in later
+        )
         if step.verdict == "undecided" or (again and step.fault != "too early"):
             self.standing.open_instead(number, step.part)
         elif step.fault == "too early":
@@ -207,21 +212,6 @@ class _Judge:
         except HistoryError:
             return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
         return Judged("followed", decided.on, decided=decided, rules=_rules_of(self.standing.followed))
-
-
-def judge_next(standing: Standing, patient: Patient, today: date) -> Judged:
-    """Judge a patient who would be the next to enter, by what is known so far; the standing stays as it is."""
-    if standing.lost is not None:
-        return Judged("not judged", today, patient)
-    look = standing.look
-    ways = list(ways_to(look, patient.level, patient.part)) if look is not None and look.branch is None else []
-    if look is not None and len({way.decision.answers for way in ways}) == 1 and standing.admits(patient.level):
-        part = next(of for of, level in opens(ways[0], look.frame) if level == patient.level)
-        return Judged("followed", today, patient, part=part)
-    cohort = standing.fitting(patient, today)
-    if cohort is None:
-        return _astray(standing, patient, today)
-    return Judged("followed", today, patient, part=cohort.part, rules=_rules_of(standing.followed))
 
 
 def judge_next_cycle(standing: Standing, conducted: Conducted, judged: Judged) -> Judged:

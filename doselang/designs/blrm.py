@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import log, sqrt
 
 import numpy as np
-from attrs import frozen
+from attrs import define, field, frozen
 
 from doselang.designs.arguments import MethodError
 from doselang.designs.arrays import Bools, Floats, Ints, distinct
@@ -15,11 +15,14 @@ from doselang.designs.crm import below_closed
 from doselang.designs.quadrature import even_nodes, weights_below
 
 ROUNDED = 12
-CELLS = 1 << 21
-"""Densities held at once: rows of tallies times nodes."""
+CELLS = 1 << 17
+"""Densities held at once, rows of tallies times nodes: they stay in the processor's cache."""
 
 DEPTH = 18.0
 """Nodes whose log prior density is further below its maximum are left out, if the posterior has no weight there."""
+
+NOTHING = 45.0
+"""Nodes whose log density is further below the greatest of each of some tallies add nothing to their sums."""
 
 RIM = 2e-7
 """The density near the rim of the grid, of its greatest value, that is small enough."""
@@ -41,16 +44,14 @@ class Grid:
         [2 * levels, nodes]: the logs of the rates, then of their complements.
     prior
         [nodes]: the log prior density, without its constant.
-    wanted
-        [nodes, columns]: per level the rate, then per level and limit the weight of being below it.
-    coarse
-        [nodes, 3 + columns]: 1 on the rim; 1 at every other log alpha; at every other log beta 1 and what is wanted.
+    columns
+        [nodes, 4 + 2 * wanted]: 1; what is wanted: per level the rate, then per level and limit the weight of being
+        below it; 1 on the rim; 1 at every other log alpha; at every other log beta 1, and what is wanted.
     """
 
     logs: Floats
     prior: Floats
-    wanted: Floats
-    coarse: Floats
+    columns: Floats
 
 
 @frozen
@@ -111,14 +112,14 @@ class Blrm:
         first, which = distinct(np.concatenate([evaluable, toxic], 1))
         tallies = np.ascontiguousarray(np.concatenate([toxic[first], (evaluable - toxic)[first]], 1), np.int32)
         known = _known(self, rates)
-        if len(known) > MOST_KNOWN:
-            known.clear()
-        keys = [tally.tobytes() for tally in tallies]
-        new = [number for number, key in enumerate(keys) if key not in known]
+        if len(known.rows) > MOST_KNOWN:
+            known.forget()
+        keys: list[bytes] = tallies.view(f"V{tallies.itemsize * tallies.shape[1]}")[:, 0].tolist()
+        new = [number for number, key in enumerate(keys) if key not in known.rows]
         if new:
-            known.update(zip((keys[number] for number in new), self._computed(tallies[new], rates), strict=True))
-        averages = np.array([known[key] for key in keys]).reshape(len(keys), 1 + len(rates), len(self.scaled))
-        shaped: Floats = averages[which]
+            known.add([keys[number] for number in new], self._computed(tallies[new], rates))
+        averages = known.averages[[known.rows[key] for key in keys]]
+        shaped: Floats = averages.reshape(len(keys), 1 + len(rates), len(self.scaled))[which]
         return shaped
 
     def _computed(self, tallies: Ints, rates: tuple[float, ...]) -> Floats:
@@ -152,10 +153,27 @@ class Blrm:
         )
 
 
+@define
+class Known:
+    """Averages that have been computed, [tallies, columns], and the row of each tally."""
+
+    averages: Floats
+    rows: dict[bytes, int] = field(factory=dict)
+
+    def add(self, keys: list[bytes], averages: Floats) -> None:
+        """Keep the averages of some new tallies."""
+        self.rows.update((key, len(self.averages) + number) for number, key in enumerate(keys))
+        self.averages = np.concatenate([self.averages, averages])
+
+    def forget(self) -> None:
+        """Begin again."""
+        self.averages, self.rows = self.averages[:0], {}
+
+
 @lru_cache(maxsize=32)
-def _known(model: Blrm, rates: tuple[float, ...]) -> dict[bytes, Floats]:
+def _known(model: Blrm, rates: tuple[float, ...]) -> Known:
     """What has been computed for a model: claims are checked over many protocols that ask of the same tallies."""
-    return {}
+    return Known(np.zeros((0, (1 + len(rates)) * len(model.scaled))))
 
 
 def _integrated(counts: Floats, grid: Grid) -> tuple[Floats, Bools]:
@@ -163,11 +181,14 @@ def _integrated(counts: Floats, grid: Grid) -> tuple[Floats, Bools]:
 
     The rule with every other node errs by the fourth root of the error of the full one (see the CRM).
     """
-    logs = counts @ grid.logs + grid.prior
-    density = np.exp(logs - logs.max(1, keepdims=True))
-    mass = density.sum(1, keepdims=True)
-    averages = density @ grid.wanted / mass
-    checks = density @ grid.coarse / mass
+    logs = counts @ grid.logs
+    logs += grid.prior
+    logs -= logs.max(1, keepdims=True)
+    there = np.flatnonzero(logs.max(0) > -NOTHING)
+    sums = np.exp(logs[:, there]) @ grid.columns[there]
+    wide = (grid.columns.shape[1] - 4) // 2
+    mass, averages, checks = sums[:, :1], sums[:, 1 : 1 + wide], sums[:, 1 + wide :]
+    averages, checks = averages / mass, checks / mass
     halved = checks[:, 3:] / checks[:, 2:3]
     too_short = checks[:, 0] > RIM
     coarse_step = ~(np.abs(2 * checks[:, 1] - 1) < 1e-6)
@@ -192,10 +213,10 @@ def grid_of(model: Blrm, rates: tuple[float, ...], step: float, across: float, d
     for rate in rates:
         limits = log(rate / (1 - rate)) - np.exp(betas)[None] * scaled[:, None]  # [levels, betas], of log alpha
         wanted.append(weights_below(limits.ravel(), alphas, step).reshape(len(scaled), *a.shape)[:, kept])
-    columns = np.concatenate(wanted).T
+    averaged = np.concatenate(wanted).T
     rim = (fallen > depth - 2)[kept].astype(float)
     other_alpha, other_beta = (np.zeros(a.shape), np.zeros(a.shape))
     other_alpha[:, ::2], other_beta[::2] = 1.0, 1.0
     chosen = other_beta[kept]
-    coarse = np.stack([rim, other_alpha[kept], chosen, *(columns.T * chosen)], 1)
-    return Grid(np.concatenate([hit, miss]), -fallen[kept], columns, coarse)
+    columns = [np.ones(len(chosen)), *averaged.T, rim, other_alpha[kept], chosen, *(averaged.T * chosen)]
+    return Grid(np.concatenate([hit, miss]), -fallen[kept], np.stack(columns, 1))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from doselang.designs.arrays import Floats
+from doselang.designs.arrays import Floats, Ints
 
 # Gauss-Legendre points of one panel: enough for sin(t)/t over a length of pi to the last digit.
 _PANEL_X, _PANEL_W = np.polynomial.legendre.leggauss(16)
+
+_NOTHING = 1e-200
+"""Stands for 0 where it is divided by."""
+
+FARTHEST = 10_000
+"""So many steps from the nodes a limit is as good as infinite."""
 
 
 def even_nodes(middle: float, reach: float, step: float) -> Floats:
@@ -16,22 +24,26 @@ def even_nodes(middle: float, reach: float, step: float) -> Floats:
     return middle + np.arange(-half, half + 1, dtype=np.float64) * step
 
 
-def sine_integral(x: Floats) -> Floats:
-    """Si(x), the integral of sin(t)/t from 0 to x, for any shape, to about 1e-14; by panels of length pi."""
-    size = np.abs(x)
-    panels = np.floor(size / np.pi).astype(np.int64)
-    starts = np.pi * np.arange(int(panels.max(initial=0)) + 1, dtype=np.float64)
-    whole = np.concatenate([[0.0], np.cumsum(_sinc_over(starts, np.pi))])
-    rest = size - panels * np.pi
-    integral: Floats = np.sign(x) * (whole[panels] + _sinc_over(np.pi * panels.astype(np.float64), rest))
+def sine_integral(whole: Ints, rest: Floats) -> Floats:
+    """Si(pi * (whole + rest)), [rows, columns], to about 1e-14; Si(x) is the integral of sin(t)/t from 0 to x.
+
+    `whole` are whole numbers, [rows, columns], at most FARTHEST from 0, and `rest`, [rows], is in [0, 1): at the points
+    of a panel sin(t) is the same, up to its sign, in a whole row.
+    """
+    at, beyond = np.maximum(rest, _NOTHING)[:, None] * (1 + _PANEL_X) / 2, np.zeros(whole.shape)
+    height = np.sin(np.pi * at) * _PANEL_W / 2
+    for point in range(len(_PANEL_X)):
+        beyond += height[:, point, None] / (whole + at[:, point, None])
+    beyond *= np.where(whole % 2 == 0, 1.0, -1.0) * rest[:, None]
+    integral: Floats = np.sign(whole) * _of_whole()[np.abs(whole)] + beyond
     return integral
 
 
-def _sinc_over(start: Floats, length: Floats | float) -> Floats:
-    half = np.asarray(length)[..., None] / 2
-    points = start[..., None] + half * (1 + _PANEL_X)
-    integral: Floats = (np.sinc(points / np.pi) * _PANEL_W).sum(-1) * half[..., 0]
-    return integral
+@cache
+def _of_whole() -> Floats:
+    """Si(pi * n) for n from 0 to FARTHEST."""
+    points = np.arange(FARTHEST, dtype=np.float64)[:, None] + (1 + _PANEL_X) / 2
+    return np.concatenate([[0.0], np.cumsum((np.sinc(points) * _PANEL_W).sum(1) * np.pi / 2)])
 
 
 def weights_below(limit: Floats, nodes: Floats, step: float) -> Floats:
@@ -41,7 +53,8 @@ def weights_below(limit: Floats, nodes: Floats, step: float) -> Floats:
     falls exponentially with the step. The weights belong to a density that sums to 1 over the nodes.
     An infinite limit is allowed. Source: Stenger, Numerical Methods Based on Sinc and Analytic Functions, 1993.
     """
-    steps = (limit[:, None] - nodes) / step
-    inside = np.clip(steps, -1e4, 1e4)
-    weights = 0.5 + sine_integral(np.pi * inside) / np.pi
+    finite = np.where(np.isinf(limit), 0.0, limit)
+    whole, rest = np.divmod((finite - nodes[0]) / step, 1.0)
+    inside = np.clip(whole[:, None] - np.arange(len(nodes)), -FARTHEST, FARTHEST).astype(np.int64)
+    weights = 0.5 + sine_integral(inside, rest) / np.pi
     return np.where(np.isinf(limit)[:, None], (limit > 0)[:, None].astype(float), weights)

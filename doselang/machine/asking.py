@@ -22,8 +22,9 @@ from doselang.protocol.model import Backfill, Begin, Close, Declare, Enrol, Move
 class Asked:
     """A batch of looks after the three questions.
 
-    `active[s, i]` whether line i acted; `places[question, place]` where the places of the moves were when asked;
-    `closed_before[s, l]` which levels were closed when the look began. `view` shows all answers.
+    `active[s, i]` whether line i acted; `places[question, place]` where the places of the moves were when asked, and
+    `wanted[question, place][s]` whether a line that acted leads there; `closed_before[s, l]` which levels were closed
+    when the look began. `view` shows all answers.
     """
 
     machine: Machine
@@ -33,6 +34,7 @@ class Asked:
     closed_before: Bools
     begun: Ints
     places: dict[tuple[int, Place], tuple[Ints, Bools]] = field(factory=dict)
+    wanted: dict[tuple[int, Place], Bools] = field(factory=dict)
     totals: dict[int | None, Ints] = field(factory=dict)
 
     def where(self, question: int, place: Place, row: int) -> int | None:
@@ -92,7 +94,7 @@ def _apply(asked: Asked, question: int, lines: tuple[int, ...]) -> None:
     for place in dict.fromkeys(place for _, move in acting if (place := _place(move)) is not None):
         lines_there = [i for i, move in acting if _place(move) == place]
         wanted: Bools = np.any(asked.active[:, lines_there], axis=1)
-        asked.places[question, place] = _found(view, place, wanted)
+        asked.places[question, place], asked.wanted[question, place] = _found(view, place, wanted), wanted
     if question < 3 and acting:
         verdicts = view.verdicts.copy()
         for i, move in acting:
@@ -120,10 +122,11 @@ def _show_closing(asked: Asked, line: int, move: Close) -> None:
     index, exists = asked.places[1, move.place]
     chosen = np.flatnonzero(asked.active[:, line] & exists)
     above = view.setting.relations.above
-    for level in range(view.levels):
-        hit = chosen[(index[chosen] == level) | (move.all_above & above[index[chosen], level])]
-        if len(hit):
-            view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
+    if not move.all_above:
+        view.codes[chosen, index[chosen]] = view.records.apply(closing, view.codes[chosen, index[chosen]])
+    for level in range(view.levels) if move.all_above else ():
+        hit = chosen[(index[chosen] == level) | above[index[chosen], level]]
+        view.codes[hit, level] = view.records.apply(closing, view.codes[hit, level])
 
 
 def _show_verdict(asked: Asked, line: int, move: Declare, verdicts: Ints) -> None:

@@ -112,7 +112,7 @@ class View:
 
     def closed(self) -> Bools:
         """Which levels are closed as too toxic, [rows, levels]."""
-        closed: Bools = self.records.column(CLOSED)[self.codes] != 0
+        closed: Bools = (self.records.column(CLOSED) != 0).take(self.codes)
         return closed
 
     def place(self, place: Place) -> tuple[Ints, Bools]:

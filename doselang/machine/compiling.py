@@ -11,6 +11,7 @@ from doselang.machine.forgetting import apart_from, folding_of
 from doselang.machine.reading import UNLIMITED, Line, Reads, parts_after, question_of, reads_of
 from doselang.machine.records import Fading, Folding, Ints, Layout, Records
 from doselang.machine.relations import Relations
+from doselang.machine.remembering import Remembered
 from doselang.machine.setting import Setting
 from doselang.protocol.guards import All, Any, Guard, Not
 from doselang.protocol.model import Begin, Enrol, Limit, Part, Protocol, Rule, Scenario, Silence
@@ -90,13 +91,14 @@ class PartMachine:
 
 @define
 class Machine:
-    """A compiled protocol; grows only by records met."""
+    """A compiled protocol; grows only by records met, and by what is remembered of looks."""
 
     protocol: Protocol
     parts: tuple[PartMachine, ...]
     setting: Setting
     counters: tuple[int, ...]
     """By counter: the number from which on it no longer matters how large it is."""
+    remembered: Remembered = field(factory=Remembered, init=False)
     limits: tuple[tuple[int, Limit], ...] = field(init=False)
     """Every limit with its part; `Undecided.limit` is a position here."""
 

@@ -25,13 +25,12 @@ from doselang.machine.exploring import (
     Bucket,
     Exploration,
     TooManyStates,
-    every_exit,
     taken,
 )
 from doselang.machine.merging import MOST_CODES, Packed, joined, merged, of_one_frame, packed
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
-from doselang.machine.situations import Situations, orders_of, outcomes_of
+from doselang.machine.situations import Situations, every_exit, orders_of, outcomes_of
 from doselang.machine.states import COHORT, Frames
 
 BLOCK = 1 << 16

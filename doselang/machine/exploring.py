@@ -7,18 +7,20 @@ be merged, and reaches every state by its shortest history first.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import NDArray, pack, present, ranges
+from doselang.machine.arrays import packed, present
+from doselang.machine.bundles import Bundles
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.exits import Accrual
-from doselang.machine.records import CLOSED, Ints, only_status
-from doselang.machine.situations import Situations
+from doselang.machine.records import CLOSED, Folding, Ints, Records, only_status
+from doselang.machine.sequences import Endings, Letters, concatenated, nothing
+from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import Frames
 
 MAX_STATES = 5_000_000
@@ -59,6 +61,7 @@ class Bucket:
     States are numbered through all buckets, from `start` here. `came_from`, `came_by` are the steps that lead here, by
     the state they came from and the exit they came by, sorted by the state they lead to: those of state s stand from
     `steps[s]` on, the one of its first history first. The beginning of the trial has the step (-1, -1).
+    Where exits are bundled `came_by` has the first exit of each bundle, and `bundle` the bundle.
     """
 
     patients: int
@@ -69,6 +72,7 @@ class Bucket:
     came_from: Ints
     came_by: Ints
     steps: Ints
+    bundle: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -76,7 +80,7 @@ class Bucket:
 
 @frozen
 class Steps:
-    """All steps out of a bucket: each cohort that ends, in each way it can.
+    """All steps out of a bucket: each cohort that ends, in each way it can (of a bundle of exits, by the first).
 
     `state[k]` is the state in the bucket, `exit[k]` the exit, `branch[k]` the branch, `patients[k]` how many the cohort
     had; `codes` and `frames` are those after the step, `here[k]` the level of the look. All are of one part.
@@ -107,6 +111,8 @@ class Exploration:
     max_patients: int = 0
     first_state: dict[int, int] = field(factory=dict)
     """By situation: the first state in it, numbered through all buckets."""
+    bundles: Bundles | None = None
+    """The bundles of exits that the steps are taken by, None where each exit is a step of its own."""
 
     def state(self, number: int) -> tuple[Bucket, int]:
         """Bucket and position of a state by its number."""
@@ -121,37 +127,40 @@ class _Chunk:
     frames: Ints
     codes: Ints
     came_from: Ints
-    came_by: Ints
-    letters: NDArray[np.bytes_] | None
+    by: Ints
+    """The exit, or the bundle of exits."""
+    letters: Letters | None
 
 
 def explore(
     machine: Machine, accrual: Accrual = "one-at-a-time", *, histories: bool = False,
     max_states: int = MAX_STATES, max_patients: int = MAX_PATIENTS, watch: Watch | None = None,
     known_gates: frozenset[tuple[int, int]] | None = None,
-    met: Exploration | None = None, begin: tuple[Ints, Ints] | None = None,
+    met: Exploration | None = None, begin: tuple[Ints, Ints] | None = None, bundled: bool = False,
 ) -> Exploration:  # fmt: skip
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. `begin` has the frames and codes of the states to begin from, instead of the beginning of
+    `watch` sees every step. With `bundled`, which is not for rolling parts, the exits by which a cohort leaves the same
+    state behind are one step. `begin` has the frames and codes of the states to begin from, instead of the beginning of
     the trial, by the numbers of an exploration of the same machine, whose situations `met` keeps. Raises
     TooManyStates, Endless where histories without end are found, and OverflowError where a cohort has too many
     outcomes.
     """
     frames = Frames(machine) if met is None else met.frames
     situations = Situations(machine, frames, accrual, known_gates) if met is None else met.situations
-    found = Exploration(machine, frames, situations)
+    found = Exploration(machine, frames, situations, bundles=Bundles(situations) if bundled else None)
     if begin is None:
         frame, codes = frames.first()
         begin = np.array([frame], np.int32), codes
     none = np.full(len(begin[0]), -1, np.int32)
-    letters = np.full(len(none), b"", "S1") if histories else None
+    endings = Endings(1 + len(machine.protocol.toxicities))
+    letters = nothing(len(none), endings.classes) if histories else None
     waiting = {(0, 0): [_Chunk(*begin, none, none, letters)]}
     suspicious = SUSPICIOUS_PATIENTS
     while waiting:
         patients, steps = min(waiting)
-        bucket, strings = _merge(waiting.pop((patients, steps)), frames, patients, found.states)
+        bucket, letters = _merge(waiting.pop((patients, steps)), found, patients)
         found.states += len(bucket)
         if found.states > max_states or patients > max_patients:
             raise TooManyStates(found.states, patients, found)
@@ -166,7 +175,11 @@ def explore(
             running = np.flatnonzero(~bucket.ended & (frames.part[bucket.frames] == part))
             if len(running):
                 after = steps + 1 if machine.protocol.parts[part].rolling else 0
-                _step(found, bucket, part, running, strings, after, waiting, watch)
+                made, by = _step(found, bucket, part, running, watch)
+                forget(found, part, made.codes, made.frames)
+                ends = None if letters is None else endings.of(situations.letters)
+                for more, chunk in _chunks(made, by, letters, ends):
+                    waiting.setdefault((patients + more, after), []).append(chunk)
     return found
 
 
@@ -174,70 +187,73 @@ def _memory(found: Exploration, waiting: dict[tuple[int, int], list[_Chunk]]) ->
     """How many bytes the states take, roughly: those that are kept, and the steps that lead to others."""
     width = 4 * found.machine.levels + 16
     there = sum(len(chunk.frames) for chunks in waiting.values() for chunk in chunks)
-    letters = sum(chunk.letters.nbytes for chunks in waiting.values() for chunk in chunks if chunk.letters is not None)
+    written = [chunk.letters for chunks in waiting.values() for chunk in chunks if chunk.letters is not None]
+    letters = sum(one.words.nbytes + one.length.nbytes for one in written)
     return (found.states + there) * width + letters
 
 
-def _merge(chunks: list[_Chunk], frames: Frames, patients: int, start: int) -> tuple[Bucket, NDArray[np.bytes_] | None]:
+def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Bucket, Letters | None]:
+    """The bucket of some candidates, and the letters of its states."""
     number = np.concatenate([chunk.frames for chunk in chunks])
     codes = np.concatenate([chunk.codes for chunk in chunks])
     came_from = np.concatenate([chunk.came_from for chunk in chunks])
-    came_by = np.concatenate([chunk.came_by for chunk in chunks])
-    letters = None
-    if chunks[0].letters is not None:
-        letters = np.concatenate([chunk.letters for chunk in chunks])
-        order = np.argsort(letters, kind="stable")
-        number, codes, letters = number[order], codes.take(order, axis=0), letters[order]
-        came_from, came_by = came_from[order], came_by[order]
-    key = pack(np.column_stack([number, codes]))
+    by = np.concatenate([chunk.by for chunk in chunks])
+    written = [chunk.letters for chunk in chunks if chunk.letters is not None]
+    letters = concatenated(written) if written else None
+    if letters is not None:
+        order = letters.order()
+        number, codes, letters = number[order], codes.take(order, axis=0), letters.take(order)
+        came_from, by = came_from[order], by[order]
+    key = packed(np.vstack([number, codes.T]))
     _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
     rank = np.argsort(index, kind="stable")
     place = np.empty_like(rank)
     place[rank] = np.arange(len(rank))
     index, leads_to = index[rank], place[inverse]
     by_state = np.argsort(leads_to, kind="stable")
-    steps = np.searchsorted(leads_to[by_state], np.arange(len(index)))
-    ended = frames.ended[number[index]] != 0
-    bucket = Bucket(
-        patients, start, number[index], codes.take(index, axis=0), ended, came_from[by_state], came_by[by_state],
-        steps.astype(np.int32),
-    )  # fmt: skip
-    return bucket, None if letters is None else letters[index]
+    steps = np.searchsorted(leads_to[by_state], np.arange(len(index))).astype(np.int32)
+    number, codes, came_from, by = number[index], codes.take(index, axis=0), came_from[by_state], by[by_state]
+    bundle = None if found.bundles is None or came_from[0] < 0 else by
+    came_by = by if found.bundles is None or bundle is None else found.bundles.exit[bundle]
+    ended = found.frames.ended[number] != 0
+    bucket = Bucket(patients, found.states, number, codes, ended, came_from, came_by, steps, bundle)
+    return bucket, None if letters is None else letters.take(index)
 
 
 def _step(
-    found: Exploration, bucket: Bucket, part: int, running: Ints, strings: NDArray[np.bytes_] | None, steps: int,
-    waiting: dict[tuple[int, int], list[_Chunk]], watch: Watch | None,
-) -> None:  # fmt: skip
-    """Every exit of every running state of one part, put into the buckets where they lead."""
+    found: Exploration, bucket: Bucket, part: int, running: Ints, watch: Watch | None
+) -> tuple[Steps, Ints]:  # fmt: skip
+    """Every step out of the running states of one part, and the exit or the bundle of exits that each is taken by."""
     frames, situations = found.frames, found.situations
     numbers, codes = bucket.frames[running], bucket.codes.take(running, axis=0)
     rows = situations.of(part, numbers, codes)
     first = np.empty(len(situations.rows), np.int64)
     first[rows[::-1]] = np.arange(len(rows))[::-1]
     for row in present(rows):
-        found.first_state.setdefault(row, bucket.start + int(running[first[row]]))
-    state, exits = every_exit(situations, rows)
+        if row not in found.first_state:
+            found.first_state[row] = bucket.start + int(running[first[row]])
+    if found.bundles is None:
+        state, by = every_exit(situations, rows)
+        exits = by
+    else:
+        state, by = found.bundles.out_of(rows, codes[np.arange(len(codes)), frames.at[numbers]])
+        exits = found.bundles.exit[by]
     made = taken(found, bucket, running[state].astype(np.int32), exits, situations.branch[exits])
     if watch is not None:
         watch(made, frames)
-    after, following = made.codes, made.frames
-    forget(found, part, after, following)
-    patients = made.patients
-    texts = None if strings is None else np.array(situations.letters, "S")[exits]
-    for more in present(patients):
-        some = np.flatnonzero(patients == more)
-        letters = None
-        if strings is not None and texts is not None:
-            letters = np.char.add(strings[running[state[some]]], texts[some])
-        came_from = (bucket.start + running[state[some]]).astype(np.int32)
-        chunk = _Chunk(following[some], after[some], came_from, exits[some].astype(np.int32), letters)
-        waiting.setdefault((bucket.patients + more, steps), []).append(chunk)
+    return made, by.astype(np.int32)
 
 
-def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
-    """All exits of some situations, one after another: the position in `rows`, and the exit, of each."""
-    return ranges(situations.first[rows], situations.count[rows])
+def _chunks(made: Steps, by: Ints, letters: Letters | None, endings: Letters | None) -> Iterator[tuple[int, _Chunk]]:
+    """The states that some steps lead to, by the number of patients of the steps."""
+    for more in present(made.patients):
+        some = np.flatnonzero(made.patients == more)
+        state = made.state[some]
+        written = None
+        if letters is not None and endings is not None:
+            written = letters.take(state).then(endings.take(made.exit[some]))
+        came_from = (made.bucket.start + state).astype(np.int32)
+        yield more, _Chunk(made.frames[some], made.codes.take(some, axis=0), came_from, by[some], written)
 
 
 def taken(found: Exploration, bucket: Bucket, state: Ints, exits: Ints, branch: Ints) -> Steps:
@@ -263,10 +279,15 @@ def forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
         if len(rows) and entered.number != part:
             _enter(found, entered, codes, rows)
         if len(rows) and entered.folding is not None:
-            records = found.machine.records
-            level, which = np.nonzero((records.column(CLOSED)[codes[rows]] != 0).T)
-            closed = codes[rows[which], level]
-            codes[rows[which], level] = records.apply(records.change(entered.folding), closed)
+            _fold(found.machine.records, entered.folding, codes, rows)
+
+
+def _fold(records: Records, folding: Folding, codes: Ints, rows: Ints) -> None:
+    """Put together what is remembered of the closed levels of some rows."""
+    there = codes if len(rows) == len(codes) else codes.take(rows, axis=0)
+    closed = np.flatnonzero((records.column(CLOSED) != 0).take(there))
+    row, level = np.divmod(closed, codes.shape[1])
+    codes[rows[row], level] = records.apply(records.change(folding), there[row, level])
 
 
 def _enter(found: Exploration, part: PartMachine, codes: Ints, rows: Ints) -> None:

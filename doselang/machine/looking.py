@@ -19,6 +19,7 @@ from doselang.machine.decisions import (
 )
 from doselang.machine.reading import Line
 from doselang.machine.records import CLOSED, FIRST_SIZE, Ints
+from doselang.protocol.guards import Place
 
 FEW = 64
 """Of fewer rows each is decided by itself."""
@@ -101,8 +102,9 @@ def _branches(
     asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
     outcomes: list[list[Branch]] = []
     group, branches = _composed(asked)
-    for row, composed in enumerate(branches[number] for number in group.tolist()):
-        gates = _gates(part, composed.decision.lines) if part.gates else []
+    gates_of = [_gates(part, branch.decision.lines) for branch in branches]
+    for row, number in enumerate(group.tolist()):
+        composed, gates = branches[number], gates_of[number]
         if not gates:
             outcomes.append([composed])
             continue
@@ -131,27 +133,33 @@ def _gates(part: PartMachine, lines: tuple[int, ...]) -> list[int]:
 def _composed(asked: Asked) -> tuple[Ints, list[Branch]]:
     """The decision of each row, as a position in a list; rows that agree in all that it is made of share one."""
     rows = len(asked.view)
+    look, places, beside = _of_look(asked), _of_places(asked), np.column_stack([*_totals(asked), _left_open(asked)])
     if rows < FEW:
-        return np.arange(rows, dtype=np.int32), [Branch((), compose(asked, row)) for row in range(rows)]
-    columns = np.column_stack([_made_of(asked), _left_open(asked)])
-    _, first, group = np.unique(pack(columns), return_index=True, return_inverse=True)
-    group, found = group.astype(np.int32), [Branch((), compose(asked, int(row))) for row in first]
-    return group, found
+        group, first = np.arange(rows, dtype=np.int32), range(rows)
+    else:
+        columns = np.column_stack([look, *places.values(), beside])
+        _, which, kind = np.unique(pack(columns), return_index=True, return_inverse=True)
+        group, first = kind.astype(np.int32), which.tolist()
+    known, branches = asked.machine.remembered.branches, []
+    for row in first:
+        there = frozenset((where, one[row].tobytes()) for where, one in places.items() if asked.wanted[where][row])
+        key = (asked.part.number, look[row].tobytes(), there, beside[row].tobytes())
+        if key not in known:
+            known[key] = Branch((), compose(asked, row))
+        branches.append(known[key])
+    return group, branches
 
 
-def _made_of(asked: Asked) -> Ints:
-    """Columns, from 0, that hold all that the decision of a row with an answer is made of."""
+def _of_look(asked: Asked) -> Ints:
+    """Columns, from 0, that hold which lines acted at a look, and of what kind it is."""
+    return np.column_stack([*asked.active.T, asked.begun, asked.view.complete, asked.view.sentinel]).astype(np.int32)
+
+
+def _totals(asked: Asked) -> list[Ints]:
+    """Columns, from 0, that hold the numbers of patients that limits read."""
     view, records, layout = asked.view, asked.view.records, asked.view.records.layout
-    columns = [*asked.active.T, asked.begun, view.complete, view.sentinel]
+    columns: list[Ints] = []
     scopes = {limit.scope for _, limit in asked.machine.limits}
-    for index, exists in asked.places.values():
-        code = view.codes[view._rows, index]
-        columns.append(np.where(exists, index - view.here + view.levels + 1, 0))
-        columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
-        columns.append(asked.closed_before[view._rows, index])
-        if "level" in scopes or asked.part.fills:
-            columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
-            columns.append(records.tally(-2)[code])
     if "level" in scopes:
         code = view.codes[view._rows, view.here]
         columns += [records.column(layout.part_n(asked.part.number))[code], records.tally(-2)[code]]
@@ -159,7 +167,24 @@ def _made_of(asked: Asked) -> Ints:
         columns.append(asked.totals_of(None))
     if "part" in scopes:
         columns += [asked.totals_of(part) for part in range(layout.parts)]
-    return np.column_stack(columns).astype(np.int32)
+    return columns
+
+
+def _of_places(asked: Asked) -> dict[tuple[int, Place], Ints]:
+    """Columns, from 0, that hold what a decision is made of at the places of moves."""
+    view, records, layout = asked.view, asked.view.records, asked.view.records.layout
+    tallied = asked.part.fills or any(limit.scope == "level" for _, limit in asked.machine.limits)
+    found: dict[tuple[int, Place], Ints] = {}
+    for where, (index, exists) in asked.places.items():
+        code = view.codes[view._rows, index]
+        columns = [np.where(exists, index - view.here + view.levels + 1, 0)]
+        columns += [records.column(CLOSED)[code], records.column(FIRST_SIZE)[code] > 0]
+        columns.append(asked.closed_before[view._rows, index])
+        if tallied:
+            columns += [records.column(layout.part_n(part))[code] for part in range(layout.parts)]
+            columns.append(records.tally(-2)[code])
+        found[where] = np.column_stack(columns).astype(np.int32)
+    return found
 
 
 def _left_open(asked: Asked) -> Ints:

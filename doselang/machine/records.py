@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, missing
 
 Ints = NDArray[np.integer[Any]]
 """Whole numbers of any width."""
@@ -164,16 +164,11 @@ class Records:
         """The codes after the changes, element by element."""
         after: Ints = self._after[changes][codes] if isinstance(changes, int) else self._after[changes, codes]
         if after.size and after.min() < 0:
-            self._learn(changes, codes)
+            kinds = list(self._changes)
+            for number, code in missing(after, np.broadcast_to(changes, codes.shape), codes):
+                self._after[number, code] = self._intern(self._changed(self.table[code], kinds[number]))
             after = self._after[changes, codes]
         return after
-
-    def _learn(self, changes: Ints | int, codes: Ints) -> None:
-        kinds = list(self._changes)
-        asked = np.zeros(self._after.shape, np.bool_)
-        asked[changes, codes] = True
-        for number, code in np.argwhere(asked & (self._after < 0)).tolist():
-            self._after[number, code] = self._intern(self._changed(self.table[code], kinds[number]))
 
     def _changed(self, record: Ints, change: Change) -> Ints:
         layout, new = self.layout, record.copy()

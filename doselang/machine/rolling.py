@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from doselang.machine.composing import waits
 from doselang.machine.decisions import Answers, Branch, Decision, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual, Exit
 from doselang.machine.records import Arrival, Known
@@ -25,15 +26,15 @@ def settling(part: int, pending: tuple[int, ...], at: int, classes: int) -> tupl
 
 
 def rolling(
-    part: int, look: Outcome, pending: tuple[int, ...], here: int, classes: int, accrual: Accrual, *, waits: bool
+    part: int, look: Outcome, pending: tuple[int, ...], here: int, classes: int, accrual: Accrual
 ) -> tuple[Exit, ...]:
-    """The exits of a rolling part, given the look at an arrival and whether by it the next patient waits.
+    """The exits of a rolling part, given the look at an arrival, by which the next patient may have to wait.
 
     Which comes first is a matter of accrual: one at a time, an outcome whenever somebody is pending; as fast as the
     rules allow, an arrival unless it waits. Of several levels those come first at which nobody enters any more.
     """
     levels = sorted((level for level, number in enumerate(pending) if number), key=lambda level: (level == here, level))
-    arrives = not levels or not (waits or accrual == "one-at-a-time")
+    arrives = not levels or not (waits(look) or accrual == "one-at-a-time")
     if accrual != "any-order":
         levels = [] if arrives else levels[:1]
     exits = [exit for level in levels for exit in _known(part, level - here, classes, GOES_ON)]

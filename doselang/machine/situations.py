@@ -15,16 +15,16 @@ from operator import attrgetter
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, pack, present, summed
+from doselang.machine.arrays import NDArray, distinct, labels, pack, present, ranges, summed
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
-from doselang.machine.composing import waits
 from doselang.machine.decisions import Outcome
 from doselang.machine.exits import Accrual, Exit, Row
 from doselang.machine.looking import decide_all, may_ask
 from doselang.machine.reading import Reads
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
+from doselang.machine.remembering import Asked, Classes
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
 from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames, view_of
 from doselang.protocol.guards import Place
@@ -36,25 +36,11 @@ MOST_NODES = 200_000
 """How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
 
 
+OF_FRAME = ("size", "begun", "sentinel", "silent", "mode")
+"""What the rules, and what can come next, read of a frame."""
+
 ASKED = -1
 """Stands for the number of a situation of which more must be read, because an adviser may be asked."""
-
-
-@define
-class _Classes:
-    """Small numbers for records that agree in some columns."""
-
-    columns: tuple[int, ...]
-    of: Ints = field(factory=lambda: np.zeros(0, np.int32))
-    _known: dict[bytes, int] = field(factory=dict)
-
-    def __call__(self, table: Ints, count: int) -> Ints:
-        """One number a record; extends what is known to `count` records."""
-        if len(self.of) < count:
-            rows = np.ascontiguousarray(table[len(self.of) : count, self.columns])
-            new = [self._known.setdefault(row.tobytes(), len(self._known)) for row in rows]
-            self.of = np.concatenate([self.of, np.array(new, np.int32)])
-        return self.of
 
 
 def _none() -> Ints:
@@ -84,9 +70,7 @@ class Situations:
     """By exit: the offset of the level whose record changes, other than 0 only in rolling parts."""
     part_of_exit: Ints = field(factory=_none)
     size_of_exit: Ints = field(factory=_none)
-    _numbers: dict[bytes, int] = field(factory=dict)
-    _classes: dict[tuple[int, Place], _Classes] = field(factory=dict)
-    _outcomes: dict[Outcome, int] = field(factory=dict)
+    _numbers: dict[tuple[int, bool], dict[bytes, int]] = field(factory=dict)
     _shape_numbers: dict[object, int] = field(factory=dict)
     _shape_rows: list[Row] = field(factory=list)
     _shape_first: Ints = field(factory=_none)
@@ -111,22 +95,29 @@ class Situations:
         """
         columns = [frames, *codes.T] if reads is None else self.features(part, reads, frames, codes)
         index, inverse = distinct(columns)
-        head, known = np.array([part.number, reads is None], np.int32).tobytes(), self._numbers
         features = np.column_stack([column[index] for column in columns]).astype(np.int32)
-        labels = [head + row.tobytes() for row in features]
-        new = np.array([position for position, label in enumerate(labels) if label not in known], np.int32)
+        known, told = self._numbers.setdefault((part.number, reads is None), {}), labels(features)
+        new = np.array([position for position, label in enumerate(told) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
-            rows = self._evaluated(part, frames[index[some]], codes[index[some]], may_ask=reads is not None)
-            for position, row in zip(some.tolist(), self._add(rows).tolist(), strict=True):
-                known[labels[position]] = row
-        return np.array([known[label] for label in labels], np.int32)[inverse]
+            asked = None if reads is None else self._looks(part, features[some])
+            rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
+            known.update(zip((told[position] for position in some.tolist()), self._add(rows).tolist(), strict=True))
+        return np.array([known[label] for label in told], np.int32)[inverse]
+
+    def _looks(self, part: PartMachine, features: Ints) -> list[Asked]:
+        """What looks are told by: in a rolling part not who is pending where, which only tells what can come next."""
+        kept = np.ones(features.shape[1], np.bool_)
+        if part.part.rolling:
+            kept[len(OF_FRAME) : len(OF_FRAME) + 3 + self.machine.levels] = False
+        known = self._known(part.number)
+        return [(part.number, known, label) for label in labels(features[:, kept])]
 
     def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
         """Columns of whole numbers, from 0, that hold all that is read of a state."""
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        of_frame = [getattr(numbers, name) for name in OF_FRAME]
         one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
         columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
         if part.part.rolling:
@@ -147,15 +138,19 @@ class Situations:
     def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
         """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
         index, exists = view.place(place)
-        classes = self._classes.setdefault((part.number, place), _Classes(read))
+        classes = self.machine.remembered.classes.setdefault((part.number, place), Classes(read))
         class_of = classes(view.records.table, len(view.records))
         columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
         if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
             columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
 
-    def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, *, may_ask: bool) -> Ints:
-        """The row of exits of each of some new situations, ASKED where an adviser may be asked (if `may_ask`)."""
+    def _evaluated(self, part: PartMachine, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
+        """The row of exits of each of some new situations, with what their looks are told by (None: by everything).
+
+        ASKED where an adviser may be asked, if it does not tell everything.
+        """
+        may_ask = asked is not None
         of_frame, number = self.frames, part.number
         columns = (of_frame.size, of_frame.sentinel, of_frame.silent, of_frame.mode)
         kind = np.column_stack([column[frames] for column in columns])
@@ -167,7 +162,7 @@ class Situations:
                 exits = partial(entering, size, 1 + len(self.machine.protocol.toxicities))
                 rows[some] = self._shape((number, size, "entering"), exits, number, size)
             elif mode != COHORT:
-                rows[some] = self._rolling(part, mode, frames[some], codes[some])
+                rows[some] = self._rolling(part, mode, frames[some], codes[some], _some(asked, some))
             elif silent:
                 rows[some] = self._shape((number, size, "silent"), partial(self._silent_exits, size), number, size)
             else:
@@ -176,14 +171,16 @@ class Situations:
                     asks = self._ask(part, size, bool(sentinel), frames[some], codes[some])
                     rows[some[asks]], told = ASKED, some[~asks]
                 if len(told):
-                    rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told])
+                    rows[told] = self._shapes(part, size, bool(sentinel), frames[told], codes[told], _some(asked, told))
                 if may_ask and part.reads.everything:
-                    open_ones = [row for row in present(rows[told]) if _undecided(self._shape_rows[row])]
-                    rows[told[np.isin(rows[told], open_ones)]] = ASKED
+                    undecided = np.zeros(len(self._shape_rows), np.bool_)
+                    undecided[[row for row in present(rows[told]) if _undecided(self._shape_rows[row])]] = True
+                    rows[told[undecided[rows[told]]]] = ASKED
         return rows
 
     def _add(self, rows: Ints) -> Ints:
         """Numbers for new situations with some rows of exits; ASKED for those without."""
+        self._write()
         told = rows != ASKED
         numbers = np.where(told, len(self.rows) + np.cumsum(told) - 1, ASKED).astype(np.int32)
         self.first = _joined(self.first, self._shape_first[rows[told]])
@@ -204,16 +201,35 @@ class Situations:
         early = self.accrual != "whole-cohort" and bool(part.any_time)
         return outcomes_of(size, len(self.machine.protocol.toxicities), early, sentinel)
 
-    def _shapes(self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints) -> Ints:
+    def _decided(
+        self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None,
+        nodes: list[tuple[int, ...]],
+    ) -> Ints:  # fmt: skip
+        """What each outcome of a cohort comes to in some states, [states, nodes]: a number of those remembered."""
+        remembered = self.machine.remembered
+        early = self.accrual != "whole-cohort" and bool(part.any_time)
+        new = list(range(len(frames))) if asked is None else remembered.new(asked, early)
+        rows: Ints = np.zeros((0, len(nodes)), np.int32)
+        if new:
+            view = after_outcomes(self.frames, part, frames[new], codes[new], nodes, size, sentinel)
+            begun = np.repeat(self.frames.begun[frames[new]], len(nodes))
+            numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
+            rows = remembered.numbered(numbers, outcomes).reshape(len(new), len(nodes))
+        if asked is None:
+            return rows
+        remembered.keep([asked[position] for position in new], early, rows)
+        whole = not early and part.any_time and size
+        every = outcomes_of(size, len(self.machine.protocol.toxicities), True, sentinel) if whole else nodes
+        return remembered.of(asked, early, [every.index(node) for node in nodes])
+
+    def _shapes(
+        self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None
+    ) -> Ints:  # fmt: skip
         """The rows of cohorts of one size, from each of some states."""
         nodes = self._nodes(part, size, sentinel)
-        view = after_outcomes(self.frames, part, frames, codes, nodes, size, sentinel)
-        begun = np.repeat(self.frames.begun[frames], len(nodes))
-        numbers, outcomes = decide_all(self.machine, part, view, begun, self._known(part.number))
-        own = np.array([self._outcomes.setdefault(outcome, len(self._outcomes)) for outcome in outcomes] + [-1])
-        decided = np.ascontiguousarray(own[numbers].reshape(len(frames), len(nodes)), np.int32)
+        decided = self._decided(part, size, sentinel, frames, codes, asked, nodes)
         _, first, inverse = np.unique(pack(decided + 1), return_index=True, return_inverse=True)
-        every = list(self._outcomes)
+        every = list(self.machine.remembered.outcomes)
         shapes = []
         for row in first:
             here = [every[n] if n >= 0 else None for n in decided[row].tolist()]
@@ -226,28 +242,24 @@ class Situations:
         nodes = outcomes_of(size, len(self.machine.protocol.toxicities), False)
         return _row(nodes, [GOES_ON] * len(nodes), size)
 
-    def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints) -> Ints:
+    def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
         """The rows of states of a rolling part in which somebody can come or become known."""
         number, classes = part.number, 1 + len(self.machine.protocol.toxicities)
-        pending: list[list[int]] = self.machine.records.tally(-2)[codes].tolist()
-        at, shapes = self.frames.at[frames].tolist(), []
-        looks: list[Outcome] = []
+        at, pending = self.frames.at[frames], np.minimum(self.machine.records.tally(-2)[codes], 2)
+        look: Ints = np.zeros(len(frames), np.int32)
         if mode == ROLLING:
-            view = after_outcomes(self.frames, part, frames, codes, [(0,) * classes], 0)
-            decided, outcomes = decide_all(self.machine, part, view, self.frames.begun[frames], self._known(number))
-            looks = [outcomes[n] for n in decided.tolist()]
-        for row, there in enumerate(pending):
+            look, pending = self._decided(part, 0, False, frames, codes, asked, [(0,) * classes])[:, 0], pending > 0
+        kinds = np.column_stack([at, look, pending])
+        _, first, inverse = np.unique(pack(kinds), return_index=True, return_inverse=True)
+        every, shapes = list(self.machine.remembered.outcomes), np.zeros(len(first), np.int32)
+        for kind in np.argsort(first).tolist():  # in the order of the states
+            here, decided, *there = kinds[first[kind]].tolist()
             if mode == ROLLING:
-                look = looks[row]
-                key: object = (number, "rolling", at[row], tuple(n > 0 for n in there), look)
-                exits = partial(
-                    rolling, number, look, tuple(there), at[row], classes, self.accrual, waits=waits(look)
-                )  # fmt: skip
+                exits = partial(rolling, number, every[decided], tuple(there), here, classes, self.accrual)
             else:
-                key = (number, "settling", at[row], tuple(min(n, 2) for n in there))
-                exits = partial(settling, number, tuple(there), at[row], classes)
-            shapes.append(self._shape(key, exits, number, 0))
-        return np.array(shapes, np.int32)
+                exits = partial(settling, number, tuple(there), here, classes)
+            shapes[kind] = self._shape((number, mode, here, decided, *there), exits, number, 0)
+        return shapes[inverse]
 
     def _known(self, part: int) -> frozenset[int] | None:
         """The gates of a part whose chances are known; None: all."""
@@ -257,26 +269,41 @@ class Situations:
         self, key: object, exits: Callable[[], tuple[Exit, ...]], part: int, size: int,
         decided: tuple[Outcome | None, ...] = (),
     ) -> int:  # fmt: skip
-        """The number of a row, which is made where it is new."""
+        """The number of a row, which is made where it is new; its exits are written later, with those of others."""
         number = self._shape_numbers.get(key)
         if number is not None:
             return number
         number = self._shape_numbers[key] = len(self._shape_rows)
-        row = Row(part, size, exits(), decided)
-        self._shape_rows.append(row)
-        flat = [(e, b) for e in row.exits for b in e.outcome]
-        self._shape_first = _joined(self._shape_first, [len(self.change)])
-        self._shape_count = _joined(self._shape_count, [len(flat)])
-        changes = [self.machine.records.change(e.change or Evaluable(part, e.counts)) for e, _ in flat]
-        self.change = _joined(self.change, changes)
-        self.branch = _joined(self.branch, [self.frames.branch(b) for _, b in flat])
-        self.patients = _joined(self.patients, [e.patients for e, _ in flat])
-        self.aside = _joined(self.aside, [e.aside for e, _ in flat])
-        self.orders = np.concatenate([self.orders, [e.orders for e, _ in flat]])
-        self.letters += [e.letters for e, _ in flat]
-        self.part_of_exit = _joined(self.part_of_exit, [part] * len(flat))
-        self.size_of_exit = _joined(self.size_of_exit, [size] * len(flat))
+        self._shape_rows.append(Row(part, size, exits(), decided))
         return number
+
+    def _write(self) -> None:
+        """Put the exits of new rows into the flat columns."""
+        rows = self._shape_rows[len(self._shape_first) :]
+        if not rows:
+            return
+        flat = [(row, e, b) for row in rows for e in row.exits for b in e.outcome]
+        count = np.array([sum(len(e.outcome) for e in row.exits) for row in rows], np.int32)
+        self._shape_first = _joined(self._shape_first, len(self.change) + np.cumsum(count) - count)
+        self._shape_count = _joined(self._shape_count, count)
+        changes = [self.machine.records.change(e.change or Evaluable(row.part, e.counts)) for row, e, _ in flat]
+        self.change = _joined(self.change, changes)
+        self.branch = _joined(self.branch, [self.frames.branch(b) for _, _, b in flat])
+        self.patients = _joined(self.patients, [e.patients for _, e, _ in flat])
+        self.aside = _joined(self.aside, [e.aside for _, e, _ in flat])
+        self.orders = np.concatenate([self.orders, [e.orders for _, e, _ in flat]])
+        self.letters += [e.letters for _, e, _ in flat]
+        self.part_of_exit = _joined(self.part_of_exit, [row.part for row, _, _ in flat])
+        self.size_of_exit = _joined(self.size_of_exit, [row.size for row, _, _ in flat])
+
+
+def every_exit(situations: Situations, rows: Ints) -> tuple[Ints, Ints]:
+    """All exits of some situations, one after another: the position in `rows`, and the exit, of each."""
+    return ranges(situations.first[rows], situations.count[rows])
+
+
+def _some(asked: list[Asked] | None, rows: Ints) -> list[Asked] | None:
+    return None if asked is None else [asked[row] for row in rows.tolist()]
 
 
 def _undecided(row: Row) -> bool:

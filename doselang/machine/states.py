@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from doselang.machine.arrays import present
+from doselang.machine.arrays import missing, present
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Closes, Ended, GoesOn, Opened
@@ -167,9 +167,7 @@ class Frames:
         """The frames after the branches, element by element."""
         after: Ints = self._after[frames, branches]
         if after.size and after.min() < 0:
-            asked = np.zeros(self._after.shape, np.bool_)
-            asked[frames, branches] = True
-            for frame, branch in np.argwhere(asked & (self._after < 0)).tolist():
+            for frame, branch in missing(after, frames, branches):
                 number = self.frame(self._follow(self.frames[frame], branch))
                 self._after[frame, branch] = number
             after = self._after[frames, branches]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import define
 
-from doselang.machine.arrays import NDArray, pack
+from doselang.machine.arrays import NDArray, distinct, pack
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration
 from doselang.machine.records import Change, Ints, Known, Outcome
@@ -132,8 +132,9 @@ def _choices(situations: Situations, exits: Ints, parts: Ints) -> tuple[tuple[tu
 class Flow:
     """An exploration as flat arrays of steps, sorted by the state they lead to; the state at the beginning has none.
 
-    By step: `source`, `kind`. By state: `first`, the position of its first step (one more entry for the end), and
-    `frames`. `buckets` are the first states of the buckets, the end included; `patients` the patients in each.
+    By step: `source`, `exits`, and `kind`: a position in `kinds`, or a kind of bundle. By state: `first`, the position
+    of its first step (one more entry for the end), and `frames`. `buckets` are the first states of the buckets, the end
+    included; `patients` the patients in each.
     """
 
     exploration: Exploration
@@ -146,6 +147,17 @@ class Flow:
     ended: NDArray[np.bool_]
     buckets: tuple[int, ...]
     patients: tuple[int, ...]
+    bundled: tuple[Ints, Ints] | None = None
+    """Where exits are bundled, the kinds of all exits of all kinds of bundles, and where those of each begin."""
+
+    def chance(self, rates: Floats, chances: Floats | None = None) -> Floats:
+        """The chance of a step of each number in `kind`, [numbers, K]; arguments as for `Kinds.chance`."""
+        chance = self.kinds.chance(rates, chances)
+        if self.bundled is None:
+            return chance
+        members, begin = self.bundled
+        added: Floats = np.add.reduceat(chance[members], begin, axis=0)
+        return added
 
     @property
     def states(self) -> int:
@@ -166,13 +178,27 @@ def flow_of(exploration: Exploration) -> Flow:
     first[0] = 0
     frames = _joined([bucket.frames for bucket in buckets])
     levels = exploration.frames.at[frames[source]] + exploration.situations.aside[exits]
-    kinds, kind = kinds_of(exploration.situations, exits, levels)
+    kinds, kind, bundled = _kinds_of_steps(exploration, exits, levels)
     return Flow(
         exploration, kinds, source, kind, exits, first, frames,
         np.concatenate([bucket.ended for bucket in buckets]),
         (*(bucket.start for bucket in buckets), len(frames)),
-        tuple(bucket.patients for bucket in buckets),
+        tuple(bucket.patients for bucket in buckets), bundled,
     )  # fmt: skip
+
+
+def _kinds_of_steps(
+    exploration: Exploration, exits: Ints, levels: Ints
+) -> tuple[Kinds, Ints, tuple[Ints, Ints] | None]:  # fmt: skip
+    """The kinds of exits, the kind of each step, and what kinds of bundles are made of."""
+    situations, bundles = exploration.situations, exploration.bundles
+    if bundles is None:
+        return *kinds_of(situations, exits, levels), None
+    bundle = _joined([bucket.bundle for bucket in exploration.buckets if bucket.bundle is not None])
+    first, kind = distinct([bundle, levels])
+    position, members = bundles.exits(bundle[first])
+    kinds, of_member = kinds_of(situations, members, levels[first][position])
+    return kinds, kind.astype(np.int32), (of_member, np.searchsorted(position, np.arange(len(first))))
 
 
 def _joined(arrays: Sequence[Ints | NDArray[np.int64]]) -> Ints:
@@ -181,7 +207,7 @@ def _joined(arrays: Sequence[Ints | NDArray[np.int64]]) -> Ints:
 
 def weigh(flow: Flow, rates: Floats, chances: Floats | None = None) -> Floats:
     """The probability of each state of a flow under K scenarios, [states, K]; arguments as for `Kinds.chance`."""
-    return carry(flow, flow.kinds.chance(rates, chances))
+    return carry(flow, flow.chance(rates, chances))
 
 
 def carry(flow: Flow, chance: Floats) -> Floats:
