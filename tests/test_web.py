@@ -765,6 +765,25 @@ def test_the_colours_can_be_told_apart(browser: Browser) -> None:
             assert (brighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground)
 
 
+DESIGNS = ["designs/rolling-six.dose", "designs/crm.dose", "designs/accelerated-titration.dose", "pri-724.dose",
+           "two-ladders.dose", "sentinel.dose", "grid-steps.dose", "course.dose"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_designs_of_all_kinds_have_their_pages(name: str, tmp_path: Path) -> None:
+    kept = Kept.begun(tmp_path / "trial", name)
+    browser = Browser(tmp_path / "trial").start()
+    for number in range(3):
+        for path in (*PAGES[:5], *(f"add/{kind}" for kind in TAKES)):
+            assert not Elements(browser.page(path)).wrong
+        trial = open_trial(kept.trial.folder)
+        places = advice_on(trial, TODAY)[1].places
+        assert places or number
+        for place in places[:1]:
+            level, part = trial.protocol.levels[place.level].label, trial.protocol.parts[place.part].name
+            browser.entered("add/enrol", patient=f"0{number}", level=level, part=part, on=f"2025-0{number + 3}-10")
+
+
 # ---- what lies ahead ----
 
 

@@ -176,7 +176,7 @@ def _patients(judgement: Judgement, places: Places) -> Iterator[Html]:
         patient = standing.patients[position]
         known = position in standing.known
         rows.append(_patient_row(judgement, patient, _cohort_words(cohorts, position), places, known=known))
-    headings = ("Patient", "Level", "Cohort", "First dose", "Window ends", "Outcome", "Known on", "")
+    headings = ("Patient", "Level", "Cohort", "First dose", "Window ends", "Outcome", "Known on", "Entry")
     yield grid("Patients in the order in which they entered", headings, rows)
 
 
