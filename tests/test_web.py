@@ -286,6 +286,24 @@ def test_what_was_shown_on_another_head_is_shown_again(browser: Browser, kept: K
     assert browser.enter(refused.text).headers["location"] == f"{browser.room}/entry/10"
 
 
+def test_what_another_enters_in_the_very_moment_is_seen(
+    browser: Browser, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the record was read for the confirmation, and before it is held for writing."""
+    shown = browser.ask("add/enrol", patient="05", level="2")
+
+    def late(*given: Any, **more: Any) -> Any:
+        by_another(kept)
+        return add(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site, "add", late)
+        refused = browser.enter(shown)
+    assert refused.status_code == 409 and len(open_trial(kept.trial.folder).entries) == 9
+    assert "Nothing was entered. Entry 9, by Bo" in text_of(refused.text)
+    assert browser.enter(refused.text).headers["location"] == f"{browser.room}/entry/10"
+
+
 def test_without_the_check_of_the_head_it_would_be_entered(
     browser: Browser, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,7 +484,7 @@ def test_what_is_wrong_is_told_beside_its_field(
     before = kept.content
     page = browser.ask(path, 422, **words)
     assert sentence in beside(page, field), text_of(page)
-    assert f'href="#{field}"' in page and 'aria-invalid="true"' in page
+    assert f'href="#{field}"' in page and 'aria-invalid="true"' in page and "<title>Not entered: " in page
     assert kept.content == before and not PYTHON_WORDS.search(text_of(page))
 
 

@@ -130,7 +130,7 @@ def _faults(ask: Ask) -> tuple[Fault, ...]:
         try:
             read_day(ask.word("on"))
         except Trouble as wrong:
-            found.append(Fault(wrong.diagnostic.message.removeprefix("On: ").capitalize(), _DAY, "on"))
+            found.append(Fault(wrong.diagnostic.message.removeprefix("On: "), _DAY, "on"))
     return tuple(found)
 
 

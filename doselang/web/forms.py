@@ -165,8 +165,8 @@ def confirm_page(
     trial: Trial, considered: Considered, token: str, form_token: str, places: Places, notice: Html = NOTHING
 ) -> Page:  # fmt: skip
     """What would be entered, the decision it rests on, and what comes of it; only this page's button enters it."""
-    deviates = considered.proposed is not None and considered.proposed.answer not in ("permitted",)
-    deviates = deviates and considered.ask.doing == "add"
+    proposed = considered.proposed
+    deviates = considered.ask.doing == "add" and proposed is not None and proposed.answer != "permitted"
     content = (
         notice,
         _deviation(trial, considered) if deviates else NOTHING,

@@ -32,6 +32,7 @@ class Page:
 def document(page: Page, room: str | None, trial: Trial | None) -> str:
     """A whole page. `room` is the beginning of all addresses, None where the browser was not let in."""
     name = f"{page.title} – {trial.protocol.title}" if trial is not None else page.title
+    name = f"Not entered: {name}" if page.status >= 400 and room is not None else name
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -299,8 +299,9 @@ def _enter(visit: Visit) -> Answer:
 def _shown_again(visit: Visit, token: str, considered: Considered) -> Page:
     """What it comes to now; the token of what was shown before is worth nothing any more."""
     del visit.session.waiting[token]
-    page = _shown(visit, again(considered), _overtaken(visit, considered))
-    return evolve(page, status=409)
+    folder = visit.trial.folder
+    now = evolve(visit, trial=trial_of(folder, read(folder).entries, visit.trial))
+    return evolve(_shown(now, again(considered), _overtaken(now, considered)), status=409)
 
 
 def _overtaken(visit: Visit, considered: Considered) -> Html:
