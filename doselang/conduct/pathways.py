@@ -21,7 +21,7 @@ from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Replay
 from doselang.machine.looking import decide
-from doselang.machine.notation import Group, HistoryError, letters_of, write_history
+from doselang.machine.notation import PENDING, Group, HistoryError, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Arrival, Change, Ints, Known
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import replay
@@ -164,6 +164,20 @@ def ahead(followed: Replay) -> tuple[CohortSeen, ...]:
         [(one.added, one.answer) for one in row] == [(one.added, one.answer) for one in found[0]] for row in found
     )
     return found[0] if same else ()
+
+
+def without_pending(machine: Machine, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """A history in which pending patients of the last cohort have yet to come: its pathways are the same.
+
+    Not in a rolling part, where patients who are pending count, and not for a cohort that the rules did not open.
+    """
+    if not groups or machine.protocol.parts[groups[-1].part].rolling:
+        return groups
+    *before, last = groups
+    letters = last.letters.replace(PENDING, "")
+    if not letters:
+        return groups if last.against else tuple(before)
+    return (*before, evolve(last, letters=letters))
 
 
 def _order(path: Pathway, letters: str) -> list[tuple[list[int], list[int]]]:

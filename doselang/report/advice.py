@@ -24,7 +24,7 @@ MOST_NAMED = 6
 def render_advice(advice: Advice, source: Source | None = None) -> str:
     """The advice: what may be done, what it depends on, the levels, and the rules and sentences behind it."""
     blocks = [
-        [_title(advice), *_now(advice)],
+        [title_words(advice), *(f"  {word:<11}{said}" for word, said in now_parts(advice))],
         _ahead(advice),
         tally_lines(advice.now),
         *_because(advice, source),
@@ -32,7 +32,8 @@ def render_advice(advice: Advice, source: Source | None = None) -> str:
     return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks if block) + "\n"
 
 
-def _title(advice: Advice) -> str:
+def title_words(advice: Advice) -> str:
+    """The day and the history of which the advice is given."""
     history = advice.now.history or "Before the first patient"
     return history if advice.on is None else f"On {advice.on}: {history}"
 
@@ -40,19 +41,19 @@ def _title(advice: Advice) -> str:
 # ---- now ----
 
 
-def _now(advice: Advice) -> Iterator[str]:
+def now_parts(advice: Advice) -> Iterator[tuple[str, str]]:
+    """What is decided and what may be done now, each under its word; nothing where it goes on from the one before."""
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
     if answers and advice.action not in ("undecided", "choose"):
-        yield f"  decided    {answers_words(protocol, answers, now.tried)}"
+        yield "decided", answers_words(protocol, answers, now.tried)
         if now.pending:
-            yield f"{'':13}{pending_words(now)}"
-    yield f"  now        {now_words(advice)}{_why_open(advice)}"
+            yield "", pending_words(now)
+    yield "now", now_words(advice) + _why_open(advice)
     if advice.awaited:
-        yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
+        yield "pending", "; ".join(awaited_words(protocol, one, advice.on) for one in advice.awaited)
     if advice.held:
-        held = "; ".join(held_words(protocol, one) for one in advice.held)
-        yield f"  too early  {held}: of no cohort yet"
+        yield "too early", "; ".join(held_words(protocol, one) for one in advice.held) + ": of no cohort yet"
 
 
 def _why_open(advice: Advice) -> str:
@@ -116,12 +117,16 @@ def _ahead(advice: Advice) -> list[str]:
     lines = ahead_lines(advice)
     if not lines:
         return []
-    coming = max(sum(one.added) for one in advice.ahead)
     room = max(len(line.when) for line in lines)
-    title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
+    return [f"  {ahead_title(advice)}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+
+
+def ahead_title(advice: Advice) -> str:
+    """`What the next 3 patients show`; or outcomes, where some of them are pending."""
+    coming = max(sum(one.added) for one in advice.ahead)
     if advice.now.pending:
-        title = "What the outcome to come shows" if coming == 1 else f"What the {coming} outcomes to come show"
-    return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+        return "What the outcome to come shows" if coming == 1 else f"What the {coming} outcomes to come show"
+    return "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
 
 
 # ---- why ----
