@@ -16,6 +16,7 @@ from doselang.conduct.accounts import Answer
 from doselang.conduct.answers import answer_of, decision_word
 from doselang.conduct.orders import Counts, ways_of
 from doselang.diagnostics import trouble
+from doselang.machine.cohorts import after_outcomes, outcomes_of
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.exits import Accrual
@@ -26,7 +27,6 @@ from doselang.machine.records import FIRST_SIZE, Arrival, Change, Ints, Known
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import replay
 from doselang.machine.rolling import GOES_ON
-from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import ENTERING, Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import listing

@@ -16,6 +16,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.arrays import distinct, present
+from doselang.machine.cohorts import orders_of, outcomes_of
 from doselang.machine.compiling import Machine
 from doselang.machine.ends import Ends
 from doselang.machine.exits import Accrual
@@ -32,7 +33,7 @@ from doselang.machine.merging import MOST_CODES, Cohort, Groups, Packed, after_c
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
-from doselang.machine.situations import Situations, every_exit, orders_of, outcomes_of
+from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import COHORT, Frames
 
 BLOCK = 1 << 17
