@@ -20,7 +20,7 @@ from doselang.diagnostics import Trouble
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
-from doselang.machine.notation import parse_history, write_history
+from doselang.machine.notation import HistoryError, parse_history, write_history
 from doselang.machine.replay import replay
 from doselang.protocol.model import Protocol
 from doselang.simulate.exact import exact
@@ -314,3 +314,10 @@ def test_where_pending_patients_count_they_stay() -> None:
         protocol = protocol_of(ROOT / "protocols" / name)
         groups = parse_history(history, protocol)
         assert without_pending(compile_protocol(protocol), groups) == groups
+
+
+def test_a_patient_of_no_cohort_who_is_pending_is_not_taken_as_known() -> None:
+    """What the patient at level 3 shows can change what follows, and no outcome is assumed."""
+    with pytest.raises(HistoryError, match="some are pending"):
+        follow(protocol_of(REFERENCE), 1, "1NNN +3. 2T")
+    assert follow(protocol_of(REFERENCE), 1, "1NNN +3N 2T").paths

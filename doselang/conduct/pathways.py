@@ -197,7 +197,7 @@ def _start(protocol: Protocol, followed: Replay) -> _State:
         raise HistoryError(
             f"After {history} no cohort follows: a patient was inevaluable, and is not replaced.", *where
         )
-    if any(cohort.pending for cohort in followed.cohorts):
+    if any(cohort.pending for cohort in followed.cohorts) or len(followed.codes) > 1:
         raise HistoryError(f"Pathways begin where every outcome is known, and in {history} some are pending.", *where)
     look = followed.last
     if look is not None and look.branch is None:
