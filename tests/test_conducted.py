@@ -24,7 +24,7 @@ from doselang.machine.replay import opens, replay
 from doselang.machine.states import Frames
 from doselang.patients.reading import read_conducted
 from doselang.protocol.model import Protocol
-from doselang.report.advice import advice_record
+from doselang.report.advice import advice_record, render_advice
 from doselang.resources import resource
 
 FIRST = date(2026, 1, 5)
@@ -279,9 +279,9 @@ CLEAR = [("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N")]
         ([("2", 0, "N"), ("1", 1, "N")], [("deviated", "wrong level", "001")]),
         ([("1", 0, "T1"), ("1", 1, "T1"), ("1", 9, "N")], [("deviated", "closed level", "003")]),
         ([("1", 0, "T1"), ("1", 1, "T1"), ("2", 9, "N")], [("deviated", "after the end", "003")]),
-        # three patients at the wrong level are one decision
-        ([*CLEAR, ("3", 30, "N"), ("3", 31, "N"), ("3", 32, "N"), ("3", 61, "T1")],
-         [("deviated", "wrong level", "004")]),
+        # one at the wrong level makes no room for the next
+        ([*CLEAR, ("3", 30, "N"), ("3", 31, "N"), ("3", 32, "N"), ("2", 61, "T1")],
+         [("deviated", "wrong level", "004"), ("deviated", "wrong level", "005"), ("deviated", "wrong level", "006")]),
         # a second one too early is a second deviation
         ([*CLEAR, ("2", 28, "N"), ("2", 29, "N"), ("2", 31, "N")],
          [("deviated", "too early", "004"), ("deviated", "too early", "005")]),
@@ -294,6 +294,59 @@ def test_a_deviation_is_found_and_the_trial_is_followed_on(
     rows: list[tuple[str, int, str]], expected: list[tuple[str, str | None, str]]
 ) -> None:
     assert told(table(*rows)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "on", "action", "history", "early"),
+    [
+        # two more with a DLT, who entered while the three were pending: two DLTs in five close the level
+        ([*CLEAR, ("1", 3, "T4"), ("1", 4, "T4")], 46, "ended", "+1T +1T 1NNN", []),
+        ([*CLEAR, ("1", 3, "T4"), ("1", 4, "T4")], 15, "wait", "+1T +1T 1...", ["004", "005"]),
+        # one more, known after the three, and before anybody entered by what was decided
+        ([*CLEAR, ("1", 3, "T40")], 44, "undecided", "+1T 1NNN", []),
+        ([*CLEAR, ("1", 3, "T40")], 42, "enrol", "1NNN +1.", []),
+        # at the next level, with a DLT: of the cohort that opens there
+        ([*CLEAR, ("2", 3, "T4")], 46, "enrol", "1NNN 2T", []),
+        ([*CLEAR, ("2", 3, "T4")], 15, "wait", "+2T 1...", ["004"]),
+    ],
+)
+def test_what_is_known_of_who_entered_too_early_counts(
+    rows: list[tuple[str, int, str]], on: int, action: str, history: str, early: list[str]
+) -> None:
+    """A clinician's review found three more patients at level 2 over two DLTs in five at level 1."""
+    judged = judge(MACHINE, table(*rows), day(on))
+    advice = advise(judged.standing, day(on))
+    assert (advice.action, advice.now.history) == (action, history)
+    assert [one.name for one in advice.held] == early
+    toxic = {row[0] for row in rows if row[2][0] == "T" and row[1] + int(row[2][1:]) <= on}
+    shown = {REFERENCE.levels[one.level].label for one in advice.now.tallies if one.toxic(0)}
+    assert shown == toxic
+
+
+def test_who_was_held_takes_a_place_when_the_sentinel_has_been_alone_for_long_enough() -> None:
+    machine = compile_protocol(shipped("pembrolizumab-gemcitabine.dose"))
+    early = table(("1", 0, "N"), ("1", 10, "N"), protocol=machine.protocol)
+    judged = judge(machine, early, day(14))
+    assert [place.free for place in advise(judged.standing, day(14)).places] == [1]
+    judged = judge(machine, early, day(13))
+    assert advise(judged.standing, day(13)).action == "wait"
+
+
+def test_what_was_declared_against_the_rules_leaves_no_advice() -> None:
+    toxic = table(("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N"))
+    contrary = evolve(toxic, decisions=(Decided("declared", day(31), None, 0, by="the sponsor"),))
+    advice = advise(judge(MACHINE, contrary, day(40)).standing, day(40))
+    assert (advice.action, advice.places, advice.ahead) == ("undecided", (), ())
+    assert "no advice: no MTD was declared by the sponsor, against the rules" in render_advice(advice)
+    went_on = evolve(contrary, patients=(*contrary.patients, Patient("004", 1, None, day(41))))
+    assert advise(judge(MACHINE, went_on, day(42)).standing, day(42)).action == "enrol"
+
+
+def test_who_left_on_a_day_that_nobody_noted_makes_room() -> None:
+    """A table with flags has no day for who is not evaluable: whoever is in his place entered after he had left."""
+    left = table(("1", 0, "N"), ("1", 1, "x"), ("1", 2, "N"), ("1", 9, "N"), ("2", 40, "N"))
+    assert told(left) == []
+    assert told(table(("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N"), ("1", 9, "N"))) == [("deviated", "too early", "004")]
 
 
 def test_a_decision_is_judged_on_what_was_known_that_day() -> None:
@@ -435,6 +488,7 @@ def test_what_people_chose_shows_in_where_the_next_patient_is_treated() -> None:
         assert judged.steps[-1].verdict == verdict
         chosen = judged.standing.groups()[-2].chosen if verdict == "followed" else ()
         assert chosen == ((option,) if verdict == "followed" else ())
+        assert bool(judged.steps[-1].remark) == (verdict == "followed")
     assert judged.steps[-1].fault == "nobody chose"
 
 
@@ -464,3 +518,26 @@ def test_nobody_is_cleared_before_the_window_ends() -> None:
     """A day that comes too early is not believed: the patient is pending until the window has passed."""
     early = table(("1", 0, "N3"), ("1", 1, "N3"), ("1", 2, "N3"), ("2", 20, "N"))
     assert told(early) == [("deviated", "too early", "004")]
+
+
+@pytest.mark.parametrize(
+    ("on", "history", "action"),
+    [
+        (29, "1N", "enrol"),
+        (31, "1N 3.", "wait"),
+        (69, "1N 3N", "enrol"),
+        (70, "1L 3N", "enrol"),
+        (99, "1L 3N", "enrol"),
+    ],
+)
+def test_a_toxicity_in_a_later_cycle_counts_from_its_day_on(on: int, history: str, action: str) -> None:
+    """Accelerated titration by any course: a late DLT ends the accelerated phase at the next arrival."""
+    protocol = shipped("designs/accelerated-titration-any-course.dose")
+    watched = (evolve(one, window=one.window or "within 28 days") for one in protocol.toxicities)
+    machine = compile_protocol(evolve(protocol, toxicities=tuple(watched)))
+    first = Patient("001", 0, None, day(0), "N", later="L", later_known=day(70))
+    second = Patient("002", 2, None, day(30), "N")
+    advice = advise(judge(machine, Conducted((first, second), dated=True), day(on)).standing, day(on))
+    assert (advice.now.history, advice.action) == (history, action)
+    begins = [protocol.parts[place.part].name for place in advice.places]
+    assert begins == ([] if action == "wait" else ["standard" if on >= 70 else "accelerated"])

@@ -157,9 +157,10 @@ def test_a_replay_in_every_form_has_the_five_deviations(capsys: pytest.CaptureFi
 
 
 def test_a_replay_until_a_day(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = asked(capsys, "replay", PROTOCOL, PLANTED, "--on", "2026-02-17", "--all")
-    assert status == 1  # the course of 002 has no days, and is judged as a whole
-    assert "1 deviation until 2026-02-17" in out and "4 patients who entered: 4 as the rules say" in out
+    status, out, err = asked(capsys, "replay", PROTOCOL, PLANTED, "--on", "2026-02-17", "--all")
+    assert status == 0 and err.startswith("Cycles of treatment have no days: with `--on` they are not judged.\n")
+    assert err.endswith(" lie after 2026-02-17, and are not used.\n")
+    assert "No deviation until 2026-02-17" in out and "4 patients who entered: 4 as the rules say" in out
 
 
 def test_a_replay_of_a_trial_that_followed_its_rules(capsys: pytest.CaptureFixture[str], table: str) -> None:

@@ -15,12 +15,15 @@ from doselang.api import polynomials_of, simulate
 from doselang.cli import run
 from doselang.diagnostics import Trouble
 from doselang.loading import load
-from doselang.machine import counting, merging
-from doselang.machine.compiling import compile_protocol
+from doselang.machine import counting, rulings
+from doselang.machine.arrays import dense, held_once, summed
+from doselang.machine.compiling import PartMachine, compile_protocol
 from doselang.machine.counting import count_ends
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import TooManyStates
-from doselang.machine.merging import Packed, merged, packed
+from doselang.machine.reading import Reads
+from doselang.machine.rulings import Rulings
+from doselang.machine.situations import Situations
 from doselang.protocol.model import Protocol, Scenario
 from doselang.report.characteristics import render_text
 from doselang.simulate import polynomials
@@ -171,48 +174,92 @@ def test_a_trial_without_end_is_refused() -> None:
         count_ends(compile_protocol(endless(), tallies=True))
 
 
-# ---- merging ----
+# ---- looks that are decided together ----
 
 
-def states(frames: list[int], codes: list[list[int]], orders: list[float]) -> Packed:
-    return packed(np.array(frames, np.int32), np.array(codes), np.array(orders))
+def decided_by(protocol: Protocol) -> Characteristics:
+    rising = tuple(np.linspace(0.05, 0.6, len(protocol.levels)).tolist())
+    (found,) = counted_ends(protocol).characterise([scenario(rising)])
+    return found
 
 
-def as_sums(states: Packed) -> dict[tuple[int, ...], float]:
-    """Added up without merging anything beforehand."""
-    sums: dict[tuple[int, ...], float] = {}
-    for frame, codes, orders in zip(
-        states.frames.tolist(), states.codes(5).tolist(), states.orders.tolist(), strict=True
-    ):
-        key = (frame, *codes)
-        sums[key] = sums.get(key, 0.0) + orders
-    return sums
+def breaks(right: Characteristics) -> bool:
+    """Whether the small BOIN is now another design, or none."""
+    try:
+        return not alike(decided_by(small_boin()), right)
+    except (TooManyStates, IndexError):
+        return True
 
 
-STATES = st.tuples(st.integers(0, 2), st.lists(st.integers(0, 2), min_size=5, max_size=5))
+def small_boin() -> Protocol:
+    return shipped(PROTOCOLS / "designs" / "boin.dose", cohorts=4, levels=3)
 
 
-@given(st.lists(STATES, min_size=1, max_size=60))
-def test_merging_adds_up_equal_states_and_no_others(rows: list[tuple[int, list[int]]]) -> None:
-    several = states([frame for frame, _ in rows], [codes for _, codes in rows], [1.0 + n for n in range(len(rows))])
-    found = merged([several])
-    assert as_sums(found) == as_sums(several) and len(found) == len(as_sums(several))
+@given(cases())
+@settings(max_examples=40)
+def test_the_patients_that_are_told_are_those_of_the_tallies(case: Case) -> None:
+    if not asks_nobody(case.protocol):
+        return
+    real, seen = Rulings.of, []
+
+    def of(rulings: Rulings, frame: int, codes: np.ndarray, evaluable: int) -> np.ndarray:
+        seen.append((summed(rulings.machine.records.tally(-1), codes) == evaluable).all())
+        return real(rulings, frame, codes, evaluable)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rulings, "of", of)
+        counted_ends(case.protocol)
+    assert all(seen)
 
 
-EVERY = [[*codes, 0] for codes in product(range(3), repeat=4)]
+def test_other_patients_than_those_of_the_tallies_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, real = decided_by(small_boin()), Rulings.of
+    monkeypatch.setattr(Rulings, "of", lambda rulings, frame, codes, _: real(rulings, frame, codes, 3))
+    assert breaks(right)
 
 
-def test_states_whose_hashes_agree_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
-    twice = states([0, 1] * len(EVERY), [codes for codes in EVERY for _ in (0, 1)], [1.0] * (2 * len(EVERY)))
-    found = merged([twice, twice])
-    assert len(found) == len(twice) and set(found.orders.tolist()) == {2.0}
+@pytest.mark.parametrize("table", [0, 1 << 8, rulings.TABLE])
+def test_kinds_of_looks_are_the_same_without_tables(table: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = decided_by(small_boin())
+    monkeypatch.setattr(rulings, "TABLE", table)
+    monkeypatch.setattr(rulings, "TABLES", table)
+    assert alike(decided_by(small_boin()), right)
 
 
-def test_a_hash_that_is_trusted_would_put_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda states: np.zeros(len(states), np.uint64))
-    monkeypatch.setattr(merging, "_differs", lambda states: np.arange(len(states)) == 0)
-    assert len(merged([states([0] * len(EVERY), EVERY, [1.0] * len(EVERY))])) == 1
+def test_kinds_of_looks_told_without_what_is_held_once_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all looks of a block share, as the number of patients, is not in their numbers, but in the shape of them."""
+    right = decided_by(small_boin())
+
+    def without(columns: list[np.ndarray], most: int) -> object:
+        found = dense(columns, most)
+        assert found is not None
+        return found[0], tuple(bits for bits in found[1] if bits >= 0)
+
+    monkeypatch.setattr(rulings, "dense", without)
+    assert breaks(right)
+
+
+@pytest.mark.parametrize("path", DESIGNS, ids=lambda path: path.stem)
+def test_what_is_read_of_looks_of_one_frame_is_what_is_read_of_each(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns that are held once have what the same columns have that are worked out for every look."""
+    protocol, real, seen = shipped(path), Situations.features, []
+    if not asks_nobody(protocol):
+        pytest.skip("people decide, or a draw does: no ends are counted")
+
+    def features(
+        situations: Situations, part: PartMachine, reads: Reads, frames: np.ndarray, codes: np.ndarray, *more: int
+    ) -> list[np.ndarray]:
+        once = real(situations, part, reads, frames, codes, *more)
+        if held_once(frames) and len(seen) < 50:
+            each = real(situations, part, reads, frames.copy(), codes)
+            seen.append(all(np.array_equal(a, b) for a, b in zip(once, each, strict=True)))
+        return once
+
+    monkeypatch.setattr(Situations, "features", features)
+    count_ends(compile_protocol(protocol, tallies=True))
+    assert all(seen)
 
 
 # ---- polynomials ----

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "doselang"
 
 LAYERS = (
     {"cli"},
+    {"web"},
     {"sweep"},
     {"api"},
     {"report"},

@@ -457,7 +457,7 @@ def no_orders(nodes: list[tuple[int, ...]], outcomes: list[Outcome | None], size
     return tuple(evolve(one, orders=1.0) for one in row_of(nodes, outcomes, size))
 
 
-row_of = situations._row
+row_of = situations.exits_of
 after, step, neighbour, opened = situations.after_outcomes, Relations.step, Relations._neighbour, composing._opened
 rate = columns._rate
 
@@ -488,7 +488,7 @@ def not_filled(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
-    "every outcome of a cohort can come in one order": (situations, "_row", no_orders),
+    "every outcome of a cohort can come in one order": (situations, "exits_of", no_orders),
     "overrides silence nobody": (compiling, "_overrides", lambda rules: ()),
     "limits are not kept": (composing, "_limit_broken", lambda asked, row, answer: None),
     "counters stay as they are": (states.Frames, "_counted", lambda self, frame, branch: frame.counters),

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from doselang.cli import run
+from doselang.conduct.advice import advise_after
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
-from doselang.conduct.pathways import Pathways, pathways
+from doselang.conduct.pathways import Pathways, pathways, without_pending
 from doselang.diagnostics import Trouble
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exits import Accrual
-from doselang.machine.notation import parse_history, write_history
+from doselang.machine.notation import HistoryError, parse_history, write_history
 from doselang.machine.replay import replay
 from doselang.protocol.model import Protocol
 from doselang.simulate.exact import exact
@@ -289,3 +290,34 @@ def test_a_choice_not_made_is_asked_for(capsys: Capture) -> None:
 def test_a_chance_that_is_not_known_is_asked_for(capsys: Capture) -> None:
     assert run(["paths", str(COMMITTEE), "--cohorts", "1", "--dlt", "10%,20%,30%"]) == 2
     assert 'no chance of what people choose in "three clear"' in capsys.readouterr().err
+
+
+PENDING = ["1.", "1N..", "1NNN 2...", "1NNN 2T.", "1NTN 1N.", "1NNN 2NTN 2.T.", "1NNN +3N 2N."]
+
+
+@pytest.mark.parametrize("history", PENDING)
+def test_patients_who_are_pending_are_among_those_to_come(history: str) -> None:
+    """The pathways of one cohort are what the advice says is ahead."""
+    protocol = protocol_of(REFERENCE)
+    machine = compile_protocol(protocol)
+    groups = parse_history(history, protocol)
+    advised = advise_after(replay(machine, groups)).ahead
+    found = pathways(protocol, machine, without_pending(machine, groups), 1)
+    assert {(path.cohorts[0].added, path.cohorts[0].answer) for path in found.paths} == {
+        (one.added, one.answer) for one in advised
+    }
+
+
+def test_where_pending_patients_count_they_stay() -> None:
+    """In a rolling part, and in a cohort that the rules did not open."""
+    for name, history in (("designs/rolling-six.dose", "1N."), ("ibrutinib-lenalidomide.dose", "1NNN !3.")):
+        protocol = protocol_of(ROOT / "protocols" / name)
+        groups = parse_history(history, protocol)
+        assert without_pending(compile_protocol(protocol), groups) == groups
+
+
+def test_a_patient_of_no_cohort_who_is_pending_is_not_taken_as_known() -> None:
+    """What the patient at level 3 shows can change what follows, and no outcome is assumed."""
+    with pytest.raises(HistoryError, match="some are pending"):
+        follow(protocol_of(REFERENCE), 1, "1NNN +3. 2T")
+    assert follow(protocol_of(REFERENCE), 1, "1NNN +3N 2T").paths

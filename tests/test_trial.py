@@ -19,7 +19,7 @@ from doselang.record.entries import Draft, Json
 from doselang.record.reading import verify
 from doselang.record.writing import writing
 from doselang.report.advice import advice_record
-from doselang.trial import proposing
+from doselang.trial import following, proposing
 from doselang.trial.adding import Added, begin_trial
 from doselang.trial.exporting import tables_of
 from doselang.trial.following import follow, number_of
@@ -114,7 +114,7 @@ def test_nobody_is_re_treated_at_a_level_that_was_closed_before(tmp_path: Path) 
 
 
 def test_two_patients_against_the_rules_are_not_a_cohort_while_they_enter(tmp_path: Path) -> None:
-    """A trial that is replayed takes them for one; who is to be enrolled is told what the rules say."""
+    """A trial that is replayed takes them for one; in a record each is by himself, and makes no room for the next."""
     kept = Kept.begun(tmp_path / "trial")
     kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
     first = kept.add("enrol", "2025-02-04", patient="04", level="3", deviation="wrong line of the list")
@@ -123,7 +123,10 @@ def test_two_patients_against_the_rules_are_not_a_cohort_while_they_enter(tmp_pa
         "reason": "wrong line of the list", "verdict": "deviated", "fault": "wrong level"
     }  # fmt: skip
     assert kept.add("enrol", "2025-02-05", patient="05", level="3").entry is None
-    assert kept.add("enrol", "2025-02-05", patient="05", level="2").entry is not None
+    assert kept.add("enrol", "2025-02-05", patient="05", level="3", deviation="and again").entry is not None
+    assert [(place.level, place.free) for place in stood(kept, date(2025, 2, 6)).places] == [(1, 3)]
+    assert kept.add("enrol", "2025-02-06", patient="06", level="3").entry is None
+    assert kept.add("enrol", "2025-02-06", patient="06", level="2").entry is not None
 
 
 def test_who_is_entered_late_cannot_take_a_place_that_is_taken(tmp_path: Path) -> None:
@@ -494,16 +497,26 @@ def story(folder: Path) -> list[object]:
         kept.add("outcome", "2025-02-05", patient="04", outcome="none"),
         kept.add("cycle", "2025-02-05", patient="01", level="2"),
         kept.add("enrol", "2025-02-05", patient="06", level="2"),
+        kept.add("close", "2025-02-06", level="2", deviation="toxicity elsewhere"),
+        kept.add("enrol", "2025-02-07", patient="07", level="2"),
         kept.correct(6, outcome="DLT", on="2025-01-20"),
     ]
     return [(one.entry is None, one.proposed.answer, len(one.proposed.changes)) for one in tried]
 
 
+class Everybody:
+    """Whoever is asked for is in it."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 MUTANTS = {
     "no contradictions": (proposing, "contradiction", lambda *_: None),
     "no judgement": (proposing, "_judged_next", lambda *_: None),
-    "hindsight": (proposing, "judge_next", lambda _standing, patient, on: judging.Judged("followed", on, patient)),
-    "no changes": (proposing, "changes", lambda *_: ()),
+    "hindsight": (following, "judge", lambda *given, hindsight: judging.judge(*given, hindsight=Everybody())),
+    "no stops": (judging.Standing, "admits", lambda *_: True),
+    "no changes": (proposing, "changes_between", lambda *_: ()),
 }
 
 

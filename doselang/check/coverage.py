@@ -18,6 +18,7 @@ from doselang.check.facts import (
 )
 from doselang.check.survey import PartSurvey, literals, survey
 from doselang.machine.arrays import present, ranges
+from doselang.machine.cohorts import after_outcomes, outcomes_of
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import Decision
 from doselang.machine.exits import Exit
@@ -25,7 +26,6 @@ from doselang.machine.exploring import Exploration
 from doselang.machine.looking import decide
 from doselang.machine.notation import Group, history_of, letters_of
 from doselang.machine.records import Ints
-from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.protocol.model import Backfill, Close, Continue, Count, Declare, Enter, Move, Protocol
 
 

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from doselang.machine.arrays import ranges
 from doselang.machine.asking import ask
+from doselang.machine.cohorts import after_outcomes, outcomes_of
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import GoesOn
@@ -14,7 +15,6 @@ from doselang.machine.exploring import Exploration
 from doselang.machine.looking import decide
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.guards import All, Any, CohortComplete, Guard, Not
 

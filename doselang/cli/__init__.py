@@ -33,12 +33,13 @@ COMMANDS = {
     "sweep": ("sweeping", "Give the figures of many protocols, parameters and scenarios, as a plan combines them."),
     "data": ("tables", "Write templates for the tables of what was done in a trial, and check such tables."),
     "trial": ("recording", "Keep the record of a trial: what was done is entered, if the rules permit it."),
+    "serve": ("serving", "Show the page of a trial in a browser of this computer, and enter there what was done."),
     "new": ("creating", "Write a new protocol from a design, ready to check."),
     "fmt": ("formatting", "Write protocols in the one layout."),
 }
 
-WITH_PROGRESS = {"sweep"}
-"""Commands that say themselves how far they are."""
+WITH_PROGRESS = {"sweep", "serve"}
+"""Commands that say themselves how far they are, or go on until they are stopped."""
 
 
 class Commands(click.Group):

@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from doselang.cli.conducted import day_of, history, is_file, judged, on_option, say_unused, tables
+from doselang.cli.conducted import day_of, history, is_file, judged, on_option, say_unused, tables, until
 from doselang.cli.output import accrual_option, format_option, need_protocol, parameters, set_option
 from doselang.conduct.advice import advise, advise_after
 from doselang.diagnostics import trouble
@@ -47,6 +47,7 @@ def command(
         if isinstance(given, int):
             return given
         today = on or (date.today() if given.conducted.dated else None)
+        given = until(given, on)
         judgement = judged(given, machine, today, accrual)
         say_unused(given, loaded.protocol, today)
         advice, before = advise(judgement.standing, today), (judgement, given.source)

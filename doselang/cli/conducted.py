@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from doselang.conduct.conducted import Conducted
 from doselang.conduct.judging import Judgement, judge
@@ -90,9 +90,18 @@ def history(record: str | None, machine: Machine, accrual: Accrual) -> Replay:
 
 def judged(given: Given, machine: Machine, on: date | None, accrual: Accrual) -> Judgement:
     """A trial set against its rules, until a day."""
-    if on is not None and not given.conducted.dated:
+    conducted = given.conducted
+    if on is not None and not conducted.dated and conducted.patients:
         raise trouble("DL903", "`--on` asks for a day, and the table has none: no patient has a day of entering.")
-    return judge(machine, given.conducted, on, accrual)
+    return judge(machine, conducted, on, accrual)
+
+
+def until(given: Given, on: date | None) -> Given:
+    """What was given, as it may be judged until a day: cycles of treatment have no days, and are left out."""
+    if on is None or not given.conducted.cycles:
+        return given
+    click.echo("Cycles of treatment have no days: with `--on` they are not judged.", err=True)
+    return evolve(given, conducted=evolve(given.conducted, cycles=()))
 
 
 def say_unused(given: Given, protocol: Protocol, on: date | None) -> None:

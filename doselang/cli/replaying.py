@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from doselang.cli.conducted import day_of, judged, on_option, say_unused, tables
+from doselang.cli.conducted import day_of, judged, on_option, say_unused, tables, until
 from doselang.cli.output import accrual_option, format_option, need_protocol, parameters, set_option
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
@@ -41,6 +41,7 @@ def command(
     if isinstance(given, int):
         return given
     on = day_of(day)
+    given = until(given, on)
     found = judged(given, compile_protocol(loaded.protocol), on, accrual)
     say_unused(given, loaded.protocol, on)
     match form:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
-from doselang.conduct.accounts import Explanation
-from doselang.conduct.conducted import Patient
+from doselang.conduct.accounts import Explanation, LevelTally, Status
+from doselang.conduct.conducted import Decided, Patient
 from doselang.conduct.explain import account
 from doselang.conduct.pathways import CohortSeen, ahead
 from doselang.conduct.standing import Place, Standing
@@ -35,7 +35,8 @@ class Advice:
     that led here: `now` itself where the history ends with a look, None while the first cohort goes on. `ahead` is
     every look that the cohort can come to; `result` the level of the trial's verdict, None where there is none; `on`
     the day that is asked for, None in a trial without days. `barred` are levels at which the rules have places, and
-    that were closed against them, and `lost` says why the rules are not followed any further: no advice then.
+    that were closed against them, `contrary` is what was declared against them, and `lost` says why they are not
+    followed any further: no advice then. `held` are patients who entered too early, and are of no cohort yet.
     """
 
     action: Action
@@ -48,6 +49,8 @@ class Advice:
     on: date | None = None
     barred: tuple[int, ...] = ()
     lost: str | None = None
+    contrary: Decided | None = None
+    held: tuple[Patient, ...] = ()
 
 
 def advise_after(followed: Replay) -> Advice:
@@ -60,12 +63,27 @@ def advise(standing: Standing, on: date | None = None) -> Advice:
     patients = [standing.patients[number] for number in standing.pending]
     awaited = tuple(Awaited(patient, standing.windows.cleared(patient)) for patient in patients)
     advice = _advice(standing.followed, tuple(standing.places(on)), awaited, on)
+    held = tuple(standing.patients[number] for number in standing.held)
+    advice = evolve(advice, held=held, now=evolve(advice.now, tallies=_tallies(advice.now, standing)))
     if standing.lost is not None:
         return evolve(advice, action="undecided", places=(), ahead=(), lost=standing.lost)
     if standing.stopped:
         return evolve(advice, action="ended", ahead=())
+    if standing.contrary is not None and advice.action != "undecided":
+        return evolve(advice, action="undecided", places=(), ahead=(), contrary=standing.contrary)
     barred = tuple(sorted({one.level for one in standing.open if standing.free(one, on)} & standing.barred))
     return evolve(advice, action="undecided", ahead=(), barred=barred) if barred and not advice.places else advice
+
+
+def _tallies(now: Explanation, standing: Standing) -> tuple[LevelTally, ...]:
+    """The levels as they are, whatever the rules say: closed against them, or not open any more."""
+
+    def status(one: LevelTally) -> Status:
+        if one.level in standing.barred:
+            return "closed"
+        return "tried" if standing.stopped and one.status == "open" else one.status
+
+    return tuple(evolve(one, status=status(one)) for one in now.tallies)
 
 
 def _advice(followed: Replay, places: tuple[Place, ...], awaited: tuple[Awaited, ...], on: date | None) -> Advice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from doselang.conduct.advice import Advice, Awaited
+from doselang.conduct.conducted import Decided, Patient
 from doselang.conduct.phrases import answers_words
 from doselang.conduct.standing import Place
 from doselang.protocol.model import Protocol
@@ -20,6 +21,8 @@ def now_words(advice: Advice) -> str:
         case "undecided" if advice.barred:
             levels = " and ".join(level_words(protocol, level) for level in advice.barred)
             return f"no advice: the rules lead to {levels}, which was closed against them"
+        case "undecided" if advice.contrary is not None:
+            return f"no advice: {decided_words(protocol, advice.contrary)}, against the rules"
         case "undecided":
             return "no advice: the protocol leaves open what comes next"
         case "choose":
@@ -31,6 +34,31 @@ def now_words(advice: Advice) -> str:
         case "wait":
             number = len(advice.awaited) or advice.now.pending
             return f"nobody may enter: wait for {number} outcome{'' if number == 1 else 's'}"
+
+
+def decided_words(protocol: Protocol, decided: Decided) -> str:
+    """`level 2 was declared as MTD by the sponsor`."""
+    by = f" by {decided.by}" if decided.by else ""
+    match decided.what:
+        case "chosen":
+            return f"option [{(decided.option or 0) + 1}] was chosen{by}"
+        case "declared":
+            verdict = protocol.verdicts[decided.verdict or 0].name
+            if decided.level is None:
+                return f"no {verdict} was declared{by}"
+            return f"{level_words(protocol, decided.level)} was declared as {verdict}{by}"
+        case "closed":
+            assert decided.level is not None
+            return f"{level_words(protocol, decided.level)} was closed as too toxic{by}"
+        case "stopped":
+            return f"the trial was stopped{by}"
+
+
+def held_words(protocol: Protocol, patient: Patient) -> str:
+    """`004 at level 1 (DLT)`: a patient who entered too early, and is of no cohort yet."""
+    outcomes = {toxicity.letter: toxicity.name for toxicity in protocol.toxicities}
+    known = {"N": "no toxicity", "x": "inevaluable", ".": "pending", **outcomes}[patient.outcome]
+    return f"{patient.name} at {level_words(protocol, patient.level)} ({known})"
 
 
 def place_words(protocol: Protocol, place: Place) -> str:

@@ -19,15 +19,19 @@ USUAL_CYCLE = 28.0
 
 @frozen
 class Windows:
-    """How long patients are watched, in days: by toxicity, None where the protocol does not say; `alone` by part."""
+    """How long patients are watched, in days: by toxicity, None where the protocol does not say; `alone` by part.
+
+    `at_once` tells for each toxicity whether patients become known with it, and not in later cycles.
+    """
 
     ends: tuple[int | None, ...]
     alone: tuple[int | None, ...]
+    at_once: tuple[bool, ...]
 
     @property
     def longest(self) -> int | None:
         """When a patient without any toxicity is cleared; None where no window is known."""
-        known = [days for days in self.ends if days is not None]
+        known = [days for days, at_once in zip(self.ends, self.at_once, strict=True) if days is not None and at_once]
         return max(known, default=None)
 
     def cleared(self, patient: Patient) -> date | None:
@@ -48,6 +52,7 @@ def windows_of(protocol: Protocol) -> Windows:
     return Windows(
         tuple(end(toxicity.window) for toxicity in protocol.toxicities),
         tuple(None if part.alone is None else end(f"within {part.alone}") for part in protocol.parts),
+        tuple(not toxicity.later for toxicity in protocol.toxicities),
     )
 
 
@@ -55,12 +60,13 @@ def windows_of(protocol: Protocol) -> Windows:
 class Event:
     """What happened on a day (None in a trial without dates): a patient entered or became known, or a decision.
 
-    `patient` is a position in the trial's patients.
+    `patient` is a position in the trial's patients; `later`: who is known already has a toxicity in a later cycle.
     """
 
     on: date | None
     patient: int | None = None
     enters: bool = False
+    later: bool = False
     decided: Decided | None = None
 
 
@@ -101,6 +107,8 @@ def _dated(conducted: Conducted, windows: Windows, until: date | None) -> list[E
             # who is known on the first day is known after entering
             order = 0 if known > patient.entered else 3
             found.append((known, order, Event(known, number)))
+        if patient.later and patient.later_known is not None:
+            found.append((patient.later_known, 0, Event(patient.later_known, number, later=True)))
     found += [(decided.on, 1, Event(decided.on, decided=decided)) for decided in conducted.decisions if decided.on]
     found.sort(key=lambda one: one[:2])
     return [event for day, _, event in found if until is None or day <= until]

@@ -6,6 +6,7 @@ was stopped or closed against the rules stays so.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import date
 from typing import Literal
 
@@ -15,16 +16,15 @@ from attrs import define, evolve, field, frozen
 from doselang.conduct.advice import Advice, advise
 from doselang.conduct.conducted import Conducted, Cycle, Decided, Patient
 from doselang.conduct.days import Event, Windows, cycles_of, events_of, windows_of
-from doselang.conduct.standing import Standing, ways_to
+from doselang.conduct.standing import CohortOf, Standing, ways_to
 from doselang.conduct.treatments import closed_before, courses_astray
 from doselang.machine.columns import NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.compiling import Machine
 from doselang.machine.course import compile_course
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay
-from doselang.machine.notation import HistoryError
+from doselang.machine.notation import INEVALUABLE, HistoryError
 from doselang.machine.records import CLOSED
-from doselang.machine.replay import opens
 
 Verdict = Literal["followed", "deviated", "undecided", "not judged"]
 Fault = Literal[
@@ -34,6 +34,7 @@ Fault = Literal[
     "after the end",  # the rules had ended the trial
     "nobody chose",  # before people had chosen what comes next
     "not asked",  # people chose, and no rule asked them
+    "no such option",  # people chose what a rule does not leave them
     "wrong verdict",  # a verdict that the rules do not give, or not there, or not yet
     "not closed",  # a level was closed that the rules do not close
     "not stopped",  # the trial was stopped, and the rules go on
@@ -60,6 +61,8 @@ class Judged:
     rules: tuple[str, ...] = ()
     said: Advice | None = None
     why: str = ""
+    remark: str = ""
+    """What is to be noted though the rules were followed."""
 
 
 @frozen
@@ -87,19 +90,23 @@ def judge(
     on: date | None = None,
     accrual: Accrual = "one-at-a-time",
     *,
-    hindsight: bool = True,
+    hindsight: Container[str] = (),
 ) -> Judgement:
     """Judge what a trial did until a day, that day included; None for all of it.
 
-    With `hindsight` two patients one after the other against the rules at one level are a cohort, and the second is
-    not against the rules; without it each is by himself.
+    Of those whose names are in `hindsight` two one after the other against the rules at one level are a cohort, and the
+    second is not against the rules. Each of the others is by himself, and makes no room for the next.
     """
     windows = windows_of(machine.protocol)
     judging = _Judge(machine, conducted, accrual, windows, hindsight)
     for event in events_of(conducted, windows, on):
         judging.meet(event)
+    judging.standing.at(on)
     judging.steps += _courses(machine, conducted, judging.standing.followed)
     return Judgement(conducted, windows, on, tuple(judging.steps), judging.standing, judging.lost)
+
+
+NOTHING = -1
 
 
 @define
@@ -110,10 +117,12 @@ class _Judge:
     conducted: Conducted
     accrual: Accrual
     windows: Windows
-    hindsight: bool
+    hindsight: Container[str]
     steps: list[Judged] = field(factory=list)
     standing: Standing = field(init=False)
     lost: str | None = None
+    implied: int = NOTHING
+    """The option that people chose, as where a patient is treated shows, if no decision says so."""
 
     def __attrs_post_init__(self) -> None:
         self.standing = Standing(self.machine, self.conducted.patients, self.windows, self.accrual)
@@ -123,10 +132,14 @@ class _Judge:
         number = event.patient
         entering = self.conducted.patients[number] if number is not None and event.enters else None
         try:
+            if self.lost is None:
+                self.standing.at(event.on)
             if self.lost is None and event.decided is not None:
                 self.steps.append(self._decided(event.decided))
             elif self.lost is None and number is not None and event.enters:
                 self.steps.append(self._entered(number, event.on))
+            elif self.lost is None and number is not None and event.later:
+                self.standing.worsen(number)
             elif self.lost is None and number is not None:
                 self.standing.know(number)
             elif entering is not None or event.decided is not None:
@@ -142,15 +155,28 @@ class _Judge:
         patient, standing = self.conducted.patients[number], self.standing
         if standing.look is not None and standing.look.branch is None:
             self._choose_by_level(standing.look, patient)
-        cohort = standing.fitting(patient, today)
+        cohort = standing.fitting(patient, today) or self._fitting_if_left(patient, today)
         if cohort is not None:
-            first = not cohort.patients
+            first, implied = not cohort.patients, self.implied
             rules = _rules_of(standing.followed) if first else ()
             standing.join(number, cohort)
-            return Judged("followed", today, patient, part=cohort.part, rules=rules)
+            remark = (
+                f"option [{implied + 1}] was chosen, by that; no such decision is on record" if implied >= 0 else ""
+            )
+            self.implied = NOTHING
+            return Judged("followed", today, patient, part=cohort.part, rules=rules, remark=remark)
         step = _astray(standing, patient, today)
         self._go_on(number, step)
         return step
+
+    def _fitting_if_left(self, patient: Patient, today: date | None) -> CohortOf | None:
+        """The cohort of a patient in the place of one who has left on a day that nobody noted."""
+        for cohort in self.standing.open if today is not None else ():
+            for one in cohort.patients:
+                left = self.conducted.patients[one]
+                if cohort.level == patient.level and left.outcome == INEVALUABLE and left.known is None:
+                    self.standing.know(one)
+        return self.standing.fitting(patient, today)
 
     def _choose_by_level(self, look: Look, patient: Patient) -> None:
         """What people chose shows in where the next patient is treated, if only one option leads there."""
@@ -159,12 +185,13 @@ class _Judge:
             said = self.standing.groups()[-1].chosen
             for _, option in ways[0].choices[len(said) :]:
                 self.standing.choose(option)
+                self.implied = option
 
     def _go_on(self, number: int, step: Judged) -> None:
         """Follow what the trial did: a new cohort if the next patient is treated at the level too, else one patient."""
         assert step.part is not None
-        later = self.conducted.patients[number + 1 :] if self.hindsight else ()
-        again = bool(later) and later[0].level == self.conducted.patients[number].level
+        later = self.conducted.patients[number + 1 : number + 2]
+        again = any(one.level == self.conducted.patients[number].level and one.name in self.hindsight for one in later)
         if step.verdict == "undecided" or (again and step.fault != "too early"):
             self.standing.open_instead(number, step.part)
         elif step.fault == "too early":
@@ -195,6 +222,8 @@ class _Judge:
             self.standing.stopped = True
         elif decided.what == "closed" and decided.level is not None:
             self.standing.barred.add(decided.level)
+        elif decided.what == "declared":
+            self.standing.contrary = decided
         return step
 
     def _chosen(self, decided: Decided) -> Judged:
@@ -205,23 +234,8 @@ class _Judge:
         try:
             self.standing.choose(decided.option)
         except HistoryError:
-            return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
+            return Judged("deviated", decided.on, decided=decided, fault="no such option", said=said)
         return Judged("followed", decided.on, decided=decided, rules=_rules_of(self.standing.followed))
-
-
-def judge_next(standing: Standing, patient: Patient, today: date) -> Judged:
-    """Judge a patient who would be the next to enter, by what is known so far; the standing stays as it is."""
-    if standing.lost is not None:
-        return Judged("not judged", today, patient)
-    look = standing.look
-    ways = list(ways_to(look, patient.level, patient.part)) if look is not None and look.branch is None else []
-    if look is not None and len({way.decision.answers for way in ways}) == 1 and standing.admits(patient.level):
-        part = next(of for of, level in opens(ways[0], look.frame) if level == patient.level)
-        return Judged("followed", today, patient, part=part)
-    cohort = standing.fitting(patient, today)
-    if cohort is None:
-        return _astray(standing, patient, today)
-    return Judged("followed", today, patient, part=cohort.part, rules=_rules_of(standing.followed))
 
 
 def judge_next_cycle(standing: Standing, conducted: Conducted, judged: Judged) -> Judged:

@@ -11,12 +11,12 @@ from attrs import evolve, frozen
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
+from doselang.machine.cohorts import after_outcomes
 from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, joined, truth
 from doselang.machine.compiling import Machine, PartMachine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
-from doselang.machine.situations import after_outcomes
 from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.guards import (
     NEXT_HIGHER,

@@ -16,17 +16,17 @@ from doselang.conduct.accounts import Answer
 from doselang.conduct.answers import answer_of, decision_word
 from doselang.conduct.orders import Counts, ways_of
 from doselang.diagnostics import trouble
+from doselang.machine.cohorts import after_outcomes, outcomes_of
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Replay
 from doselang.machine.looking import decide
-from doselang.machine.notation import Group, HistoryError, letters_of, write_history
+from doselang.machine.notation import PENDING, Group, HistoryError, letters_of, write_history
 from doselang.machine.records import FIRST_SIZE, Arrival, Change, Ints, Known
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.replay import replay
 from doselang.machine.rolling import GOES_ON
-from doselang.machine.situations import after_outcomes, outcomes_of
 from doselang.machine.states import ENTERING, Frames
 from doselang.protocol.model import Protocol, Scenario
 from doselang.resolve.names import listing
@@ -166,6 +166,20 @@ def ahead(followed: Replay) -> tuple[CohortSeen, ...]:
     return found[0] if same else ()
 
 
+def without_pending(machine: Machine, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """A history in which pending patients of the last cohort have yet to come: its pathways are the same.
+
+    Not in a rolling part, where patients who are pending count, and not for a cohort that the rules did not open.
+    """
+    if not groups or machine.protocol.parts[groups[-1].part].rolling:
+        return groups
+    *before, last = groups
+    letters = last.letters.replace(PENDING, "")
+    if not letters:
+        return groups if last.against else tuple(before)
+    return (*before, evolve(last, letters=letters))
+
+
 def _order(path: Pathway, letters: str) -> list[tuple[list[int], list[int]]]:
     """No toxicity before toxicity, cohort by cohort; then as people chose."""
     return [
@@ -183,7 +197,7 @@ def _start(protocol: Protocol, followed: Replay) -> _State:
         raise HistoryError(
             f"After {history} no cohort follows: a patient was inevaluable, and is not replaced.", *where
         )
-    if any(cohort.pending for cohort in followed.cohorts):
+    if any(cohort.pending for cohort in followed.cohorts) or len(followed.codes) > 1:
         raise HistoryError(f"Pathways begin where every outcome is known, and in {history} some are pending.", *where)
     look = followed.last
     if look is not None and look.branch is None:
@@ -255,6 +269,8 @@ class _Stepper:
             node for node in outcomes_of(size, self.machine.protocol.toxicities, early, alone)
             if node != state.known and all(n >= k for n, k in zip(node, state.known, strict=True))
         ]  # fmt: skip
+        if not nodes:
+            return []
         number = np.array([state.number], np.int32)
         view = after_outcomes(self.frames, part, number, state.codes[None, :], nodes, size, alone)
         looks = decide(self.machine, part, view, np.full(len(nodes), self.frames.begun[state.number]))

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from attrs import define, field, frozen
 
-from doselang.conduct.conducted import Patient
+from doselang.conduct.conducted import Decided, Patient
 from doselang.conduct.days import Windows
 from doselang.machine.against import size_of
 from doselang.machine.compiling import Machine
@@ -46,9 +46,10 @@ class Standing:
     """A trial so far. It is changed by what happens: a patient enters, is known, people choose.
 
     `cohorts` are all in the order of a history; `open` those opened together last, some of which may have places;
-    `held` patients who entered when nobody could, until the next look shows whether they are of the next cohort.
-    `stopped` and `barred` are against the rules: that the trial was stopped, and the levels that were closed. `lost`
-    says why the rules cannot be followed any further, None where they can.
+    `held` patients who entered when nobody could, until the next look shows whether they are of the next cohort; what
+    is known of them counts at that look. `stopped`, `barred` and `contrary` are against the rules: that the trial was
+    stopped, the levels that were closed, and what was declared since somebody last entered as the rules say. `lost`
+    says why the rules cannot be followed any further, None where they can. `today` is the day of what happened last.
     """
 
     machine: Machine
@@ -60,11 +61,15 @@ class Standing:
     held: list[int] = field(factory=list)
     known: list[int] = field(factory=list)
     """Patients in the order in which they became known."""
+    worse: set[int] = field(factory=set)
+    """Patients whose toxicity in a later cycle is known."""
     entered: list[int] = field(factory=list)
     followed: Replay = field(init=False)
     stopped: bool = False
     barred: set[int] = field(factory=set)
+    contrary: Decided | None = None
     lost: str | None = None
+    today: date | None = None
     _before: list[CohortOf] = field(factory=list)
     """The cohorts that were open before, of which some patient has entered."""
     _looks: int = 0
@@ -76,8 +81,15 @@ class Standing:
 
     # ---- what happens ----
 
+    def at(self, today: date | None) -> None:
+        """A day comes: a sentinel may have been alone for long enough, and who was held may be of the cohort."""
+        self.today = today
+        if self.held:
+            self._follow()
+
     def join(self, patient: int, cohort: CohortOf) -> None:
         """A patient enters a cohort."""
+        self.contrary = None
         self.entered.append(patient)
         cohort.patients.append(patient)
         self._follow()
@@ -86,6 +98,7 @@ class Standing:
         """A patient enters while nobody may: of the next cohort, or of none."""
         self.entered.append(patient)
         self.held.append(patient)
+        self._follow()
 
     def open_instead(self, patient: int, part: int) -> None:
         """A patient is the first of a cohort that the rules do not open."""
@@ -104,8 +117,23 @@ class Standing:
         self._follow()
 
     def know(self, patient: int) -> None:
-        """The outcome of a patient becomes known."""
+        """The outcome of a patient becomes known.
+
+        A patient of no cohort counts at the last look too, as long as nobody has entered by what was decided then.
+        """
+        if patient in self.known:
+            return
         self.known.append(patient)
+        aside = next((one for one in self.cohorts if one.against == "aside" and one.patients == [patient]), None)
+        if aside is not None and not any(cohort.patients for cohort in self.open):
+            self._drop_empty()
+            self.cohorts.remove(aside)
+            self._insert(aside, before=True)
+        self._follow()
+
+    def worsen(self, patient: int) -> None:
+        """A patient who is known has a toxicity in a later cycle."""
+        self.worse.add(patient)
         self._follow()
 
     def choose(self, option: int) -> None:
@@ -135,7 +163,7 @@ class Standing:
         """
         found: list[tuple[CohortOf, list[int]]] = []
         aside: list[tuple[CohortOf, list[int]]] = []
-        for cohort in (cohort for cohort in self.cohorts if cohort.patients):
+        for cohort in (cohort for cohort in self._with_held() if cohort.patients):
             if cohort.against == "aside":
                 aside.append((cohort, cohort.patients))
                 continue
@@ -158,8 +186,9 @@ class Standing:
         return not self.stopped and level not in self.barred
 
     def free(self, cohort: CohortOf, today: date | None) -> int:
-        """How many patients may enter a cohort."""
-        places = cohort.size - sum(self._takes_place(patient) for patient in cohort.patients)
+        """How many patients may enter a cohort; who is held at its level is to be the first."""
+        held = sum(self.patients[one].level == cohort.level and self._of(one, cohort) for one in self.held)
+        places = cohort.size - sum(self._takes_place(patient) for patient in cohort.patients) - held
         if places and cohort.sentinel and self._alone(cohort, today):
             return 0 if any(self._takes_place(patient) for patient in cohort.patients) else 1
         return max(places, 0)
@@ -189,14 +218,15 @@ class Standing:
         self._replay()
         looked, self._looks = self._decided() > self._looks, self._decided()
         for patient in list(self.held):
-            cohort = self.fitting(self.patients[patient], None)
-            if cohort is None and not looked:
-                continue
             self.held.remove(patient)
+            cohort = self.fitting(self.patients[patient], self.today)
             if cohort is not None:
                 cohort.patients.append(patient)
-            else:
+            elif looked:
                 self._put_aside(patient, self.followed.frame.part)
+            else:
+                self.held.append(patient)
+                continue
             self._replay()
             self._looks = self._decided()
 
@@ -247,14 +277,39 @@ class Standing:
         ]
 
     def _put_aside(self, patient: int, part: int) -> None:
+        """A patient of no cohort counts at the look of the cohort under way if he is known by then, or of elsewhere."""
         level = self.patients[patient].level
         one = CohortOf(part, level, 0, "aside", patients=[patient])
-        begun = [number for number, cohort in enumerate(self.cohorts) if cohort in self.open]
-        if any(cohort.patients for cohort in self.open) and all(cohort.level != level for cohort in self.open):
-            self.cohorts.insert(begun[0], one)
-        else:
+        under_way = [cohort for cohort in self.open if cohort.patients]
+        elsewhere = bool(under_way) and all(cohort.level != level for cohort in self.open)
+        if not under_way:
             self._drop_empty()
-            self.cohorts.append(one)
+        self._insert(one, before=elsewhere or patient in self.known)
+
+    def _insert(self, one: CohortOf, *, before: bool) -> None:
+        """Put patients of no cohort before the cohorts that were opened last and have patients, or at the end."""
+        place = self._under_way() if before else None
+        self.cohorts.insert(len(self.cohorts) if place is None else place, one)
+
+    def _under_way(self) -> int | None:
+        """Where in `cohorts` those begin that were opened last and have patients; None where there are none."""
+        last = self.open if any(cohort.patients for cohort in self.open) else self._before
+        return next((number for number, cohort in enumerate(self.cohorts) if cohort in last), None)
+
+    def _with_held(self) -> list[CohortOf]:
+        """The cohorts, with those patients before the last who are held, and known by now."""
+        held = [
+            CohortOf(self._part_of(patient), self.patients[patient].level, 0, "aside", patients=[patient])
+            for patient in self.held
+            if patient in self.known
+        ]
+        place = self._under_way()
+        place = len(self.cohorts) if place is None else place
+        return [*self.cohorts[:place], *held, *self.cohorts[place:]]
+
+    def _part_of(self, patient: int) -> int:
+        said = self.patients[patient].part
+        return self.open[-1].part if said is None and self.open else said or 0
 
     # ---- one cohort ----
 
@@ -265,7 +320,13 @@ class Standing:
 
     def _letters(self, patients: list[int]) -> str:
         known = [patient for patient in self.known if patient in patients]
-        return "".join(self.patients[patient].outcome for patient in known) + PENDING * (len(patients) - len(known))
+        return "".join(self._letter(patient) for patient in known) + PENDING * (len(patients) - len(known))
+
+    def _letter(self, patient: int) -> str:
+        return self.patients[patient].later if patient in self.worse else self.patients[patient].outcome
+
+    def _of(self, patient: int, cohort: CohortOf) -> bool:
+        return self.patients[patient].part in (None, cohort.part)
 
     def _takes_place(self, patient: int) -> bool:
         left = patient in self.known and self.patients[patient].outcome == INEVALUABLE

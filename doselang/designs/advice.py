@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from attrs import field, frozen
@@ -65,6 +65,16 @@ class Ladder(Protocol):
         """Estimated DLT rates by row and level."""
 
 
+@runtime_checkable
+class OfNumbers(Protocol):
+    """A ladder for which it is enough to look at each different tally once."""
+
+    def recommends_of(
+        self, numbers: Ints, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools
+    ) -> Ints:  # fmt: skip
+        """A level for each row of `numbers` [rows, levels], positions in the other arrays."""
+
+
 @frozen
 class Recommender:
     """A method that reads the tallies of all levels and recommends one. Two are equal if method, arguments, levels are.
@@ -102,9 +112,34 @@ class Recommender:
         here, tried, closed = np.asarray(here), np.asarray(tried, bool), np.asarray(closed, bool)
         if here.shape != evaluable.shape[:1] or tried.shape != evaluable.shape or closed.shape != evaluable.shape:
             raise ValueError("one row a state, and one column for each level of the ladder")
+        self._on_the_ladder(here)
+        return self.ladder.recommends(evaluable, toxic, here, tried, closed)
+
+    def recommends_of(
+        self, numbers: Ints, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools
+    ) -> Ints:  # fmt: skip
+        """The same where few tallies occur, each at many levels: then it can take much less time.
+
+        Parameters
+        ----------
+        numbers
+            [rows, levels]: by level the position in the other arrays, of what is known of it.
+        evaluable, toxic, tried, closed
+            One entry a number.
+        here
+            As for `recommends`, which also tells what is raised.
+        """
+        evaluable, toxic = checked(evaluable, toxic)
+        if not isinstance(self.ladder, OfNumbers):
+            return self.recommends(evaluable[numbers], toxic[numbers], here, tried[numbers], closed[numbers])
+        if numbers.shape != (len(here), self.levels):
+            raise ValueError("one row a state, and one column for each level of the ladder")
+        self._on_the_ladder(here)
+        return self.ladder.recommends_of(numbers, evaluable, toxic, here, tried, closed)
+
+    def _on_the_ladder(self, here: Ints) -> None:
         if here.size and (here.min() < -1 or here.max() >= self.levels):
             raise ValueError("the level given last is one of the ladder, or -1")
-        return self.ladder.recommends(evaluable, toxic, here, tried, closed)
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
         """The posterior probability, [rows, levels], that the DLT rate at each level is more than `rate`.

@@ -16,6 +16,9 @@ SHRINK = 0.05
 TIED = 1e-9
 """Two distances from the target that differ by less are equal: rounding errors are far smaller."""
 
+BLOCK = 1 << 14
+"""So many rows are worked on at once: what is worked out of them stays near the processor."""
+
 
 def pooled(rates: Floats, weights: Floats) -> Floats:
     """The weighted isotonic regression of each column, by its max-min formula: max over s <= i of min over t >= i.
@@ -63,17 +66,21 @@ class Isotonic:
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """A level for each row, -1 where no level was tried and is open."""
-        admitted = np.ascontiguousarray((tried & ~closed & (evaluable > 0)).T)
-        estimate = self._estimate(evaluable, toxic, admitted)
-        target, levels = float(self.target), len(admitted)
-        gap = np.where(admitted, np.abs(estimate - target), np.inf)
-        nearest = (gap <= gap.min(0) + TIED) & admitted
-        below = nearest & (estimate < target - TIED)
-        lowest, highest = np.full(len(here), -1, np.int32), np.full(len(here), -1, np.int32)
-        for level in range(levels):
-            highest = np.where(below[level], level, highest)
-            lowest = np.where(nearest[levels - 1 - level], levels - 1 - level, lowest)
-        return np.where(highest >= 0, highest, lowest).astype(np.int32)
+        numbers = np.arange(evaluable.size).reshape(evaluable.shape)
+        return self.recommends_of(numbers, evaluable.ravel(), toxic.ravel(), here, tried.ravel(), closed.ravel())
+
+    def recommends_of(
+        self, numbers: Ints, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools
+    ) -> Ints:  # fmt: skip
+        """The same, where `numbers` [rows, levels] are the positions of the levels in the other arrays."""
+        rates, weights = _observed(evaluable, toxic)
+        weights = np.where(tried & ~closed & (evaluable > 0), weights, 0.0)
+        beyond = weights * (rates - (float(self.target) - TIED))
+        found = np.empty(len(numbers), np.int32)
+        for start in range(0, len(numbers), BLOCK):
+            some = numbers[start : start + BLOCK]
+            found[start : start + BLOCK] = _nearest(_running(weights, some), _running(beyond, some))
+        return found
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: Fraction) -> Floats:
         """Isotonic regression has no posterior: always a MethodError."""
@@ -87,8 +94,55 @@ class Isotonic:
 
     def _estimate(self, evaluable: Ints, toxic: Ints, admitted: Bools) -> Floats:
         """The estimates [levels, rows] at the admitted levels [levels, rows], of tallies [rows, levels]."""
-        a = np.ascontiguousarray(toxic.T, np.float64) + SHRINK
-        b = np.ascontiguousarray(evaluable.T, np.float64) + 2 * SHRINK - a
-        both = a + b
-        weights = both * both * (both + 1) / (a * b)
-        return pooled(a / both, np.where(admitted, weights, 0.0))
+        rates, weights = _observed(np.ascontiguousarray(evaluable.T), np.ascontiguousarray(toxic.T))
+        return pooled(rates, np.where(admitted, weights, 0.0))
+
+
+def _observed(evaluable: Ints, toxic: Ints) -> tuple[Floats, Floats]:
+    """The rates that are seen, and their weights: the inverse of the variance."""
+    a = toxic + SHRINK
+    b = evaluable + 2 * SHRINK - a
+    both = a + b
+    return a / both, both * both * (both + 1) / (a * b)
+
+
+def _running(terms: Floats, numbers: Ints) -> Floats:
+    """The sums of the terms of the first levels, from none of them to all, [levels + 1, rows]."""
+    sums = np.empty((numbers.shape[1] + 1, len(numbers)))
+    sums[0] = 0.0
+    for level in range(numbers.shape[1]):
+        terms.take(numbers[:, level], out=sums[level + 1], mode="clip")
+        sums[level + 1] += sums[level]
+    return sums
+
+
+def _nearest(weights: Floats, beyond: Floats) -> Ints:
+    """The level whose estimate is nearest the target, -1 where no level has a weight; both [levels + 1, rows] change.
+
+    `weights` are running sums of the weights of levels, and `beyond` those of weights times rates beyond the edge: what
+    is below the edge is below the target, not equal to it. The levels estimated below the edge are those up to where
+    the second is least: the corner. The estimate of the last of them is the greatest mean of levels that end at the
+    corner, and that of the first one after it the least mean of levels that begin there. Of a mean's distance from the
+    edge the inverse is taken, whose sign tells on which side of the corner it is. Source: as for `pooled`, the greatest
+    convex minorant.
+    """
+    levels, rows = len(weights) - 1, weights.shape[1]
+    least, corner, before = beyond.min(axis=0), np.zeros(rows, np.int8), np.ones(rows, np.bool_)
+    for total in beyond[:-1]:
+        before &= total > least
+        corner += before
+    at_corner = weights.ravel().take(corner * np.int64(rows) + np.arange(rows))
+    below, above, upto = np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int8)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for weight, total in zip(weights, beyond, strict=True):
+            weight -= at_corner
+            total -= least
+            upto += weight <= 0
+            weight /= total
+            # At the corner, and at levels without weight next to it, there is no mean.
+            np.fmin(below, weight, out=below)
+            np.fmax(above, weight, out=above)
+        distance = -1 / below
+        nearer = (distance > 0) & (distance <= 1 / above - TIED)
+    found: Ints = np.where(nearer, corner - 1, np.where(upto <= levels, upto - 1, -1)).astype(np.int32)
+    return found

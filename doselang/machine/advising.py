@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.records import FIRST_SIZE, Ints
+from doselang.machine.arrays import fetched
+from doselang.machine.records import CLOSED, FIRST_SIZE, Ints
 from doselang.machine.setting import Floats, Recommender, Speaker
 from doselang.protocol.model import Adviser, Engine, Protocol, Table, Value
 
@@ -74,10 +75,12 @@ def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
 def recommended(adviser: object, view: View) -> Ints:
     """The level that an adviser recommends in each row of a view, -1 for none."""
     levels, of_level = _ladder(view)
-    tried = view.records.column(FIRST_SIZE)[view.codes] > 0
-    here = of_level[view.here]
-    closed = view.closed()[:, levels]
-    found = cast(Recommender, adviser).recommends(*_tallies(view, levels), here, tried[:, levels], closed)
+    records = view.records
+    codes = view.codes if len(levels) == view.levels else view.codes[:, levels]
+    found = cast(Recommender, adviser).recommends_of(
+        codes, records.tally(-1), records.tally(0), fetched(of_level, view.here),
+        records.column(FIRST_SIZE) > 0, records.column(CLOSED) != 0,
+    )  # fmt: skip
     return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)
 
 
@@ -88,7 +91,9 @@ def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
     """
     levels, _ = _ladder(view)
     chance = np.full(view.codes.shape, np.nan)
-    chance[:, levels] = cast(Recommender, adviser).chance(*_tallies(view, levels), rate)
+    codes = view.codes[:, levels]
+    evaluable, toxic = view.records.tally(-1)[codes], view.records.tally(0)[codes]
+    chance[:, levels] = cast(Recommender, adviser).chance(evaluable, toxic, rate)
     return chance
 
 
@@ -99,9 +104,3 @@ def _ladder(view: View) -> tuple[Ints, Ints]:
     of_level = np.full(len(relations.ordinary), -1, np.int32)
     of_level[levels] = np.arange(len(levels))
     return levels, of_level
-
-
-def _tallies(view: View, levels: Ints) -> tuple[Ints, Ints]:
-    """Evaluable patients and those with the first toxicity at some levels, [rows, levels]."""
-    codes = view.codes[:, levels]
-    return view.records.tally(-1)[codes], view.records.tally(0)[codes]

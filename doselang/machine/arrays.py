@@ -25,12 +25,16 @@ def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
 
 def packed(columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """One number a row, as `pack`, of rows given by columns, [columns, rows]: fastest where each lies in one piece."""
-    key, radix = np.zeros(columns.shape[1], np.int64), 1
-    if not columns.size:
-        return key
-    least, most = columns.min(axis=1), columns.max(axis=1)
-    for column, low, high in zip(columns, least.tolist(), most.tolist(), strict=True):
-        width = high - low + 1
+    return _packed(columns, columns.shape[1])
+
+
+def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any]], rows: int) -> NDArray[np.int64]:
+    key, radix = np.zeros(rows, np.int64), 1
+    for column in columns if rows else ():
+        if held_once(column):
+            continue
+        low = int(column.min())
+        width = int(column.max()) - low + 1
         if width == 1:
             continue
         if radix * width >= 1 << 62:
@@ -48,6 +52,19 @@ def labels(rows: NDArray[np.integer[Any]]) -> list[bytes]:
     if not rows.shape[1]:
         return [b""] * len(rows)
     found: list[bytes] = np.ascontiguousarray(rows).view(f"V{rows.itemsize * rows.shape[1]}")[:, 0].tolist()
+    return found
+
+
+def held_once(column: NDArray[Any]) -> bool:
+    """Whether a column has one value in all rows, which takes the place of one."""
+    return len(column) > 0 and column.strides[0] == 0
+
+
+def fetched(column: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """Some rows of a column; held once where one row is meant everywhere."""
+    if held_once(rows):
+        return np.broadcast_to(column[rows[0]], (len(rows), *column.shape[1:]))
+    found: NDArray[Any] = column[rows]
     return found
 
 
@@ -91,6 +108,29 @@ def missing(
     rows, columns = rows[where], columns[where]
     first, _ = distinct([rows, columns])
     return list(zip(rows[first].tolist(), columns[first].tolist(), strict=True))
+
+
+def dense(
+    columns: Sequence[NDArray[np.integer[Any]]], most: int
+) -> tuple[NDArray[np.int64], tuple[int, ...]] | None:  # fmt: skip
+    """One number a row, below `most`, and a shape: with one shape equal rows, and only those, have equal numbers.
+
+    That holds for the rows of several calls together. The columns hold whole numbers from 0; None where `most` is too
+    little.
+    """
+    key, shape, size = np.zeros(len(columns[0]), np.int64), [], 1
+    for column in columns if len(key) else ():
+        if held_once(column):
+            shape.append(-1 - int(column[0]))
+            continue
+        bits = int(column.max()).bit_length()
+        size <<= bits
+        if size > most:
+            return None
+        key <<= bits
+        key |= column
+        shape.append(bits)
+    return key, tuple(shape)
 
 
 def ranges(

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import define, field
 
 from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
-from doselang.machine.arrays import NDArray, summed
+from doselang.machine.arrays import NDArray, held_once, summed
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
 from doselang.protocol.guards import (
@@ -49,6 +49,10 @@ NO_LEVEL, NONE_DECLARED, NONE_ANY_MORE = -1, -2, -3
 """Values of a verdict besides a level: nothing declared yet; declared that there is none, and that after a level."""
 
 
+OF_HERE = frozenset(("this", "next higher", "next lower", "lowest", "highest", "start", "level"))
+"""The kinds of places that the level of the look alone tells."""
+
+
 @define
 class View:
     """Situations of a trial (or of patients' courses), one row each.
@@ -80,6 +84,7 @@ class View:
     _rows: AnyType = field(init=False)
     _places: dict[Place, tuple[Ints, Bools]] = field(factory=dict, init=False)
     _truths: dict[int, Truth] = field(factory=dict, init=False)
+    _alone: View | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rows = np.arange(len(self.codes))
@@ -97,6 +102,12 @@ class View:
             found[name] = column
         return View(self.setting, part=self.part, **found)
 
+    def alone(self) -> View:
+        """The first row by itself: all that is to be known where what matters is held once."""
+        if self._alone is None:
+            self._alone = self.take(slice(0, 1))
+        return self._alone
+
     @property
     def records(self) -> Records:
         return self.setting.records
@@ -109,6 +120,7 @@ class View:
         """Forget what was worked out: the codes or verdicts have changed."""
         self._places.clear()
         self._truths.clear()
+        self._alone = None
 
     def closed(self) -> Bools:
         """Which levels are closed as too toxic, [rows, levels]."""
@@ -119,7 +131,12 @@ class View:
         """The level a place is in each row, and whether there is such a level (where not, the level is 0)."""
         found = self._places.get(place)
         if found is None:
-            found = self._places[place] = self._find(place)
+            if place.kind in OF_HERE and held_once(self.here):
+                index, exists = self.alone()._find(place)
+                found = np.broadcast_to(index, len(self)), np.broadcast_to(exists, len(self))
+            else:
+                found = self._find(place)
+            self._places[place] = found
         return found
 
     def _find(self, place: Place) -> tuple[Ints, Bools]:
@@ -167,7 +184,7 @@ class View:
     def at(self, place: Place) -> tuple[Ints, Bools]:
         """The record code of a place in each row, and whether there is such a level."""
         index, exists = self.place(place)
-        return self.codes[self._rows, index], exists
+        return self.codes[:, index[0]] if held_once(index) else self.codes[self._rows, index], exists
 
 
 def joined(one: View, other: View) -> View:

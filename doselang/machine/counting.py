@@ -9,14 +9,16 @@ anything is decided: it is decided once for all the ways of coming to it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import zip_longest
 
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import present
+from doselang.machine.arrays import distinct, present
+from doselang.machine.cohorts import orders_of, outcomes_of
 from doselang.machine.compiling import Machine
+from doselang.machine.ends import Ends
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import (
     MAX_PATIENTS,
@@ -27,32 +29,35 @@ from doselang.machine.exploring import (
     TooManyStates,
     taken,
 )
-from doselang.machine.merging import MOST_CODES, Packed, joined, merged, of_one_frame, packed
+from doselang.machine.merging import MOST_CODES, Cohort, Groups, Packed, after_cohorts, grouped, joined, merged, packed
+from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
-from doselang.machine.situations import Situations, every_exit, orders_of, outcomes_of
+from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import COHORT, Frames
 
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 """So many states are carried on at once: what is worked out of them stays near the processor."""
-MERGE_AT = 1 << 22
-"""So many states that wait for one number of patients are merged before more are added to them."""
+
+BESIDE = 1 << 14
+"""From so many states on they are sorted on another processor: to hand them over takes as long as to sort a few."""
 
 STATE_BYTES = 64
 """What a state takes, roughly, with what merging it takes."""
 
 Place = tuple[int, int, int]
-"""Patients, steps of a rolling part since then, and the frame of the looks that come; -1 where cohorts begin."""
-BEGIN = -1
+"""Patients, steps of a rolling part since then, and a frame."""
+COHORTS = 1 << 30
+"""Stands for the steps where complete cohorts are to be decided: after all else with the same number of patients."""
 
 
 @define
 class Counted:
-    """All ends of a machine: their frames, the codes of their levels, and in how many orders each is reached."""
+    """All ends of a machine, and in how many orders each is reached."""
 
     machine: Machine
     frames: Frames
-    ends: Packed
+    ends: Ends
     states: int
     """How many states were met, each counted once; where looks depend on tallies alone, looks instead."""
 
@@ -68,7 +73,7 @@ def count_ends(
     frames = Frames(machine)
     counter = _Counter(machine, Situations(machine, frames, accrual), max_states)
     frame, codes = frames.first()
-    counter.open(packed(np.array([frame], np.int32), codes, np.ones(1)), 0, 0)
+    counter.go_on(frame, packed(codes, np.ones(1)), 0, 0)
     return counter.run()
 
 
@@ -78,7 +83,7 @@ class _Counter:
     situations: Situations
     max_states: int
     waiting: dict[Place, list[Packed]] = field(factory=dict)
-    ends: list[Packed] = field(factory=list)
+    ends: Ends = field(factory=Ends)
     states: int = 0
     rulings: Rulings = field(init=False)
     own: Exploration = field(init=False)
@@ -98,101 +103,120 @@ class _Counter:
         with ThreadPoolExecutor(1) as beside:
             while self.waiting:
                 patients, steps, _ = min(self.waiting)
-                for look, states in self._merged(patients, steps, beside):
-                    self.states += len(states)
-                    self._within_limits(patients)
-                    for start in range(0, len(states), BLOCK):
-                        some = states.part(start, start + BLOCK)
-                        if look != BEGIN:
-                            self._decide(some, patients)
-                        else:
-                            self._step(some, patients, steps)
-        ends, self.ends = joined(self.ends), []
-        return Counted(self.machine, self.frames, ends, self.states)
+                if steps == COHORTS:
+                    for frame, groups in self._grouped(patients, beside):
+                        self._enrol(groups, frame, patients)
+                else:
+                    self._step(patients, steps)
+        return Counted(self.machine, self.frames, self.ends, self.states)
 
-    def _merged(self, patients: int, steps: int, beside: Executor) -> Iterator[tuple[int, Packed]]:
-        """All that waits with so many patients: by the frame of the looks, each state once.
+    def _grouped(self, patients: int, beside: Executor) -> Iterator[tuple[int, Groups]]:
+        """All whose cohorts begin with so many patients: by frame, those together that differ at its level alone.
 
-        What comes next is merged on another processor while one is worked on.
+        What comes next is sorted on another processor while one is worked on, if it is enough for that to pay.
         """
-        places = sorted(place for place in self.waiting if place[:2] == (patients, steps))
-        coming = beside.submit(merged, self.waiting.pop(places[0]))
+        places = sorted(place for place in self.waiting if place[:2] == (patients, COHORTS))
+
+        def begun(place: Place) -> Future[Groups]:
+            states, level = self.waiting.pop(place), int(self.frames.level[place[2]])
+            if sum(map(len, states)) >= BESIDE:
+                return beside.submit(grouped, states, level)
+            done: Future[Groups] = Future()
+            done.set_result(grouped(states, level))
+            return done
+
+        coming = begun(places[0])
         for place, following in zip_longest(places, places[1:]):
-            states = coming.result()
+            groups = coming.result()
             if following is not None:
-                coming = beside.submit(merged, self.waiting.pop(following))
-            yield place[2], states
+                coming = begun(following)
+            yield place[2], groups
 
     def _within_limits(self, patients: int) -> None:
         if self.states > self.max_states or patients > MAX_PATIENTS:
             raise TooManyStates(self.states, patients)
         if len(self.machine.records) >= MOST_CODES:
             raise OverflowError("the levels of a trial have too many different records")
-        there = sum(map(len, self.ends)) + sum(len(some) for several in self.waiting.values() for some in several)
+        there = len(self.ends) + sum(len(one) for some in self.waiting.values() for one in some)
         if there * STATE_BYTES > MOST_MEMORY:
             raise TooManyStates(self.states, patients, full=True)
 
-    def open(self, states: Packed, patients: int, steps: int) -> None:
-        """Put states whose cohorts begin where they are carried on: at their looks, where nothing can come before."""
-        if len(states) == 0:
-            return
+    def go_on(self, frame: int, states: Packed, patients: int, steps: int) -> None:
+        """Keep states of one frame that have ended, and put the others where they are carried on."""
         frames = self.frames
-        for number in present(states.frames):
-            rows = np.flatnonzero(states.frames == number)
-            some = states if len(rows) == len(states) else states.take(rows)
-            plain = self.plain[frames.part[number]] and frames.mode[number] == COHORT
-            if plain and not frames.silent[number] and not frames.sentinel[number]:
-                self._enrol(some, number, patients)
-            else:
-                self._wait((patients, steps, BEGIN), some)
+        if frames.ended[frame]:
+            self.ends.add(np.full(len(states), frame, np.int32), states)
+            return
+        whole = self.plain[frames.part[frame]] and frames.mode[frame] == COHORT
+        if whole and not frames.silent[frame] and not frames.sentinel[frame]:
+            steps = COHORTS
+        self.waiting.setdefault((patients, steps, frame), []).append(states)
 
-    def _enrol(self, states: Packed, frame: int, patients: int) -> None:
-        """All outcomes of the cohorts of one frame."""
-        frames, records, levels = self.frames, self.machine.records, self.machine.levels
-        size, here, part = int(frames.size[frame]), int(frames.level[frame]), int(frames.part[frame])
-        there, frames_of = states.codes(levels)[:, here], of_one_frame(frame, len(states))
-        for counts in outcomes_of(size, self.machine.protocol.toxicities, early=False):
-            words = states.words.copy()
-            words.view(np.uint16)[:, here] = records.apply(records.change(Evaluable(part, counts)), there)
-            self._wait((patients + size, 0, frame), Packed(frames_of, words, states.orders * orders_of(counts)))
+    def _enrol(self, groups: Groups, frame: int, patients: int) -> None:
+        """All outcomes of the cohorts of one frame, and what comes after them."""
+        frames, here = self.frames, int(self.frames.level[frame])
+        before = present(groups.states.codes(self.machine.levels)[:, here])
+        for looks in after_cohorts(groups, self._cohort(frame, np.array(before)), BLOCK):
+            self.states += len(looks)
+            self._decide(looks, frame, patients + int(frames.size[frame]))
+        self._within_limits(patients + int(frames.size[frame]))
 
-    def _decide(self, states: Packed, patients: int) -> None:
+    def _cohort(self, frame: int, before: Ints) -> Cohort:
+        """The cohorts of a frame, at levels with some codes."""
+        frames, records = self.frames, self.machine.records
+        outcomes = outcomes_of(int(frames.size[frame]), self.machine.protocol.toxicities, early=False)
+        changes = [records.change(Evaluable(int(frames.part[frame]), counts)) for counts in outcomes]
+        after = np.zeros((len(outcomes), int(before.max()) + 1), np.int64)
+        after[:, before] = [records.apply(change, before) for change in changes]
+        there = np.array(present(after[:, before].ravel()))
+        ordered = there[np.lexsort(records.table[there].T[::-1])]
+        return Cohort(int(frames.level[frame]), after, np.array([orders_of(counts) for counts in outcomes]), ordered)
+
+    def _decide(self, looks: Packed, frame: int, patients: int) -> None:
         """What comes after complete cohorts of one frame."""
-        frames, levels = self.frames, self.machine.levels
-        words = states.words.copy()
-        codes = words.view(np.uint16)[:, :levels]
-        branches = self.rulings.of(self.machine.parts[frames.part[states.frames[0]]], states.frames, codes)
-        frames.leave(codes, frames.level[states.frames], branches)
-        self._go_on(Packed(frames.after(states.frames, branches), words, states.orders), patients, 0)
+        frames, levels, here = self.frames, self.machine.levels, int(self.frames.level[frame])
+        branches = self.rulings.of(frame, looks.codes(levels), patients)
+        there = np.array(present(branches))
+        after = frames.after(np.full(len(there), frame), there)
+        ended = frames.ended[after] != 0
+        for branch, following in zip(there[~ended].tolist(), after[~ended].tolist(), strict=True):
+            some = looks.take(np.flatnonzero(branches == branch))
+            frames.leave_together(some.codes(levels), here, branch)
+            self.go_on(following, some, patients, 0)
+        if ended.any():
+            if not ended.all():
+                rows = np.flatnonzero(np.isin(branches, there[ended]))
+                looks, branches = looks.take(rows), branches.take(rows)
+            frames.close(looks.codes(levels), np.broadcast_to(np.int32(here), len(looks)), branches)
+            following = np.zeros(there[-1] + 1, np.int32)
+            following[there] = after
+            self.ends.add(following.take(branches), looks)
 
-    def _step(self, states: Packed, patients: int, steps: int) -> None:
+    def _step(self, patients: int, steps: int) -> None:
         """Every exit of states whose looks can come at any time, or in which patients come one by one."""
+        places = sorted(place for place in self.waiting if place[:2] == (patients, steps))
+        each = [merged(self.waiting.pop(place)) for place in places]
+        every = joined(each)
+        numbers = np.repeat(np.array([frame for _, _, frame in places], np.int32), [len(some) for some in each])
+        self.states += len(every)
+        self._within_limits(patients)
+        for start in range(0, len(every), BLOCK):
+            some = slice(start, start + BLOCK)
+            self._exits(numbers[some], every.part(start, start + BLOCK), patients, steps)
+
+    def _exits(self, numbers: Ints, states: Packed, patients: int, steps: int) -> None:
+        """Every exit of some states."""
         frames, situations = self.frames, self.situations
         none = np.zeros(0, np.int32)
         codes = states.codes(self.machine.levels).astype(np.int32)
-        bucket = Bucket(patients, 0, states.frames, codes, np.zeros(len(states), np.bool_), none, none, none)
-        for part in present(frames.part[states.frames]):
-            rows = np.flatnonzero(frames.part[states.frames] == part).astype(np.int32)
-            position, exits = every_exit(situations, situations.of(part, states.frames[rows], codes[rows]))
+        bucket = Bucket(patients, 0, numbers, codes, np.zeros(len(states), np.bool_), none, none, none)
+        for part in present(frames.part[numbers]):
+            rows = np.flatnonzero(frames.part[numbers] == part).astype(np.int32)
+            position, exits = every_exit(situations, situations.of(part, numbers[rows], codes[rows]))
             made = taken(self.own, bucket, rows[position], exits, situations.branch[exits])
-            found = packed(made.frames, made.codes, states.orders[made.state] * situations.orders[exits])
+            found = packed(made.codes, states.orders[made.state] * situations.orders[exits])
             after = steps + 1 if self.machine.protocol.parts[part].rolling else 0
-            for more in present(made.patients):
-                self._go_on(found.take(np.flatnonzero(made.patients == more)), patients + more, after)
-
-    def _go_on(self, states: Packed, patients: int, steps: int) -> None:
-        """Keep what has ended, and carry on the rest."""
-        ended = self.frames.ended[states.frames] != 0
-        if ended.all():
-            self.ends.append(states)
-            return
-        if ended.any():
-            self.ends.append(states.take(np.flatnonzero(ended)))
-            states = states.take(np.flatnonzero(~ended))
-        self.open(states, patients, steps)
-
-    def _wait(self, place: Place, states: Packed) -> None:
-        there = self.waiting.setdefault(place, [])
-        there.append(states)
-        if sum(map(len, there)) > MERGE_AT * (1 + len(there[0]) // MERGE_AT):
-            self.waiting[place] = [merged(there)]
+            index, which = distinct([made.patients, made.frames])
+            for kind, first in enumerate(index.tolist()):
+                where = patients + int(made.patients[first])
+                self.go_on(int(made.frames[first]), found.take(np.flatnonzero(which == kind)), where, after)

@@ -14,6 +14,7 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from doselang.machine import astray
+from doselang.machine.cohorts import after_outcomes
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.composing import waits
@@ -21,7 +22,6 @@ from doselang.machine.decisions import Branch, Opened, Outcome
 from doselang.machine.looking import decide
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
 from doselang.machine.records import Arrival, Change, Ints, Known, Worse
-from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
 from doselang.protocol.classes import added, known_with, worsenings
 

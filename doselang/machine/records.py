@@ -171,7 +171,7 @@ class Records:
 
     def apply(self, changes: Ints | int, codes: Ints) -> Ints:
         """The codes after the changes, element by element."""
-        after: Ints = self._after[changes][codes] if isinstance(changes, int) else self._after[changes, codes]
+        after: Ints = self._after[changes].take(codes) if isinstance(changes, int) else self._after[changes, codes]
         if after.size and after.min() < 0:
             kinds = list(self._changes)
             for number, code in missing(after, np.broadcast_to(changes, codes.shape), codes):

@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from doselang.machine import astray
 from doselang.machine.against import NOBODY, begun_elsewhere, counted_aside, instead
+from doselang.machine.cohorts import after_outcomes
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
@@ -26,7 +27,6 @@ from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group,
 from doselang.machine.outcomes import Counts, leaves, minus, path_of, plus
 from doselang.machine.records import Ints
 from doselang.machine.records import Outcome as Evaluable
-from doselang.machine.situations import after_outcomes
 from doselang.machine.states import Frame, Frames
 from doselang.protocol.classes import added
 

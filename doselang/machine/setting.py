@@ -24,10 +24,12 @@ class Speaker(Interface):
 
 
 class Recommender(Interface):
-    """An adviser that recommends a level, for the patients [rows, levels] and those with toxicity."""
+    """An adviser that recommends a level, for the patients of all levels and those with toxicity."""
 
-    def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
-        """A level for each row, -1 for none."""
+    def recommends_of(
+        self, numbers: Ints, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools
+    ) -> Ints:  # fmt: skip
+        """A level for each row, -1 for none; `numbers` [rows, levels] are positions in the arrays about tallies."""
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: object) -> Floats | None:
         """The probability that the rate of toxicity is higher, [rows, levels]."""

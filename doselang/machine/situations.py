@@ -7,14 +7,13 @@ can end, with the counts of its outcomes, the number of orders in which the pati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from math import comb
-from operator import attrgetter
+from functools import partial
 
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import NDArray, distinct, labels, pack, present, ranges, summed
+from doselang.machine.arrays import NDArray, distinct, held_once, labels, pack, present, ranges, summed
+from doselang.machine.cohorts import after_outcomes, exits_of, outcomes_of
 from doselang.machine.columns import NONE_ANY_MORE, View, truth
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.decisions import Outcome
@@ -26,19 +25,14 @@ from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.remembering import Asked, Classes
 from doselang.machine.rolling import GOES_ON, entering, rolling, settling
 from doselang.machine.states import COHORT, ENTERING, ROLLING, Frames, view_of
-from doselang.protocol.classes import added, known_with, worsenings
+from doselang.protocol.classes import worsenings
 from doselang.protocol.guards import Place
-from doselang.protocol.model import Toxicity
 
 BLOCK = 1 << 14
 """So many new situations are evaluated at once."""
 
-MOST_NODES = 200_000
-"""How many different outcomes a cohort may have (a cohort of 100 with one toxicity has 5,151)."""
-
-
-OF_FRAME = ("size", "begun", "sentinel", "silent", "mode")
-"""What the rules, and what can come next, read of a frame."""
+FRAME_COLUMNS = 5
+"""So many columns tell what every rule, and what can come next, reads of a frame."""
 
 ASKED = -1
 """Stands for the number of a situation of which more must be read, because an adviser may be asked."""
@@ -101,26 +95,31 @@ class Situations:
         new = np.array([position for position, label in enumerate(told) if label not in known], np.int32)
         for start in range(0, len(new), BLOCK):
             some = new[start : start + BLOCK]
-            asked = None if reads is None else self._looks(part, features[some])
+            asked = None if reads is None else self._looks(part, reads, features[some])
             rows = self._evaluated(part, frames[index[some]], codes[index[some]], asked)
             known.update(zip((told[position] for position in some.tolist()), self._add(rows).tolist(), strict=True))
         return np.array([known[label] for label in told], np.int32)[inverse]
 
-    def _looks(self, part: PartMachine, features: Ints) -> list[Asked]:
+    def _looks(self, part: PartMachine, reads: Reads, features: Ints) -> list[Asked]:
         """What looks are told by: in a rolling part not who is pending where, which only tells what can come next."""
         kept = np.ones(features.shape[1], np.bool_)
         if part.part.rolling:
-            kept[len(OF_FRAME) : len(OF_FRAME) + 3 + self.machine.levels] = False
+            exists = sum(standing.standing == "exists" for standing in reads.standings)
+            of_frame = FRAME_COLUMNS + exists + len(reads.verdicts) + len(reads.counters)
+            kept[of_frame : of_frame + 3 + self.machine.levels] = False
         known = self._known(part.number)
         return [(part.number, known, label) for label in labels(features[:, kept])]
 
-    def features(self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints) -> list[Ints]:
-        """Columns of whole numbers, from 0, that hold all that is read of a state."""
+    def features(
+        self, part: PartMachine, reads: Reads, frames: Ints, codes: Ints, evaluable: int | None = None
+    ) -> list[Ints]:
+        """Columns of whole numbers, from 0, that hold all that is read of a state.
+
+        `evaluable` are the patients that are evaluable in each state, where they are as many in all and that is known.
+        """
         records, numbers = self.machine.records, self.frames
         view = view_of(numbers, part.number, frames, codes)
-        of_frame = [getattr(numbers, name) for name in OF_FRAME]
-        one = frames[:1] if len(frames) and (frames == frames[0]).all() else None  # then nothing need be fetched
-        columns = [c[frames] if one is None else np.broadcast_to(c[one], len(frames)) for c in of_frame]
+        columns = self._of_frame(reads, frames, view)
         if part.part.rolling:
             pending = records.tally(-2)[codes]
             several = np.minimum(pending.sum(axis=1, dtype=np.int32), 2)
@@ -128,21 +127,38 @@ class Situations:
             columns += [risk.astype(np.int32) for risk in self._at_risk(part.number, codes).reshape(len(codes), -1).T]
         for place, read in reads.columns:
             columns += self.at_place(part, place, read, view)
-        columns += [summed(records.tally(what), codes) for what in reads.trial]
+        for what in reads.trial:
+            same = evaluable if what == -1 else None
+            columns.append(summed(records.tally(what), codes) if same is None else np.broadcast_to(same, len(codes)))
         columns += [summed(records.tally(what, p), codes) for p, what in reads.parts]
-        columns += [(truth(standing, view) > 0).astype(np.int32) for standing in reads.standings]
-        columns += [view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts]
-        columns += [view.counters[:, counter] for counter, _ in reads.counters]
+        columns += [(truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing != "exists"]
         if reads.closings:
             columns += [view.here, *view.closed().astype(np.int32).T]
         return columns
 
+    def _of_frame(self, reads: Reads, frames: Ints, view: View) -> list[Ints]:
+        """The columns of what the frame tells; held once where all are in one frame."""
+        if held_once(frames):
+            once = self._of_frame(reads, frames[:1].copy(), view.alone())
+            return list(np.broadcast_to(np.array(once), (len(once), len(frames))))
+        numbers = self.frames
+        of_frame = (numbers.size, numbers.begun, numbers.sentinel, numbers.silent, numbers.mode)
+        return [
+            *(column[frames] for column in of_frame),
+            *((truth(s, view) > 0).astype(np.int32) for s in reads.standings if s.standing == "exists"),
+            *(view.verdicts[:, verdict] - NONE_ANY_MORE for verdict in reads.verdicts),
+            *(view.counters[:, counter] for counter, _ in reads.counters),
+        ]
+
     def at_place(self, part: PartMachine, place: Place, read: tuple[int, ...], view: View) -> list[Ints]:
         """Columns of what is read of a level, and where it is, if that is not the same for all of a frame."""
-        index, exists = view.place(place)
+        (code, exists), (index, _) = view.at(place), view.place(place)
         classes = self.machine.remembered.classes.setdefault((part.number, place), Classes(read))
-        class_of = classes(view.records.table, len(view.records))
-        columns = [np.where(exists, class_of[view.codes[view._rows, index]] + 1, 0)]
+        class_of = 1 + classes(view.records.table, len(view.records))
+        if held_once(exists):
+            columns = [class_of.take(code) if exists[0] else np.broadcast_to(np.int32(0), len(view))]
+        else:
+            columns = [np.where(exists, class_of.take(code), 0)]
         if place.kind not in ("this", "next higher", "next lower") or not self.machine.setting.relations.plain:
             columns.append(np.where(exists, index - view.here + self.machine.levels, 0))
         return columns
@@ -236,13 +252,13 @@ class Situations:
         for row in first:
             here = [every[n] if n >= 0 else None for n in decided[row].tolist()]
             key = (part.number, size, sentinel, decided[row].tobytes())
-            shapes.append(self._shape(key, partial(_row, nodes, here, size), part.number, size, tuple(here)))
+            shapes.append(self._shape(key, partial(exits_of, nodes, here, size), part.number, size, tuple(here)))
         return np.array(shapes, np.int32)[inverse]
 
     def _silent_exits(self, size: int) -> tuple[Exit, ...]:
         """The exits of patients beside a cohort: every outcome, and no look."""
         nodes = outcomes_of(size, self.machine.protocol.toxicities, False)
-        return _row(nodes, [GOES_ON] * len(nodes), size)
+        return exits_of(nodes, [GOES_ON] * len(nodes), size)
 
     def _rolling(self, part: PartMachine, mode: int, frames: Ints, codes: Ints, asked: list[Asked] | None) -> Ints:
         """The rows of states of a rolling part in which somebody can come or become known."""
@@ -336,100 +352,3 @@ def _undecided(row: Row) -> bool:
 
 def _joined(old: Ints, new: Sequence[int] | Ints) -> Ints:
     return np.concatenate([old, np.asarray(new, np.int32)])
-
-
-def outcomes_of(
-    size: int, toxicities: Sequence[Toxicity], early: bool, sentinel: bool = False
-) -> list[tuple[int, ...]]:
-    """All counts (without toxicity, then each class) of a cohort that is complete, and before if `early`.
-
-    With `sentinel` also those of its first patient. In order of the number of patients; raises OverflowError beyond
-    MOST_NODES.
-    """
-    at_once = len(known_with(toxicities)) - 1
-    if comb(size + at_once + int(early), size) > MOST_NODES:
-        raise OverflowError(f"a cohort of {size} patients with {at_once} toxicities has too many outcomes")
-    numbers = range(1, size + 1) if early else sorted({1, size} if sentinel else {size})
-    return [node for known in numbers for node in added(toxicities, known)]
-
-
-def after_outcomes(
-    frames: Frames, part: PartMachine, numbers: Ints, codes: Ints, nodes: list[tuple[int, ...]], size: int,
-    sentinel: bool = False,
-) -> View:  # fmt: skip
-    """A view of every state (outer) after every outcome of its cohort so far (inner)."""
-    records = frames.machine.records
-    states = np.repeat(np.arange(len(numbers)), len(nodes))
-    view = view_of(frames, part.number, numbers[states], codes[states])
-    changes = np.array([records.change(Evaluable(part.number, node)) for node in nodes], np.int32)
-    changes = np.tile(changes, len(numbers))
-    view.codes[view._rows, view.here] = records.apply(changes, view.codes[view._rows, view.here])
-    known = np.tile([sum(node) for node in nodes], len(numbers))
-    toxic = np.tile(np.array([node[1:] for node in nodes], np.int32).reshape(len(nodes), -1), (len(numbers), 1))
-    view.complete = known == size
-    view.cohort = np.column_stack([known, toxic]).astype(np.int32)
-    if sentinel and size > 1:
-        view.sentinel = (known == 1) & (toxic.sum(axis=1) > 0)
-    return view
-
-
-def _row(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: int) -> tuple[Exit, ...]:
-    """The exits of a row: where the decision is, and how many orders of patients reach it undecided before.
-
-    Between two numbers of patients at which there can be a look, patients come in any order.
-    """
-    stops: dict[int, list[tuple[tuple[int, ...], Outcome | None]]] = {}
-    for node, outcome in zip(nodes, decided, strict=True):
-        stops.setdefault(sum(node), []).append((node, outcome))
-    root = tuple(0 for _ in nodes[0])
-    known, going_on = 0, {root: (1.0, "")}
-    exits = []
-    for stop, reached in sorted(stops.items()):
-        before, going_on = going_on, {}
-        for node, outcome in reached:
-            found = _ways(node, before, stop - known)
-            if found is None:
-                continue
-            if outcome is None:
-                going_on[node] = found
-            else:
-                exits.append(Exit(node, *found, stop == size, outcome))
-        known = stop
-    return tuple(sorted(exits, key=attrgetter("letters")))
-
-
-Ways = tuple[float, str]
-"""In how many orders of patients an outcome is reached, and the letters of the first of them."""
-
-
-def _ways(node: tuple[int, ...], before: dict[tuple[int, ...], Ways], more: int) -> Ways | None:
-    """The ways to an outcome from those that a cohort went on from, so many patients before."""
-    if more == 1:
-        earlier = [(*node[:c], n - 1, *node[c + 1 :]) for c, n in enumerate(node) if n]
-        sources = [source for source in earlier if source in before]
-    else:
-        sources = [source for source in before if all(a >= b for a, b in zip(node, source, strict=True))]
-    if not sources:
-        return None
-    orders, letters = 0.0, ""
-    for source in sources:
-        ways, way = _in_order(tuple(a - b for a, b in zip(node, source, strict=True)))
-        orders += before[source][0] * ways
-        path = before[source][1] + way
-        letters = path if not letters else min(letters, path)
-    return orders, letters
-
-
-def orders_of(counts: tuple[int, ...]) -> float:
-    """In how many orders patients can bring some outcomes: the multinomial coefficient."""
-    return _in_order(counts)[0]
-
-
-@cache
-def _in_order(counts: tuple[int, ...]) -> tuple[float, str]:
-    """In how many orders patients can bring some outcomes (the multinomial coefficient), and the first of them."""
-    ways, left = 1, sum(counts)
-    for count in counts:
-        ways *= comb(left, count)
-        left -= count
-    return float(ways), "".join(str(outcome) * count for outcome, count in enumerate(counts))

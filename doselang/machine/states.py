@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from doselang.machine.arrays import missing, present
+from doselang.machine.arrays import fetched, missing, present
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED, View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch, Closes, Ended, GoesOn, Opened
@@ -206,47 +206,59 @@ class Frames:
 
     def close(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close levels as the branches say; `codes` [rows, levels] are changed in place."""
-        for number in present(branches) if self.closing[branches].any() else ():
+        for number in self._closings(branches):
             rows = np.flatnonzero(branches == number)
             for one in self.branches[number].decision.answers.closes:
                 self._close(codes, rows, here[rows] + one.offset, one)
 
+    def _closings(self, branches: Ints) -> list[int]:
+        """The branches among some that close levels, or open a cohort beside the next."""
+        return [number for number in present(branches) if self.closing[number]]
+
     def leave(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
-        for number in present(branches) if self.closing[branches].any() else ():
-            if self.closing[number]:
-                self._leave_one(codes, np.flatnonzero(branches == number), here, self.branches[number])
+        for number in self._closings(branches):
+            some = np.flatnonzero(branches == number)
+            self._leave_one(codes, some, here[some], self.branches[number])
         opens = np.flatnonzero(self.opening[branches] >= 0)
         level = here[opens] + self.offset[branches[opens]]
         codes[rows[opens], level] = records.apply(self.opening[branches[opens]], codes[rows[opens], level])
+
+    def leave_together(self, codes: Ints, here: int, branch: int) -> None:
+        """The same for looks at one level that all take one branch."""
+        if self.closing[branch]:
+            self._leave_one(codes, np.arange(len(codes)), np.full(len(codes), here), self.branches[branch])
+        if self.opening[branch] >= 0:
+            self._change(codes, slice(None), here + int(self.offset[branch]), int(self.opening[branch]))
 
     def _leave_one(self, codes: Ints, rows: Ints, here: Ints, branch: Branch) -> None:
         """Close the levels that one branch closes, and open the cohorts beside the next."""
         records, answers = self.machine.records, branch.decision.answers
         for close in answers.closes:
-            self._close(codes, rows, here[rows] + close.offset, close)
+            self._close(codes, rows, here + close.offset, close)
         if branch.decision.undecided is None and isinstance(answers.next, Opened):
             for offset, size in answers.next.beside:
-                level = here[rows] + offset
+                level = here + offset
                 codes[rows, level] = records.apply(records.change(Opening(size)), codes[rows, level])
 
-    def _close(self, codes: Ints, rows: Ints, level: Ints, close: Closes) -> None:
-        records = self.machine.records
-        closing, above = records.change(Closing()), self.machine.setting.relations.above
-        codes[rows, level] = records.apply(closing, codes[rows, level])
-        for higher in range(codes.shape[1]) if close.all_above else ():
-            some = rows[above[level, higher]]
-            codes[some, higher] = records.apply(closing, codes[some, higher])
+    def _close(self, codes: Ints, rows: Ints, levels: Ints, close: Closes) -> None:
+        closing, above = self.machine.records.change(Closing()), self.machine.setting.relations.above
+        for level in present(levels):
+            some = rows[levels == level]
+            for closed in (level, *np.flatnonzero(above[level])) if close.all_above else (level,):
+                self._change(codes, some, closed, closing)
+
+    def _change(self, codes: Ints, rows: Ints | slice, level: int, change: int) -> None:
+        codes[rows, level] = self.machine.records.apply(change, codes[rows, level])
 
 
 def view_of(frames: Frames, part: int, numbers: Ints, codes: Ints) -> View:
     """States of one part, before the outcomes of the cohort under way, as a view at the level of that cohort."""
     protocol, rows = frames.machine.protocol, len(numbers)
-    here = frames.level[numbers]
-    verdicts = frames.verdicts[numbers]
+    here, verdicts = fetched(frames.level, numbers), fetched(frames.verdicts, numbers)
     return View(
         frames.machine.setting, codes, here, part, verdicts, np.zeros(verdicts.shape, np.bool_),
         np.zeros(rows, np.bool_), np.zeros((rows, 1 + len(protocol.toxicities)), np.int32), here,
-        np.zeros(rows, np.bool_), frames.counters[numbers], np.zeros(rows, np.bool_),
+        np.zeros(rows, np.bool_), fetched(frames.counters, numbers), np.zeros(rows, np.bool_),
     )  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from doselang.conduct.advice import Advice
-from doselang.conduct.advised import awaited_words, now_words
+from doselang.conduct.advised import awaited_words, held_words, now_words
 from doselang.conduct.pathways import CohortSeen
-from doselang.conduct.phrases import answer_words, answers_words, trouble_words
+from doselang.conduct.phrases import answers_words, trouble_words
 from doselang.protocol.model import Protocol
 from doselang.protocol.words import toxicity_words
 from doselang.report.explanation import explanation_record, option_words, pending_words, tally_lines, why_lines
@@ -24,7 +24,7 @@ MOST_NAMED = 6
 def render_advice(advice: Advice, source: Source | None = None) -> str:
     """The advice: what may be done, what it depends on, the levels, and the rules and sentences behind it."""
     blocks = [
-        [_title(advice), *_now(advice)],
+        [title_words(advice), *(f"  {word:<11}{said}" for word, said in now_parts(advice))],
         _ahead(advice),
         tally_lines(advice.now),
         *_because(advice, source),
@@ -32,7 +32,8 @@ def render_advice(advice: Advice, source: Source | None = None) -> str:
     return "\n\n".join("\n".join(printable(line).rstrip() for line in block) for block in blocks if block) + "\n"
 
 
-def _title(advice: Advice) -> str:
+def title_words(advice: Advice) -> str:
+    """The day and the history of which the advice is given."""
     history = advice.now.history or "Before the first patient"
     return history if advice.on is None else f"On {advice.on}: {history}"
 
@@ -40,27 +41,28 @@ def _title(advice: Advice) -> str:
 # ---- now ----
 
 
-def _now(advice: Advice) -> Iterator[str]:
+def now_parts(advice: Advice) -> Iterator[tuple[str, str]]:
+    """What is decided and what may be done now, each under its word; nothing where it goes on from the one before."""
     now, protocol = advice.now, advice.now.protocol
     answers = tuple(way.answer for way in now.ways)
-    match advice.action:
-        case "undecided" if advice.barred or advice.lost is not None:
-            yield f"  now        {now_words(advice)}"
-            return
-        case "undecided":
-            why = trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)
-            yield f"  now        no advice: the protocol leaves open what comes next ({why})"
-            return
-        case "choose":
-            yield f"  now        {answers_words(protocol, answers, now.tried)}"
-            return
-    if answers:
-        yield f"  decided    {answers_words(protocol, answers, now.tried)}"
+    if answers and advice.action not in ("undecided", "choose"):
+        yield "decided", answers_words(protocol, answers, now.tried)
         if now.pending:
-            yield f"{'':13}{pending_words(now)}"
-    yield f"  now        {now_words(advice)}"
+            yield "", pending_words(now)
+    yield "now", now_words(advice) + _why_open(advice)
     if advice.awaited:
-        yield f"  pending    {'; '.join(awaited_words(protocol, one, advice.on) for one in advice.awaited)}"
+        yield "pending", "; ".join(awaited_words(protocol, one, advice.on) for one in advice.awaited)
+    if advice.held:
+        yield "too early", "; ".join(held_words(protocol, one) for one in advice.held) + ": of no cohort yet"
+
+
+def _why_open(advice: Advice) -> str:
+    """Why the protocol leaves open what comes next, in parentheses; nothing where it does not."""
+    now, protocol = advice.now, advice.now.protocol
+    if advice.action != "undecided" or advice.barred or advice.contrary is not None or advice.lost is not None:
+        return ""
+    answers = tuple(way.answer for way in now.ways)
+    return f" ({trouble_words(protocol, now.trouble) if now.trouble else answers_words(protocol, answers, now.tried)})"
 
 
 # ---- what is still to be known ----
@@ -78,9 +80,14 @@ class AheadLine:
 def ahead_lines(advice: Advice) -> list[AheadLine]:
     """What the cohort can come to, its outcomes that lead to the same together."""
     protocol = advice.now.protocol
-    groups: dict[tuple[str, tuple[str, ...]], list[CohortSeen]] = {}
+    looks: dict[tuple[int, ...], list[CohortSeen]] = {}
     for one in advice.ahead:
-        groups.setdefault((answer_words(protocol, one.answer, one.tried), one.rules), []).append(one)
+        looks.setdefault(one.added, []).append(one)
+    groups: dict[tuple[str, tuple[str, ...]], list[CohortSeen]] = {}
+    for ways in looks.values():
+        then = answers_words(protocol, tuple(way.answer for way in ways), ways[0].tried)
+        rules = tuple(dict.fromkeys(rule for way in ways for rule in way.rules))
+        groups.setdefault((then, rules), []).append(ways[0])
     if len(groups) == 1:
         ((then, rules),) = groups
         return [AheadLine("whatever they show", then, rules)]
@@ -110,10 +117,16 @@ def _ahead(advice: Advice) -> list[str]:
     lines = ahead_lines(advice)
     if not lines:
         return []
-    coming = max(sum(one.added) for one in advice.ahead)
     room = max(len(line.when) for line in lines)
-    title = "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
-    return [f"  {title}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+    return [f"  {ahead_title(advice)}", *(f"    {line.when:<{room}}  {line.then}" for line in lines)]
+
+
+def ahead_title(advice: Advice) -> str:
+    """`What the next 3 patients show`; or outcomes, where some of them are pending."""
+    coming = max(sum(one.added) for one in advice.ahead)
+    if advice.now.pending:
+        return "What the outcome to come shows" if coming == 1 else f"What the {coming} outcomes to come show"
+    return "What the next patient shows" if coming == 1 else f"What the next {coming} patients show"
 
 
 # ---- why ----
@@ -155,6 +168,7 @@ def advice_record(advice: Advice, source: Source | None = None) -> dict[str, obj
             }
             for one in advice.awaited
         ],
+        "too_early": [one.name for one in advice.held],
         "result": None if advice.result is None else labels[advice.result],
         "rules": [account.rule.name for account in rules],
         "cites": list(dict.fromkeys(words for account in rules for words in cited(account.rule))),

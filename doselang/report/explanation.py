@@ -136,7 +136,7 @@ def why_lines(title: str, protocol: Protocol, source: Source | None, way: Way) -
     """The rules that acted, by question, with their sentences and conditions."""
     lines = [title]
     for question in (1, 2, 3):
-        accounts = [account for account in way.acted if _question(account) == question]
+        accounts = [account for account in way.acted if question_of(account) == question]
         if accounts:
             lines.append(f"  {QUESTIONS[question - 1]}")
             lines += [line for account in accounts for line in _account(protocol, source, account)]
@@ -145,7 +145,8 @@ def why_lines(title: str, protocol: Protocol, source: Source | None, way: Way) -
     return lines
 
 
-def _question(account: RuleAccount) -> int:
+def question_of(account: RuleAccount) -> int:
+    """The question at which a rule acted, from 1 on: the position of its words in QUESTIONS."""
     return min(case.question for case in account.cases if case.value == "true")
 
 
@@ -177,7 +178,7 @@ def _account(protocol: Protocol, source: Source | None, account: RuleAccount) ->
         shown = case.clauses if acted or account.role in ("overridden", "waits", "not asked") else case.untrue
         yield from _clauses(protocol, shown)
         if acted:
-            yield f"    {'then':<6} {_then(protocol, case)}"
+            yield f"    {'then':<6} {then_words(protocol, case)}"
 
 
 def elsewhere(rule: Rule, source: Source | None) -> str:
@@ -189,12 +190,13 @@ def elsewhere(rule: Rule, source: Source | None) -> str:
 
 def _basis(protocol: Protocol, rule: Rule) -> Iterator[str]:
     for citation in rule.cites:
-        yield f'cites  "{citation.words}"{_line_of(protocol, citation)}'
+        yield f'cites  "{citation.words}"{place_of(protocol, citation)}'
     for assumption in rule.assumes:
         yield f'assume "{assumption.reading}" because "{assumption.because}"'
 
 
-def _line_of(protocol: Protocol, citation: Citation) -> str:
+def place_of(protocol: Protocol, citation: Citation) -> str:
+    """In parentheses, where the words stand that a rule cites; nothing where that is not known."""
     if citation.place is not None:
         return f" ({citation.place})"
     if protocol.text is None or citation.sentence < 0:
@@ -208,7 +210,8 @@ def _clauses(protocol: Protocol, clauses: Iterable[Clause]) -> Iterator[str]:
     yield from (f"    {value:<6} {words:<{room}}  {numbers}".rstrip() for value, words, numbers in rows)
 
 
-def _then(protocol: Protocol, case: CaseAccount) -> str:
+def then_words(protocol: Protocol, case: CaseAccount) -> str:
+    """What a case of a rule says is to be done, as written."""
     gate = gate_words(protocol, case.gate) if case.gate is not None else ""
     return ", ".join(words for words in (moves_words(protocol, case.moves), gate) if words)
 
@@ -337,7 +340,7 @@ def _rule_record(protocol: Protocol, source: Source | None, account: RuleAccount
                 "question": case.question,
                 "value": case.value,
                 "clauses": [_clause_record(protocol, clause) for clause in case.clauses],
-                "then": _then(protocol, case),
+                "then": then_words(protocol, case),
             }
             for case in account.cases
         ],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from doselang.conduct.advice import Advice
-from doselang.conduct.advised import awaited_words, now_words
+from doselang.conduct.advised import awaited_words, decided_words, now_words
 from doselang.conduct.judging import Judged, Judgement
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol, Rule
@@ -30,6 +30,9 @@ def render_judgement(judgement: Judgement, protocol: Protocol, source: Source | 
     blocks = [list(_summary(judgement))]
     blocks += _told(judgement, protocol, source, "deviated", "Deviations")
     blocks += _told(judgement, protocol, source, "undecided", "Where the protocol leaves it open")
+    noted = [step for step in judgement.steps if step.remark]
+    if noted:
+        blocks.append(["To be noted", *(f"  {_noted(step, protocol, source)}" for step in noted)])
     if judgement.lost is not None:
         blocks.append(["From here on the rules are not followed any further", f"  {judgement.lost}"])
     if every:
@@ -97,6 +100,11 @@ def _paragraph(number: int, step: Judged, protocol: Protocol, source: Source | N
         yield f"      {line}"
 
 
+def _noted(step: Judged, protocol: Protocol, source: Source | None) -> str:
+    day, where = "" if step.on is None else f"{step.on}  ", place_words(step, source)
+    return f"{day}{done_words(step, protocol)}: {step.remark}{f'  ({where})' if where else ''}"
+
+
 def place_words(step: Judged, source: Source | None) -> str:
     """`patients.csv, row 8`; nothing where the record gives no place."""
     span = _place(step)
@@ -128,6 +136,8 @@ def done_words(step: Judged, protocol: Protocol) -> str:
             return f"{words}, before anybody had chosen what comes next"
         case "not asked":
             return f"{words}, which no rule asks for"
+        case "no such option":
+            return f"{words}, and there is no such option"
         case "escalated in a patient":
             return f"{words}, higher than before"
         case _:
@@ -139,25 +149,12 @@ def _done(step: Judged, protocol: Protocol) -> str:
         cycle = step.cycle
         return f"{cycle.patient} was treated at {level_words(protocol, cycle.level)} in cycle {cycle.number}"
     if step.patient is not None:
-        told = step.patient.part if step.verdict == "deviated" else step.part
-        part = f", part {protocol.parts[told].name}" if told else ""
+        deviated = step.verdict == "deviated"
+        told = step.patient.part if deviated else step.part
+        part = f", part {protocol.parts[told].name}" if told or (deviated and told is not None) else ""
         return f"{step.patient.name} entered at {level_words(protocol, step.patient.level)}{part}"
     assert step.decided is not None
-    decided = step.decided
-    by = f" by {decided.by}" if decided.by else ""
-    match decided.what:
-        case "chosen":
-            return f"option [{(decided.option or 0) + 1}] was chosen{by}"
-        case "declared":
-            verdict = protocol.verdicts[decided.verdict or 0].name
-            if decided.level is None:
-                return f"no {verdict} was declared{by}"
-            return f"{level_words(protocol, decided.level)} was declared as {verdict}{by}"
-        case "closed":
-            assert decided.level is not None
-            return f"{level_words(protocol, decided.level)} was closed as too toxic{by}"
-        case "stopped":
-            return f"the trial was stopped{by}"
+    return decided_words(protocol, step.decided)
 
 
 def should_have(step: Judged, protocol: Protocol) -> Iterator[str]:
@@ -168,7 +165,7 @@ def should_have(step: Judged, protocol: Protocol) -> Iterator[str]:
         return
     yield f"the rules   {now_words(step.said)}"
     if step.said.awaited:
-        yield f"pending     {'; '.join(awaited_words(protocol, one) for one in step.said.awaited)}"
+        yield f"pending     {'; '.join(awaited_words(protocol, one, step.on) for one in step.said.awaited)}"
     for rule in _rules(step.said):
         sentences = [f" “{words}”" for words in cited(rule)]
         assumed = [f" (assumed: {one.reading})" for one in rule.assumes]
@@ -176,7 +173,9 @@ def should_have(step: Judged, protocol: Protocol) -> Iterator[str]:
 
 
 def _rules(advice: Advice) -> list[Rule]:
-    return [] if advice.basis is None else [one.rule for way in advice.basis.ways for one in way.acted]
+    """The rules behind an advice, each once however many ways people may choose."""
+    acted = [] if advice.basis is None else [one.rule for way in advice.basis.ways for one in way.acted]
+    return list({rule.name: rule for rule in acted}.values())
 
 
 # ---- all of it ----
@@ -230,5 +229,6 @@ def _step_record(step: Judged, protocol: Protocol, source: Source | None) -> dic
         "done": done_words(step, protocol),
         "should": list(should_have(step, protocol)),
         "rules": list(step.rules),
+        "remark": step.remark or None,
         "advice": None if step.said is None else advice_record(step.said),
     }

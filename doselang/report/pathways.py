@@ -34,7 +34,8 @@ def _then(found: Pathways, one: CohortSeen) -> str:
     return answer_words(found.protocol, one.answer, one.tried)
 
 
-def _heading(found: Pathways) -> str:
+def paths_heading(found: Pathways) -> str:
+    """How many cohorts after which history, and what a cell holds."""
     after = f"after {write_history(found.after, found.protocol)}" if found.after else "from the beginning"
     toxicity = found.protocol.toxicities[0].name
     cells = f"each cell the level, and {toxicity}s among the patients known at the look"
@@ -45,7 +46,8 @@ def _heading(found: Pathways) -> str:
     return f"{counted(found.cohorts, 'cohort')} {after}: {cells}{known}"
 
 
-def _summary(found: Pathways) -> str:
+def paths_summary(found: Pathways) -> str:
+    """How many pathways there are, and what their probabilities add up to."""
     words = f"{len(found.paths):,} pathway{'' if len(found.paths) == 1 else 's'}"
     if found.scenario is None:
         return words
@@ -58,19 +60,22 @@ def _summary(found: Pathways) -> str:
 
 def render_paths(found: Pathways) -> str:
     """A row a pathway: its cohorts, what is decided at the end, its probability."""
-    return f"{printable(_heading(found))}\n\n{text_table(_table(found), indent=2)}\n  {printable(_summary(found))}\n"
+    heading, summary = printable(paths_heading(found)), printable(paths_summary(found))
+    return f"{heading}\n\n{text_table(paths_table(found), indent=2)}\n  {summary}\n"
 
 
 def render_markdown_paths(found: Pathways) -> str:
     """The same in Markdown."""
-    return f"{printable(_heading(found))}.\n\n{markdown_table(_table(found))}\n{printable(_summary(found))}.\n"
+    heading, summary = printable(paths_heading(found)), printable(paths_summary(found))
+    return f"{heading}.\n\n{markdown_table(paths_table(found))}\n{summary}.\n"
 
 
 def _most(found: Pathways) -> int:
     return max(len(path.cohorts) for path in found.paths)
 
 
-def _table(found: Pathways) -> Table:
+def paths_table(found: Pathways) -> Table:
+    """A row a pathway: its cohorts, and what is decided at the end."""
     columns = [Column(f"cohort {number + 1}") for number in range(_most(found))] + [Column("then")]
     if found.scenario is not None:
         columns.insert(0, Column("probability", "right"))
@@ -84,7 +89,7 @@ def _table(found: Pathways) -> Table:
 
 def render_tree(found: Pathways) -> str:
     """A line a cohort, indented below the one before, with what is decided after it."""
-    lines = [_heading(found), "", *_tree(found), "", f"  {_summary(found)}"]
+    lines = [paths_heading(found), "", *_tree(found), "", f"  {paths_summary(found)}"]
     return "".join(f"{printable(line)}".rstrip() + "\n" for line in lines)
 
 

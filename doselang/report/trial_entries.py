@@ -34,7 +34,7 @@ def _paragraph(trial: Trial, one: Effective) -> Iterator[str]:
     entry = one.entry
     yield f"{entry.number:>4}  {entry_words(trial, one)}"
     yield f"      {entry.actor}, {entry.time}"
-    yield from (f"      {line}" for line in _further(trial, one))
+    yield from (f"      {line}" for line in further_lines(trial, one))
     if entry.kind == "amend" and isinstance(entry.body.get("difference"), dict):
         yield from (f"      {line}" for line in difference_lines(_object(entry.body["difference"])))
 
@@ -73,7 +73,7 @@ def _protocol(trial: Trial, one: Effective, body: Body) -> Protocol:
     return trial.protocols[trial.in_force(made)].protocol
 
 
-def _further(trial: Trial, one: Effective) -> Iterator[str]:
+def further_lines(trial: Trial, one: Effective) -> Iterator[str]:
     """What the rules said, why they were not followed, and what was corrected."""
     body = one.entry.body
     said, deviation = _object(body.get("said")), _object(body.get("deviation"))
@@ -147,7 +147,7 @@ def render_trial_report(trial: Trial, judgement: Judgement, advice: Advice) -> s
             one.entry.time,
             one.entry.actor,
             entry_words(trial, one),
-            "; ".join(_further(trial, one)),
+            "; ".join(further_lines(trial, one)),
         )
         for one in trial.entries
     ]
@@ -177,7 +177,7 @@ def render_trial_report(trial: Trial, judgement: Judgement, advice: Advice) -> s
 
 def _row(trial: Trial, one: Effective) -> tuple[str, ...]:
     entry = one.entry
-    return str(entry.number), entry.time, entry.actor, entry_words(trial, one), "; ".join(_further(trial, one))
+    return str(entry.number), entry.time, entry.actor, entry_words(trial, one), "; ".join(further_lines(trial, one))
 
 
 def _signature(one: Effective) -> str:

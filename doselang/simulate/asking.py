@@ -10,11 +10,12 @@ import numpy as np
 from attrs import define, evolve, field
 
 from doselang.machine.arrays import present
+from doselang.machine.cohorts import outcomes_of
 from doselang.machine.columns import Bools
 from doselang.machine.decisions import Opened, Outcome
 from doselang.machine.exits import Row
 from doselang.machine.records import Ints
-from doselang.machine.situations import Situations, outcomes_of
+from doselang.machine.situations import Situations
 from doselang.machine.weights import Floats
 from doselang.protocol.model import Scenario
 from doselang.simulate.people import Keys, uniform

@@ -6,12 +6,15 @@ The probability of an end is orders * product over levels of (1 - p)^(n - x) * p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from math import log
 
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import distinct, summed
+from doselang.machine.arrays import present, summed
 from doselang.machine.counting import Counted
+from doselang.machine.ends import Ended
 from doselang.machine.exits import Accrual
 from doselang.machine.records import Ints
 from doselang.machine.weights import Floats, outcome_powers
@@ -22,44 +25,54 @@ from doselang.simulate.totals import Results, Sums, characteristics
 NUMBERS = 1 << 17
 SCENARIOS = 256
 ENDS = 1 << 12
+TABLE = 1 << 18
+"""So many numbers a table of the records of a few levels may have."""
 FEW = 4
 """So many probabilities, of some ends under so many scenarios, are worked out at once: what fits near the processor."""
 
 
 @define
 class Parametric:
-    """Counted ends, with what each adds to the sums.
+    """Counted ends, for any rates.
 
-    `codes` [ends, levels] are positions in `exponents` [records, 1 + toxicities]: the patients of a level without
-    toxicity, and with each. `figures` [sums, ends] times probabilities are the sums: one row for each ended frame and
-    each number of patients of the first part, then the patients and the first toxicities by part and level.
+    `exponents` [records, 1 + toxicities] are the patients of a level without toxicity, and with each. `end_frames` and
+    `sizes` are the frames of the ends, and their numbers of patients of the first part; `frame_at` and `size_at` the
+    position of each there.
     """
 
     counted: Counted
     accrual: Accrual
     results: Results = field(init=False)
-    codes: Ints = field(init=False)
     exponents: Ints = field(init=False)
     end_frames: list[int] = field(init=False)
     sizes: list[int] = field(init=False)
-    frame_of: Ints = field(init=False)
-    size_of: Ints = field(init=False)
+    frame_at: Ints = field(init=False)
+    size_at: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        machine, ends = self.counted.machine, self.counted.ends
+        machine = self.counted.machine
         records, protocol = machine.records, machine.protocol
         self.results = Results(self.counted.frames)
-        self.codes = ends.codes(machine.levels)
         toxic = [records.tally(what) for what in range(len(protocol.toxicities))]
-        self.exponents = np.column_stack([records.tally(-1) - sum(toxic), *toxic])
-        first, self.frame_of = distinct([ends.frames])
-        self.end_frames = ends.frames[first].tolist()
-        sizes = summed(records.tally(-1, 0), self.codes)
-        first, self.size_of = distinct([sizes])
-        self.sizes = sizes[first].tolist()
+        self.exponents = np.column_stack([records.tally(-1) - sum(toxic), *toxic])[: len(records)]
+        frames: set[int] = set()
+        sizes: set[int] = set()
+        for some in self.counted.ends.blocks(NUMBERS):
+            frames.update(present(some.frames))
+            sizes.update(present(self._patients(some)))
+        self.end_frames, self.frame_at = _positions(frames)
+        self.sizes, self.size_at = _positions(sizes)
 
     def __len__(self) -> int:
         return len(self.counted.ends)
+
+    def codes(self, some: Ended) -> Ints:
+        """The codes of the levels of some ends, [ends, levels]: positions in `exponents`."""
+        return some.states.codes(self.counted.machine.levels)
+
+    def _patients(self, some: Ended) -> Ints:
+        """The patients of the first part, of each end."""
+        return summed(self.counted.machine.records.tally(-1, 0), self.codes(some))
 
     def sums(self, rates: Floats) -> Sums:
         """The sums under K scenarios, exact but for rounding; `rates` are [K, toxicities, levels], in [0, 1]."""
@@ -69,69 +82,96 @@ class Parametric:
         parts, levels = len(machine.parts), machine.levels
         powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
         found = np.zeros((len(self.end_frames) + len(self.sizes) + 2 * parts * levels, scenarios))
+        records = [self._records(level) for level in range(levels)]
+        blocks = [
+            (some, self.frame_at[some.frames], self.size_at[self._patients(some)])
+            for some in self.counted.ends.blocks(max(1, min(ENDS, NUMBERS // min(scenarios, SCENARIOS))))
+        ]
         for first in range(0, scenarios, SCENARIOS):
             block = slice(first, min(first + SCENARIOS, scenarios))
-            factors = [self._factors(powers[..., block], level) for level in range(levels)]
-            width = min(ENDS, max(1, NUMBERS // (block.stop - first)))
-            for start in range(0, len(self), width):
-                some = slice(start, start + width)
-                found[:, block] += self._figures(some) @ self._chance(some, factors)
-        ends, sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
+            factors = [
+                (position, self._factors(powers[..., block], level, there))
+                for level, (there, position) in enumerate(records)
+            ]
+            for some, frames, sizes in blocks:
+                found[:, block] += self._figures(some, frames, sizes) @ self._chance(some, factors)
+        of_ends, of_sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
         patients, dlts = rest.reshape(2, parts, levels, scenarios)
-        return Sums(self.end_frames, ends, self.sizes, sizes, patients, dlts)
+        return Sums(self.end_frames, of_ends, self.sizes, of_sizes, patients, dlts)
 
     def _of_few(self, rates: Floats) -> Sums:
-        """The same for few scenarios: by level the probability of each record, and from it the means."""
-        machine, records = self.counted.machine, self.counted.machine.records
-        powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
+        """The same for few scenarios: by level the probability of each record, and from it the means.
+
+        A few levels are looked up at once, in a table of all their records together.
+        """
+        machine, records, every = self.counted.machine, self.counted.machine.records, len(self.exponents)
+        powers, levels = outcome_powers(rates, int(self.exponents.max(initial=0))), range(machine.levels)
+        several = max(1, int(log(min(TABLE, 2 + len(self)), every)))
+        groups = [levels[first : first + several] for first in levels[::several]]
         ends, sizes = np.zeros((len(self.end_frames), len(rates))), np.zeros((len(self.sizes), len(rates)))
-        of_record = np.zeros((len(rates), machine.levels, len(self.exponents)))
+        of_record = np.zeros((len(rates), len(levels), every))
         for k in range(len(rates)):
-            factors = [self._factors(powers[..., k : k + 1], level) for level in range(machine.levels)]
-            for start in range(0, len(self), NUMBERS):
-                some = slice(start, start + NUMBERS)
-                chance = self.counted.ends.orders[some].copy()
-                for level, (position, factor) in enumerate(factors):
-                    chance *= factor[position, 0].take(self.codes[some, level])
-                ends[:, k] += np.bincount(self.frame_of[some], chance, len(ends))
-                sizes[:, k] += np.bincount(self.size_of[some], chance, len(sizes))
-                for level in range(machine.levels):
-                    of_record[k, level] += np.bincount(self.codes[some, level], chance, len(self.exponents))
+            factors = [self._factors(powers[..., k : k + 1], level, slice(None))[:, 0] for level in levels]
+            tables = [reduce(np.multiply.outer, factors[group.start : group.stop]).ravel() for group in groups]
+            masses = [np.zeros(len(table)) for table in tables]
+            for some in self.counted.ends.blocks(NUMBERS):
+                chance = some.states.orders.copy()
+                positions = [_position(self.codes(some), group, every) for group in groups]
+                for position, table in zip(positions, tables, strict=True):
+                    chance *= table.take(position)
+                for position, mass in zip(positions, masses, strict=True):
+                    mass += np.bincount(position, chance, len(mass))
+                ends[:, k] += np.bincount(self.frame_at.take(some.frames), chance, len(ends))
+                sizes[:, k] += np.bincount(self.size_at.take(self._patients(some)), chance, len(sizes))
+            for group, mass in zip(groups, masses, strict=True):
+                whole = mass.reshape((every,) * len(group))
+                for axis, level in enumerate(group):
+                    of_record[k, level] = whole.sum(axis=tuple(other for other in range(len(group)) if other != axis))
         parts = range(len(machine.parts))
-        patients = np.array([of_record @ records.tally(-1, part)[: len(self.exponents)] for part in parts])
-        dlts = np.array([of_record @ records.tally(0, part)[: len(self.exponents)] for part in parts])
+        patients = np.array([of_record @ records.tally(-1, part)[:every] for part in parts])
+        dlts = np.array([of_record @ records.tally(0, part)[:every] for part in parts])
         return Sums(self.end_frames, ends, self.sizes, sizes, patients.transpose(0, 2, 1), dlts.transpose(0, 2, 1))
 
-    def _chance(self, some: slice, factors: list[tuple[Ints, Floats]]) -> Floats:
+    def _records(self, level: int) -> tuple[Ints, Ints]:
+        """The records that a level has at any end, and by record its position among them."""
+        found = np.zeros(len(self.exponents), np.bool_)
+        for some in self.counted.ends.blocks(NUMBERS):
+            found[self.codes(some)[:, level]] = True
+        there = np.flatnonzero(found)
+        position = np.zeros(len(found), np.int32)
+        position[there] = np.arange(len(there))
+        return there, position
+
+    def _factors(self, powers: Floats, level: int, records: Ints | slice) -> Floats:
+        """What a level adds to the probability, by record and scenario."""
+        exponents = self.exponents[records]
+        factor = np.ones((len(exponents), powers.shape[3]))
+        for outcome in range(exponents.shape[1]):
+            factor *= powers[exponents[:, outcome], outcome, level]
+        return factor
+
+    def _chance(self, some: Ended, factors: list[tuple[Ints, Floats]]) -> Floats:
         """The probability of some ends, [ends, K]."""
-        codes = self.codes[some]
+        codes = self.codes(some)
         chance = np.empty((len(codes), factors[0][1].shape[1]))
-        chance[:] = self.counted.ends.orders[some, None]
+        chance[:] = some.states.orders[:, None]
         one = np.empty_like(chance)
         for level, (position, factor) in enumerate(factors):
             np.take(factor, position[codes[:, level]], axis=0, out=one, mode="clip")
             chance *= one
         return chance
 
-    def _factors(self, powers: Floats, level: int) -> tuple[Ints, Floats]:
-        """What a level adds to the probability: by record a position, and by position and scenario the factor."""
-        there = np.flatnonzero(np.bincount(self.codes[:, level]))
-        factor = np.ones((len(there), powers.shape[3]))
-        for outcome in range(self.exponents.shape[1]):
-            factor *= powers[self.exponents[there, outcome], outcome, level]
-        position = np.zeros(len(self.exponents), np.int32)
-        position[there] = np.arange(len(there))
-        return position, factor
+    def _figures(self, some: Ended, frames: Ints, sizes: Ints) -> Floats:
+        """What each of some ends adds to each sum, [sums, ends], given the positions of its frame and of its size.
 
-    def _figures(self, some: slice) -> Floats:
-        """What each of some ends adds to each sum."""
-        machine, codes = self.counted.machine, self.codes[some]
-        rows = np.arange(len(codes))
-        frames, sizes = len(self.end_frames), len(self.sizes)
-        figures = np.zeros((frames + sizes + 2 * len(machine.parts) * machine.levels, len(codes)))
-        figures[self.frame_of[some], rows] = 1
-        figures[frames + self.size_of[some], rows] = 1
-        at = frames + sizes
+        There is one sum a frame, one a number of patients of the first part, then the patients and the first toxicities
+        by part and level.
+        """
+        machine, codes = self.counted.machine, self.codes(some)
+        rows, at = np.arange(len(codes)), len(self.end_frames) + len(self.sizes)
+        figures = np.zeros((at + 2 * len(machine.parts) * machine.levels, len(codes)))
+        figures[frames, rows] = 1
+        figures[len(self.end_frames) + sizes, rows] = 1
         for what in (-1, 0):
             for part in range(len(machine.parts)):
                 figures[at : at + machine.levels] = machine.records.tally(what, part)[codes].T
@@ -143,3 +183,20 @@ class Parametric:
         sums = self.sums(np.array([scenario.rates for scenario in scenarios], float))
         for k, scenario in enumerate(scenarios):
             yield characteristics(self.results, scenario, self.accrual, "exact", sums.totals(k, lambda _: None))
+
+
+def _positions(numbers: set[int]) -> tuple[list[int], Ints]:
+    """Some numbers in order, and by number its position there."""
+    every = sorted(numbers)
+    position = np.zeros(1 + max(every, default=0), np.int32)
+    position[every] = np.arange(len(every))
+    return every, position
+
+
+def _position(codes: Ints, levels: range, records: int) -> Ints:
+    """Where the records of some levels together stand in a table of all records of each."""
+    position = codes[:, levels[0]].astype(np.int64)
+    for level in levels[1:]:
+        position *= records
+        position += codes[:, level]
+    return position

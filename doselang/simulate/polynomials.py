@@ -6,6 +6,7 @@ import numpy as np
 from attrs import frozen
 
 from doselang.machine.arrays import pack
+from doselang.machine.merging import joined
 from doselang.machine.records import Ints
 from doselang.machine.weights import Floats, outcome_powers
 from doselang.simulate.parametric import Parametric
@@ -72,9 +73,11 @@ def polynomials(counted: Parametric) -> dict[str, Polynomial]:
     Results that no trial reaches have no polynomial. Terms with equal powers are one; patients whose outcome makes no
     difference to the result are left out; terms of fewer patients come first.
     """
-    ends = counted.counted.ends
-    named = np.array([_name(counted, frame) for frame in counted.end_frames], object)[counted.frame_of]
-    exponents = counted.exponents[counted.codes]
+    every = list(counted.counted.ends.blocks(len(counted)))
+    names = np.array([_name(counted, frame) for frame in counted.end_frames], object)
+    named = names[counted.frame_at[np.concatenate([some.frames for some in every])]]
+    ends = joined([some.states for some in every])
+    exponents = counted.exponents[ends.codes(counted.counted.machine.levels)]
     found = {}
     for name in sorted(dict.fromkeys(named.tolist()), key=_order(counted)):
         some = np.flatnonzero(named == name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from doselang.diagnostics import trouble
+from doselang.diagnostics import Diagnostic, Trouble, trouble
 from doselang.loading import Loaded
 from doselang.record.chain import SHORTEST_HEAD
 from doselang.record.corrections import Effective
@@ -65,11 +65,23 @@ def _in_force(loaded: Loaded, on: date, despite: str | None) -> Body:
     return {"title": loaded.protocol.title, "script": script_of(loaded), "on": on.isoformat(), **accepted}
 
 
+class Overtaken(Trouble):
+    """The record has another head than the one that was seen: somebody has entered something since."""
+
+
 @contextmanager
-def _held(trial: Trial) -> Iterator[tuple[Writer, Trial]]:
-    """The record held for writing, and the trial with all that was entered since it was opened."""
+def _held(trial: Trial, head: str | None = None) -> Iterator[tuple[Writer, Trial]]:
+    """The record held for writing, and the trial with all that was entered since it was opened.
+
+    `head` is the head that was seen, or at least 12 digits of it. Raises Overtaken if it is another one by now.
+    """
     with writing(trial.folder, PATIENCE_SECONDS) as writer:
-        yield writer, trial_of(trial.folder, writer.entries, trial)
+        current = trial_of(trial.folder, writer.entries, trial)
+        if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
+            message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
+            help = f"Look at it again: `doselang trial next {trial.folder}`."
+            raise Overtaken(Diagnostic("DL903", message, help=help))
+        yield writer, current
 
 
 def add(
@@ -80,17 +92,19 @@ def add(
     today: date,
     deviation: str | None = None,
     time: str | None = None,
+    head: str | None = None,
 ) -> Added:
     """Enter a step, if the rules permit it; one that they do not only as a `deviation`, which is its reason.
 
-    What contradicts the record is never entered. Raises Trouble where the record cannot be read or written.
+    What contradicts the record is never entered. Raises Trouble where the record cannot be read or written, Overtaken
+    where it has another `head` than the one given.
     """
-    with _held(trial) as (writer, current):
+    with _held(trial, head) as (writer, current):
         proposed = propose(current, step, today)
         if not may_be_entered(proposed, deviation):
             return Added(current, proposed, None)
         assert proposed.step is not None
-        body = _body(proposed, deviation)
+        body = step_body(proposed, deviation)
         entry = writer.append(Draft(kind_of(step), body, actor, time or now()))
         return Added(trial_of(trial.folder, writer.entries, current), proposed, entry)
 
@@ -102,7 +116,7 @@ def may_be_entered(proposed: Proposed, deviation: str | None) -> bool:
     return proposed.answer == "permitted" or bool(deviation and deviation.strip())
 
 
-def _body(proposed: Proposed, deviation: str | None) -> Body:
+def step_body(proposed: Proposed, deviation: str | None) -> Body:
     """The step as the body of its entry, with what the rules said before it, and why they were not followed."""
     assert proposed.step is not None
     body = body_of(proposed.step)
@@ -125,22 +139,28 @@ def correct(
     *,
     today: date,
     time: str | None = None,
+    head: str | None = None,
 ) -> Added:
-    """Correct the step of an entry, or withdraw it, by a further entry; the entry itself stays as it is."""
-    with _held(trial) as (writer, current):
-        corrected = corrected_entry(current, number)
+    """Correct the step of an entry, or withdraw it, by a further entry; the entry itself stays as it is.
+
+    Raises as `add` does.
+    """
+    with _held(trial, head) as (writer, current):
+        corrected_entry(current, number)
         proposed = propose_correction(current, number, step, today)
         if proposed.contradiction is not None:
             return Added(current, proposed, None)
-        new = None if step is None else _corrected_body(corrected, step)
-        entry = writer.append(Draft("correct", {"entry": number, "body": new, "reason": reason}, actor, time or now()))
+        body = correction_body(current, number, step, reason)
+        entry = writer.append(Draft("correct", body, actor, time or now()))
         return Added(trial_of(trial.folder, writer.entries, current), proposed, entry)
 
 
-def _corrected_body(corrected: Effective, step: Step) -> Body:
-    """The step as the new body of an entry; the reason that was given for a deviation stays."""
-    body, before = body_of(step), corrected.body or {}
-    return {**body, "deviation": before["deviation"]} if "deviation" in before else body
+def correction_body(trial: Trial, number: int, step: Step | None, reason: str) -> Body:
+    """A correction as the body of its entry; the reason that was given for a deviation stays."""
+    before, new = corrected_entry(trial, number).body or {}, None if step is None else body_of(step)
+    if new is not None and "deviation" in before:
+        new["deviation"] = before["deviation"]
+    return {"entry": number, "body": new, "reason": reason}
 
 
 def corrected_entry(trial: Trial, number: int) -> Effective:
@@ -172,19 +192,20 @@ def sign(
 ) -> Entry:
     """Sign the trial as it stands on a day: the entry holds what may be done, the head that is signed, the meaning.
 
-    `head` is what the signer has seen, or at least 12 digits of it. Raises Trouble DL903 if it is another one by now,
-    or if the day is in the future.
+    `head` is what the signer has seen. Raises as `add` does, and Trouble DL903 if the day is in the future.
     """
     if on > today:
         message = f"{on} is in the future: today is {today}."
         raise trouble("DL903", message, help="What stands on a day is signed on that day or later.")
-    with _held(trial) as (writer, current):
-        if head is not None and (len(head) < SHORTEST_HEAD or not current.head.startswith(head.lower())):
-            message = f"The head of the record is {current.head[:SHORTEST_HEAD]}…, not {head}: it is not what was seen."
-            raise trouble("DL903", message, help=f"Look at it again: `doselang trial next {trial.folder}`.")
-        said = Said(advice_on(current, on)[1]).body()
-        body: Body = {"on": on.isoformat(), "meaning": meaning.strip(), "signed": current.head, "said": said}
+    with _held(trial, head) as (writer, current):
+        body = signature_body(current, meaning, on)
         return writer.append(Draft("sign", body, actor, time or now()))
+
+
+def signature_body(trial: Trial, meaning: str, on: date) -> Body:
+    """A signature as the body of its entry."""
+    said = Said(advice_on(trial, on)[1]).body()
+    return {"on": on.isoformat(), "meaning": meaning.strip(), "signed": trial.head, "said": said}
 
 
 # ---- another protocol ----

@@ -7,7 +7,7 @@ not have permitted are cohorts of their own (`!2NNN`) or patients beside all coh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from attrs import evolve, frozen
@@ -34,17 +34,13 @@ class Change:
     after: Judged
 
 
-def follow(
-    trial: Trial, steps: Sequence[Made], on: date, place: int | None = None, *, hindsight: bool = True
-) -> Judgement:
+def follow(trial: Trial, steps: Sequence[Made], on: date, place: int | None = None) -> Judgement:
     """What was done until a day, that day included, judged; by the protocols up to one, None for all.
 
     The place of each thing that was done is the number of its entry.
     """
     places = range(len(trial.protocols) if place is None else place + 1)
-    judgements = [
-        judge(trial.protocols[one].machine, conducted_of(trial, steps, one), on, hindsight=hindsight) for one in places
-    ]
+    judgements = [_judged_by(trial, steps, on, one) for one in places]
     last = judgements[-1]
     found = {
         number_of(step): step
@@ -53,6 +49,18 @@ def follow(
         if _place_of(trial, steps, number_of(step)) == one
     }
     return evolve(last, steps=tuple(judged_as(step, found[number_of(step)]) for step in last.steps))
+
+
+def _judged_by(trial: Trial, steps: Sequence[Made], on: date, place: int) -> Judgement:
+    """All that was done until a protocol was replaced, judged by it.
+
+    Who was enrolled before it can be of a cohort that it does not open. Since then a patient against the rules is one,
+    however many there are: none of them makes room for the next.
+    """
+    before = {
+        made.step.patient for made in steps if isinstance(made.step, Enrol) and trial.in_force(made) < place
+    }  # fmt: skip
+    return judge(trial.protocols[place].machine, conducted_of(trial, steps, place), on, hindsight=before)
 
 
 def _place_of(trial: Trial, steps: Sequence[Made], number: int) -> int:
@@ -72,26 +80,15 @@ def number_of(step: Judged) -> int:
     raise AssertionError("nothing was judged")
 
 
-def changes(trial: Trial, steps: Sequence[Made], after: Judgement, on: date) -> tuple[Change, ...]:
-    """What is judged otherwise with some steps in place of the trial's own, in the order of their entries.
-
-    `after` is the judgement of these steps until that day. Where anything was against the rules all are asked about
-    without hindsight too: by it, who was treated on what is corrected could be taken for one of a cohort.
-    """
-    before = follow(trial, trial.steps, on)
-    found = {change.number: change for change in _changes_between(before, after)}
-    if any(step.verdict != "followed" for step in (*before.steps, *after.steps)):
-        before, after = (follow(trial, some, on, hindsight=False) for some in (trial.steps, steps))
-        found |= {change.number: change for change in _changes_between(before, after)}
-    return tuple(found[number] for number in sorted(found))
-
-
-def _changes_between(before: Judgement, after: Judgement) -> Iterator[Change]:
+def changes_between(before: Judgement, after: Judgement) -> tuple[Change, ...]:
+    """The steps of both that are judged differently, in the order of their entries."""
     earlier = {number_of(step): step for step in before.steps}
-    for step in after.steps:
-        number = number_of(step)
-        if number in earlier and _judged(earlier[number]) != _judged(step):
-            yield Change(number, earlier[number], step)
+    changes = [
+        Change(number_of(step), earlier[number_of(step)], step)
+        for step in after.steps
+        if number_of(step) in earlier and _judged(earlier[number_of(step)]) != _judged(step)
+    ]
+    return tuple(sorted(changes, key=lambda change: change.number))
 
 
 def _judged(step: Judged) -> tuple[object, ...]:

@@ -10,10 +10,10 @@ from attrs import evolve, frozen
 
 from doselang.conduct.advice import Advice, advise
 from doselang.conduct.advised import now_words, rules_behind
-from doselang.conduct.judging import Judged, Judgement, judge_next, judge_next_cycle
+from doselang.conduct.judging import Judged, Judgement, judge_next_cycle
 from doselang.record.entries import Body
 from doselang.trial.contradictions import Contradiction, contradiction
-from doselang.trial.following import Change, changes, follow, judged_as, number_of
+from doselang.trial.following import Change, changes_between, follow, judged_as, number_of
 from doselang.trial.opening import Trial, with_step
 from doselang.trial.steps import Enrol, Made, Note, Outcome, Step
 
@@ -91,7 +91,7 @@ def propose(trial: Trial, step: Step, today: date) -> Proposed:
     refused = contradiction(trial, steps, today)
     if refused is not None:
         return Proposed(made.number, step, refused)
-    after = follow(trial, steps, today)
+    before, after = follow(trial, trial.steps, today), follow(trial, steps, today)
     then = follow(trial, trial.steps, step.on, trial.in_force(made))
     judged = None if isinstance(step, Outcome | Note) else _judged_next(trial, steps, after, then, made)
     return Proposed(
@@ -100,7 +100,7 @@ def propose(trial: Trial, step: Step, today: date) -> Proposed:
         judged=judged,
         before=Said(advise(then.standing, step.on)),
         after=Said(advise(after.standing, today)),
-        changes=changes(trial, steps, after, today),
+        changes=changes_between(before, after),
     )
 
 
@@ -120,20 +120,18 @@ def propose_correction(trial: Trial, number: int, step: Step | None, today: date
         step,
         before=Said(advise(before.standing, today)),
         after=Said(advise(after.standing, today)),
-        changes=changes(trial, steps, after, today),
+        changes=changes_between(before, after),
     )
 
 
 def _judged_next(trial: Trial, steps: Sequence[Made], after: Judgement, then: Judgement, made: Made) -> Judged:
-    """The step as the whole trial has it, and by nothing but what was known before it, by the protocol of its day."""
+    """The step as the whole trial has it, by the protocol of its day; of a cycle, by the levels closed before it."""
     place = trial.in_force(made)
     of_its_day = after if place == len(trial.protocols) - 1 else follow(trial, steps, made.step.on, place)
     whole = next(step for step in after.steps if number_of(step) == made.number)
     judged = next(step for step in of_its_day.steps if number_of(step) == made.number)
     if judged.verdict == "followed" and judged.cycle is not None:
         judged = judge_next_cycle(then.standing, of_its_day.conducted, judged)
-    elif judged.verdict == "followed" and judged.patient is not None:
-        judged = judge_next(then.standing, judged.patient, made.step.on)
     return judged_as(whole, judged)
 
 

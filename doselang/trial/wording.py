@@ -43,7 +43,7 @@ def read_day(written: str, what: str = "on") -> date:
     """The day that somebody writes, 2026-03-01. Raises Trouble DL903."""
     read = day_of(written.strip())
     if isinstance(read, Refused):
-        raise _wrong(f"{what}: {read.why}", "Write it as 2026-03-01.")
+        raise WrongWord("on", f"{what}: {read.why}", "Write it as 2026-03-01.")
     return read
 
 
@@ -80,6 +80,14 @@ def words_of(step: Step) -> dict[str, str]:
     return found
 
 
+class WrongWord(Trouble):
+    """A word that says nothing; `name` is which of those of `TAKES` and `MAY_TAKE`."""
+
+    def __init__(self, name: str, why: str, help: str | None) -> None:
+        super().__init__(_wrong(why, help).diagnostic)
+        self.name = name
+
+
 @frozen
 class _Words:
     """Reads the words of one step."""
@@ -114,10 +122,7 @@ class _Words:
         return self.words.get(name, "").strip()
 
     def _name(self) -> str:
-        read = name_of(self._word("patient"))
-        if isinstance(read, Refused):
-            raise _wrong(read.why, read.help)
-        return read
+        return _meaning("patient", name_of(self._word("patient")))
 
     def _entered(self) -> tuple[str, int]:
         """The patient of whom something is said, and the entry of entering; 0 where there is no such patient."""
@@ -130,58 +135,60 @@ class _Words:
     def _level(self) -> str:
         labels = [level.label for level in self.protocol.levels]
         read = level_words(self.protocol).read(self._word("level"))
-        return labels[_meaning(read, f"The levels are {listing(labels)}.")]
+        return labels[_meaning("level", read, f"The levels are {listing(labels)}.")]
 
     def _declared(self) -> str | None:
         return None if fold(self._word("level")) == NO_LEVEL else self._level()
 
     def _part(self) -> str | None:
         word = self._word("part")
-        return self.protocol.parts[_meaning(part_words(self.protocol).read(word))].name if word else None
+        return self.protocol.parts[_meaning("part", part_words(self.protocol).read(word))].name if word else None
 
     def _outcome(self) -> str:
         toxicities = {one.letter: one.name for one in self.protocol.toxicities}
         names = {**toxicities, NONE: "none", INEVALUABLE: "inevaluable"}
         help = f"It is {listing(list(names.values()), 'or')}."
-        letter = _meaning(outcome_words(self.protocol).read(self._word("outcome")), help)
+        letter = _meaning("outcome", outcome_words(self.protocol).read(self._word("outcome")), help)
         if letter == PENDING:
-            raise _wrong("an outcome that is not known is not entered", help)
+            raise WrongWord("outcome", "an outcome that is not known is not entered", help)
         return names[letter]
 
     def _events(self) -> tuple[str, ...]:
         written, known = self._word("events").replace(",", " ").replace(";", " ").split(), event_words(self.protocol)
-        found = {_meaning(known.read(word)) for word in written if word != "." and fold(word) != "none"}
+        found = {_meaning("events", known.read(word)) for word in written if word != "." and fold(word) != "none"}
         events = self.protocol.course.events if self.protocol.course else ()
         return tuple(events[number].name for number in sorted(found))
 
     def _cycle(self, enrolment: int) -> int:
         """The number of the cycle: the one given, or the next of the patient."""
         if self._word("number"):
-            return _meaning(count_of(self._word("number")))
+            return _meaning("number", count_of(self._word("number")))
         of_patient = [
             made for made in self.trial.steps if isinstance(made.step, Treated) and made.step.enrolment == enrolment
         ]
         return len(of_patient) + 1
 
     def _option(self) -> int:
-        return _meaning(count_of(self._word("option")), "The options of a rule are counted from 1.")
+        return _meaning("option", count_of(self._word("option")), "The options of a rule are counted from 1.")
 
     def _verdict(self) -> str:
-        return self.protocol.verdicts[_meaning(verdict_words(self.protocol).read(self._word("verdict")))].name
+        return self.protocol.verdicts[
+            _meaning("verdict", verdict_words(self.protocol).read(self._word("verdict")))
+        ].name
 
     def _by(self) -> str:
         """Who decided: a body of the protocol, if it has any."""
         word, bodies = self._word("by"), [body.name for body in self.protocol.bodies]
         known = next((body for body in bodies if fold(body) == fold(word)), None)
         if known is None and word and bodies and nearest(word, bodies):
-            raise _wrong(f"the protocol names no body `{shorten(word, 40)}`", _meant(word, bodies))
+            raise WrongWord("by", f"the protocol names no body `{shorten(word, 40)}`", _meant(word, bodies))
         return known or word
 
 
-def _meaning(read: Meaning | Refused, help: str | None = None) -> Meaning:
+def _meaning(name: str, read: Meaning | Refused, help: str | None = None) -> Meaning:
     if isinstance(read, Refused):
         meant = read.help if read.help is not None and read.help.startswith("Did you mean") else help or read.help
-        raise _wrong(read.why, meant)
+        raise WrongWord(name, read.why, meant)
     return read
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doselang.designs import isotonic as module
 from doselang.designs.methods import MethodError, Recommender, build
 
 TARGET = Fraction(3, 10)
@@ -91,3 +92,80 @@ def test_what_it_cannot_tell() -> None:
         isotonic(3).estimates(evaluable, toxic)
     with pytest.raises(ValueError, match="neither negative nor more"):
         isotonic(2).estimates(toxic, evaluable)
+
+
+# ---- many rows at once, from what few tallies there are ----
+
+MANY = st.lists(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12), st.booleans(), st.booleans()), min_size=4, max_size=4),
+    min_size=1,
+    max_size=20,
+)
+"""By row and level: cohorts of three, patients with a DLT (of twelve), whether it is closed, and was tried."""
+
+
+def arrays_of(rows: list[list[tuple[int, int, bool, bool]]]) -> tuple[np.ndarray, ...]:
+    cohorts, part, closed, tried = np.array(rows).transpose(2, 0, 1)
+    evaluable = 3 * cohorts
+    return evaluable, evaluable * part // 12, closed.astype(bool), tried.astype(bool)
+
+
+def by_estimates(rows: list[list[tuple[int, int, bool, bool]]], target: Fraction) -> list[int]:
+    """The choice in each row among the levels that are admitted, by their estimates in fractions."""
+    found = []
+    for evaluable, toxic, closed, tried in zip(*arrays_of(rows), strict=True):
+        there = np.flatnonzero(tried & ~closed & (evaluable > 0)).tolist()
+        estimates = by_pooling([(int(toxic[level]), int(evaluable[level])) for level in there])
+        gaps = [abs(one - target) for one in estimates]
+        nearest = [k for k, gap in enumerate(gaps) if gap == min(gaps)]
+        below = [k for k in nearest if estimates[k] < target]
+        found.append(there[below[-1] if below else nearest[0]] if there else -1)
+    return found
+
+
+@given(MANY, st.sampled_from((Fraction(1, 4), Fraction(3, 10), Fraction(1, 2))))
+def test_many_rows_against_pooling_in_fractions(
+    rows: list[list[tuple[int, int, bool, bool]]], target: Fraction
+) -> None:
+    evaluable, toxic, closed, tried = arrays_of(rows)
+    adviser, here = isotonic(4, target), np.zeros(len(rows), int)
+    expected = by_estimates(rows, target)
+    assert adviser.recommends(evaluable, toxic, here, tried, closed).tolist() == expected
+    order = np.random.default_rng(1).permutation(evaluable.size)
+    numbers = np.argsort(order).reshape(evaluable.shape)
+    few = (column.ravel()[order] for column in (evaluable, toxic, tried, closed))
+    few_evaluable, few_toxic, few_tried, few_closed = few
+    found = adviser.recommends_of(numbers, few_evaluable, few_toxic, here, few_tried, few_closed)
+    assert found.tolist() == expected
+
+
+TIES = [[(2, 2 * y, False, True), (2, 12 - 2 * y, False, True), *[(0, 0, False, False)] * 2] for y in range(3)]
+"""Two levels of six patients, as far below 50 % and above."""
+
+
+def chosen(rows: list[list[tuple[int, int, bool, bool]]], target: Fraction) -> list[int]:
+    evaluable, toxic, closed, tried = arrays_of(rows)
+    found: list[int] = (
+        isotonic(4, target).recommends(evaluable, toxic, np.zeros(len(rows), int), tried, closed).tolist()
+    )
+    return found
+
+
+def test_ties_are_lost_without_a_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = by_estimates(TIES, Fraction(1, 2))
+    assert chosen(TIES, Fraction(1, 2)) == expected
+    monkeypatch.setattr(module, "TIED", 0.0)
+    assert chosen(TIES, Fraction(1, 2)) != expected
+
+
+def test_weights_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, target = module._observed, Fraction(1, 4)
+    rng = np.random.default_rng(1)
+    rows = [
+        [(int(n), int(y), False, True) for n, y in zip(rng.integers(1, 5, 4), rng.integers(0, 9, 4), strict=True)]
+        for _ in range(200)
+    ]
+    expected = by_estimates(rows, target)
+    assert chosen(rows, target) == expected
+    monkeypatch.setattr(module, "_observed", lambda n, y: (real(n, y)[0], np.ones(n.shape)))
+    assert chosen(rows, target) != expected

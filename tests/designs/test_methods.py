@@ -61,6 +61,25 @@ def test_a_level_of_the_ladder_or_none(name: str) -> None:
         adviser.recommends(evaluable, toxic, np.full(200, 3), evaluable > 0, closed)
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].gives == "level"])
+def test_levels_told_by_number(name: str) -> None:
+    adviser = build(name, told(name), 3)
+    assert isinstance(adviser, Recommender)
+    random = np.random.default_rng(2)
+    evaluable = np.array([0, 3, 6, 6, 9])
+    toxic, tried, closed = np.array([0, 0, 1, 4, 3]), evaluable > 0, np.array([0, 0, 0, 1, 0], bool)
+    numbers, here = random.integers(0, 5, (200, 3)), random.integers(-1, 3, 200)
+    found = adviser.recommends_of(numbers, evaluable, toxic, here, tried, closed)
+    each = (column[numbers] for column in (evaluable, toxic))
+    assert found.tolist() == adviser.recommends(*each, here, tried[numbers], closed[numbers]).tolist()
+    with pytest.raises(ValueError, match="one of the ladder"):
+        adviser.recommends_of(numbers, evaluable, toxic, np.full(200, 3), tried, closed)
+    with pytest.raises(ValueError, match="one column for each level"):
+        adviser.recommends_of(numbers[:, :2], evaluable, toxic, here, tried, closed)
+    with pytest.raises(ValueError, match="neither negative nor more"):
+        adviser.recommends_of(numbers, toxic, evaluable, here, tried, closed)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "at", "words"),
     [
