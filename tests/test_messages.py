@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doselang.cli import run
+from doselang.cli import options_of, run
 from doselang.cli.output import impatient
 
 Capture = pytest.CaptureFixture[str]
@@ -102,14 +102,35 @@ def test_a_question_ends_with_its_own_sign(tmp_path: Path, capsys: Capture) -> N
 
 
 def test_long_work_is_said_once_and_short_work_never(capsys: Capture) -> None:
-    with impatient(0.05):
+    with impatient(lambda: options_of(["check", "trial.dose"]), 0.05):
         time.sleep(0.3)
-    with impatient(5):
+    with impatient(set, 5):
         pass
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("still at work") == 1
-    assert "--max-states" in printed.err
+    assert "`--max-states 100000` explores fewer states; fewer levels, or" in printed.err
+    assert "--trials" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "there"),
+    [
+        ("simulate a.dose", {"--max-states", "--trials"}),
+        ("check a.dose", {"--max-states"}),
+        ("trial init T a.dose", set()),
+        ("trial add T enrol 01 --level 1", set()),
+        ("nonsense", set()),
+    ],
+)
+def test_what_is_told_of_long_work_is_what_the_command_has(command: str, there: set[str], capsys: Capture) -> None:
+    found = options_of(command.split())
+    assert found & {"--max-states", "--trials"} == there
+    with impatient(lambda: found, 0.01):
+        time.sleep(0.1)
+    printed = capsys.readouterr().err
+    assert {option for option in ("--max-states", "--trials") if option in printed} == there
+    assert "ewer levels, or `accrue at most 30 in the trial`, make fewer states." in printed
 
 
 TWO_PARTS = """\

@@ -302,5 +302,35 @@ def test_a_full_disk_refuses_and_leaves_the_record(
     assert (trial / "record.jsonl").read_bytes() == before
 
 
+def test_a_patient_before_the_trial_began_is_said_loudly(trial: Path, capsys: Capture) -> None:
+    """The record of a trial that is under way already may be begun late: then its first day is given."""
+    note = said(trial, "add|TRIAL|note|the first visit|--on|2025-01-05", capsys)
+    remark = "2025-01-05 is before 2025-01-06, on which the trial began by entry 1."
+    assert f"  ATTENTION: {remark} If that is wrong, correct entry 9." in note
+    assert f"      {remark}" in said(trial, "show TRIAL", capsys)
+    assert "ATTENTION" not in said(trial, "add TRIAL enrol 05 --level 2 --on 2025-02-05", capsys)
+    added = json.loads(said(trial, "add|TRIAL|note|x|--on|2025-01-05|--format|json", capsys))
+    assert added["remarks"] == [remark]
+
+
+def test_init_without_a_day_asks_for_it(tmp_path: Path, capsys: Capture) -> None:
+    asks = "If the trial began before, begin the record anew in another folder, with that day: `--on DATE`."
+    assert asks in said(tmp_path / "a", f"init TRIAL {PROTOCOL}", capsys)
+    assert asks not in said(tmp_path / "b", f"init TRIAL {PROTOCOL} --on 2025-01-06", capsys)
+
+
+def test_who_chose_is_the_body_that_the_protocol_asks(tmp_path: Path, capsys: Capture) -> None:
+    def choose(by: str, on: str = "2025-02-04") -> str:
+        return said(kept.trial.folder, f"add|TRIAL|choose|1|--by|{by}|--on|{on}", capsys)  # type: ignore[arg-type]
+
+    warned = "  ATTENTION: The protocol asks safety-committee to choose, and not the cleaning lady."
+    for number, by in enumerate(("the cleaning lady", "The Safety Committee", "safety-committee")):
+        kept = Kept.begun(tmp_path / f"trial{number}", "committee.dose")
+        kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
+        printed = choose(by)
+        assert (warned in printed) == (by == "the cleaning lady"), printed
+        assert ("by safety-committee" in printed) == (by != "the cleaning lady")
+
+
 def test_today_is_after_all_days_of_these_tests() -> None:
     assert TODAY.year == 2026

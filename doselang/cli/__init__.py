@@ -89,7 +89,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(program.get_help(program.make_context("doselang", [], resilient_parsing=True)), err=True)
         return 2
     try:
-        with nullcontext() if given[0] in WITH_PROGRESS else impatient():
+        with nullcontext() if given[0] in WITH_PROGRESS else impatient(lambda: options_of(given)):
             status = program.main(given, prog_name="doselang", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except Trouble as error:
@@ -113,6 +113,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         message = f"A fault in doselang {__version__}: {type(error).__name__}."
         help = "Please report it, with the file and the command; `--traceback` shows where it happened."
         return say_trouble(Trouble(Diagnostic("DL999", message, help=help)))
+
+
+def options_of(arguments: Sequence[str]) -> set[str]:
+    """The options of the command that is given by its name, and by that of its own commands."""
+    found: click.Command = program
+    for word in arguments:
+        if isinstance(found, click.Group):
+            found = found.get_command(click.Context(found), word) or found
+    return {option for parameter in found.params for option in parameter.opts}
 
 
 def main() -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,15 +58,25 @@ PATIENCE = 20.0
 """After so many seconds a command says that it is still at work, and how to bound it."""
 
 
+BOUNDS = {
+    "--max-states": "`--max-states 100000` explores fewer states",
+    "--trials": "`--trials` simulates fewer trials",
+}
+"""Options that make a command do less, where it has them."""
+
+FEWER = "fewer levels, or `accrue at most 30 in the trial`, make fewer states"
+
+
 @contextmanager
-def impatient(seconds: float = PATIENCE) -> Iterator[None]:
-    """Say on standard error, once, that the work takes longer than `seconds`."""
+def impatient(options: Callable[[], Collection[str]], seconds: float = PATIENCE) -> Iterator[None]:
+    """Say on standard error, once, that the work takes longer than `seconds`; `options` are those of the command."""
 
     def say() -> None:
+        there = options()
+        fewer = [words for option, words in BOUNDS.items() if option in there]
         click.echo(
             f"doselang: still at work after {seconds:.0f} seconds: very many states, or trials. Ctrl-C stops.\n"
-            "  `--max-states 100000` explores fewer states, `--trials` simulates fewer trials;"
-            " fewer levels, or `accrue at most 30 in the trial`, make fewer states.",
+            f"  {'; '.join([', '.join(fewer), FEWER] if fewer else [FEWER[:1].upper() + FEWER[1:]])}.",
             err=True,
         )
 

@@ -54,6 +54,8 @@ def init_command(
     entry = begin_trial(folder, loaded, given, name, on, despite=despite)
     click.echo(f"Entry 1: the trial begins under {path}, on {on}.")
     click.echo(f"The protocol is kept in {folder}/protocol: from now on it is read from there.")
+    if day is None:
+        click.echo("If the trial began before, begin the record anew in another folder, with that day: `--on DATE`.")
     click.echo(f"Head: {shown_head(entry)}, entry 1")
     return 0
 

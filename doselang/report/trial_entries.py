@@ -19,6 +19,7 @@ from doselang.report.trial_amendments import difference_lines
 from doselang.report.trial_record import shown_head
 from doselang.report.trial_steps import record_line, step_words
 from doselang.trial.opening import Trial, record_source
+from doselang.trial.remarks import before_the_trial
 from doselang.trial.steps import KINDS, Made, step_of
 
 NO_PROOF = "Names are as they were given: nothing here proves who it was."
@@ -84,6 +85,10 @@ def further_lines(trial: Trial, one: Effective) -> Iterator[str]:
     if deviation:
         what = "not as the rules say" if deviation["verdict"] != "undecided" else "where the protocol leaves it open"
         yield f"{what}; the reason: {deviation['reason']}"
+    step = step_of(one.entry.number, one.entry.kind, body) if one.entry.kind in KINDS else None
+    remark = None if step is None else before_the_trial(trial, step)
+    if remark:
+        yield remark
     if "signed" in body:
         yield f"signed head {body['signed']}"
     if "despite" in body:

@@ -14,6 +14,7 @@ from doselang.trial.adding import Added
 from doselang.trial.following import Change
 from doselang.trial.opening import Trial
 from doselang.trial.proposing import Proposed
+from doselang.trial.remarks import remarks
 from doselang.trial.steps import Choose, Close, Declare, Enrol, Note, Outcome, Step, Stop, Treated
 
 NOT_PERMITTED = "DL821"
@@ -62,6 +63,7 @@ def added_lines(added: Added, deviation: str | None) -> Iterator[str]:
     proposed, entry = added.proposed, added.entry
     assert entry is not None and proposed.step is not None
     yield f"Entry {entry.number}: {step_words(proposed.step, added.trial.protocol)}, on {proposed.step.on}."
+    yield from _remarks(added)
     if proposed.answer != "permitted" and deviation:
         yield f"  {DEVIATED[proposed.answer]} It is entered with the reason: {deviation.strip()}"
         yield from (f"  {line}" for line in rules_lines(proposed, added.trial.protocol))
@@ -69,6 +71,12 @@ def added_lines(added: Added, deviation: str | None) -> Iterator[str]:
         yield "  The rules permit it, so the reason for a deviation is not kept."
     yield from changed_lines(proposed.changes, added.trial.protocol)
     yield from _now(proposed, entry)
+
+
+def _remarks(added: Added) -> Iterator[str]:
+    """What is to be looked at again, loudly; it was entered."""
+    for remark in remarks(added.trial, added.proposed):
+        yield f"  ATTENTION: {remark} If that is wrong, correct entry {added.proposed.number}."
 
 
 DEVIATED = {
@@ -153,6 +161,7 @@ def corrected_lines(added: Added) -> Iterator[str]:
     else:
         words = step_words(proposed.step, added.trial.protocol)
         yield f"Entry {entry.number}: entry {proposed.number} is corrected: {words}, on {proposed.step.on}."
+        yield from _remarks(added)
     if proposed.changes:
         yield from changed_lines(proposed.changes, added.trial.protocol)
     else:
@@ -174,6 +183,7 @@ def added_record(added: Added) -> dict[str, object]:
         "refused": refused_words(proposed, protocol) if refused else None,
         "help": proposed.contradiction.help if proposed.contradiction is not None else None,
         "rules": rules_lines(proposed, protocol) if proposed.contradiction is None else [],
+        "remarks": [] if refused else list(remarks(added.trial, proposed)),
         "changes": [
             {
                 "entry": change.number,

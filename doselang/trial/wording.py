@@ -179,10 +179,19 @@ class _Words:
     def _by(self) -> str:
         """Who decided: a body of the protocol, if it has any."""
         word, bodies = self._word("by"), [body.name for body in self.protocol.bodies]
-        known = next((body for body in bodies if fold(body) == fold(word)), None)
+        known = next((body for body in bodies if is_same_body(word, body)), None)
         if known is None and word and bodies and nearest(word, bodies):
             raise WrongWord("by", f"the protocol names no body `{shorten(word, 40)}`", _meant(word, bodies))
         return known or word
+
+
+def is_same_body(written: str, name: str) -> bool:
+    """Whether people mean a body of the protocol: letter case, articles and hyphens make no difference."""
+    return _plain(written) == _plain(name)
+
+
+def _plain(name: str) -> list[str]:
+    return [word for word in fold(name.replace("-", " ")).split() if word not in ("the", "a", "an")]
 
 
 def _meaning(name: str, read: Meaning | Refused, help: str | None = None) -> Meaning:
