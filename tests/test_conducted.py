@@ -458,6 +458,10 @@ def rolling() -> Protocol:
         ([("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N"), ("1", 3, "N")], [], "1NNNN"),
         # the seventh waits
         ([("1", n, "N") for n in range(7)], [("deviated", "too early", "007")], "1NNNNNN +1N"),
+        # the seventh and eighth, with a DLT: two in eight, and the level is too toxic
+        ([*((("1"), n, "N") for n in range(6)), ("1", 6, "T4"), ("1", 7, "T4"), ("2", 60, "N")],
+         [("deviated", "too early", "007"), ("deviated", "too early", "008"), ("deviated", "after the end", "009")],
+         "1NNNNNN +1T +1T +2N"),
         # a DLT lets nobody go up before the three more are known
         ([("1", 0, "N"), ("1", 1, "T3"), ("1", 2, "N"), ("2", 40, "N")],
          [("deviated", "wrong level", "004")], "1TNN +2N"),
