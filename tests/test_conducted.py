@@ -496,6 +496,19 @@ def test_what_people_chose_shows_in_where_the_next_patient_is_treated() -> None:
     assert judged.steps[-1].fault == "nobody chose"
 
 
+def test_a_choice_may_be_put_on_record_after_a_patient_entered_by_it() -> None:
+    protocol = shipped("pri-724.dose")
+    machine = compile_protocol(protocol)
+    before = as_table("1N 3M 5M standard/5MM", protocol)
+    (*_, last) = before.patients
+    entered = (last.entered or FIRST) + timedelta(FAR_APART)
+    patients = (*before.patients, Patient("next", 5, None, entered))
+    for option, verdict in ((0, "followed"), (1, "deviated")):
+        chosen = Decided("chosen", entered + timedelta(3), option=option)
+        judged = judge(machine, Conducted(patients, (chosen,), dated=True))
+        assert [step.verdict for step in judged.steps if step.decided is not None] == [verdict]
+
+
 def test_a_choice_that_is_on_record_is_held_to() -> None:
     protocol = shipped("pri-724.dose")
     machine = compile_protocol(protocol)
