@@ -458,6 +458,10 @@ def rolling() -> Protocol:
         ([("1", 0, "N"), ("1", 1, "N"), ("1", 2, "N"), ("1", 3, "N")], [], "1NNNN"),
         # the seventh waits
         ([("1", n, "N") for n in range(7)], [("deviated", "too early", "007")], "1NNNNNN +1N"),
+        # the seventh and eighth, with a DLT: two in eight, and the level is too toxic
+        ([*((("1"), n, "N") for n in range(6)), ("1", 6, "T4"), ("1", 7, "T4"), ("2", 60, "N")],
+         [("deviated", "too early", "007"), ("deviated", "too early", "008"), ("deviated", "after the end", "009")],
+         "1NNNNNN +1T +1T +2N"),
         # a DLT lets nobody go up before the three more are known
         ([("1", 0, "N"), ("1", 1, "T3"), ("1", 2, "N"), ("2", 40, "N")],
          [("deviated", "wrong level", "004")], "1TNN +2N"),
@@ -490,6 +494,19 @@ def test_what_people_chose_shows_in_where_the_next_patient_is_treated() -> None:
         assert chosen == ((option,) if verdict == "followed" else ())
         assert bool(judged.steps[-1].remark) == (verdict == "followed")
     assert judged.steps[-1].fault == "nobody chose"
+
+
+def test_a_choice_may_be_put_on_record_after_a_patient_entered_by_it() -> None:
+    protocol = shipped("pri-724.dose")
+    machine = compile_protocol(protocol)
+    before = as_table("1N 3M 5M standard/5MM", protocol)
+    (*_, last) = before.patients
+    entered = (last.entered or FIRST) + timedelta(FAR_APART)
+    patients = (*before.patients, Patient("next", 5, None, entered))
+    for option, verdict in ((0, "followed"), (1, "deviated")):
+        chosen = Decided("chosen", entered + timedelta(3), option=option)
+        judged = judge(machine, Conducted(patients, (chosen,), dated=True))
+        assert [step.verdict for step in judged.steps if step.decided is not None] == [verdict]
 
 
 def test_a_choice_that_is_on_record_is_held_to() -> None:

@@ -123,6 +123,8 @@ class _Judge:
     lost: str | None = None
     implied: int = NOTHING
     """The option that people chose, as where a patient is treated shows, if no decision says so."""
+    assumed: int = NOTHING
+    """The option that was taken to be chosen so last, and may still be put on record."""
 
     def __attrs_post_init__(self) -> None:
         self.standing = Standing(self.machine, self.conducted.patients, self.windows, self.accrual)
@@ -163,7 +165,7 @@ class _Judge:
             remark = (
                 f"option [{implied + 1}] was chosen, by that; no such decision is on record" if implied >= 0 else ""
             )
-            self.implied = NOTHING
+            self.implied, self.assumed = NOTHING, implied if implied >= 0 else self.assumed
             return Judged("followed", today, patient, part=cohort.part, rules=rules, remark=remark)
         step = _astray(standing, patient, today)
         self._go_on(number, step)
@@ -229,6 +231,9 @@ class _Judge:
     def _chosen(self, decided: Decided) -> Judged:
         assert decided.option is not None
         look, said = self.standing.look, advise(self.standing, decided.on)
+        if self.assumed == decided.option and (look is None or look.branch is not None):
+            self.assumed, late = NOTHING, "a patient had entered by it before"
+            return Judged("followed", decided.on, decided=decided, remark=late)
         if look is None or look.branch is not None:
             return Judged("deviated", decided.on, decided=decided, fault="not asked", said=said)
         try:

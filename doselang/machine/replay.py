@@ -72,7 +72,7 @@ class Follower:
         while number < len(groups):
             player = player.going_on(groups)
             if groups[number].against == "aside":
-                player.put_aside(groups[number])
+                player.put_aside(number)
                 number += 1
             elif self.machine.protocol.parts[groups[number].part].rolling:
                 number = player.roll(number)
@@ -349,18 +349,27 @@ class _Player:
         self.waiting, self.unreplaced = None, False
         self.carry_out(branch)
 
-    def put_aside(self, group: Group) -> None:
-        """Count patients who belong to no cohort; those who are pending can turn out in every way."""
+    def put_aside(self, number: int) -> None:
+        """Count patients who belong to no cohort; those who are pending can turn out in every way.
+
+        In a rolling part the rules are asked at the next arrival, which is still to come: once more, with them. Who is
+        pending counts there when he is known, as others do.
+        """
+        group = self.groups[number]
         known = path_of(group, letters_of(self.machine.protocol))[-1]
         pending = len(group.letters) - sum(known) - group.letters.count(INEVALUABLE)
         nobody = (0,) * len(known)
         inevaluable = group.letters.count(INEVALUABLE)
         self.asides.append(Cohort(group.part, group.level, 0, known, nobody, pending, inevaluable, aside=True))
-        turned_out = [plus(known, more) for more in added(self.machine.protocol.toxicities, pending)]
+        rolling = self.part.part.rolling and not self.frame.orders and self.frame.end < 0
+        turned_out = [plus(known, m) for m in added(self.machine.protocol.toxicities, 0 if rolling else pending)]
         ways = [counted_aside(self.machine, self.codes, group, counts) for counts in turned_out]
         self.codes = np.concatenate(ways)
         if len(self.codes) > MOST_COMPLETIONS:
             raise _too_many(group)
+        if rolling:
+            self.looks, self.waiting = self.looks if self.waiting else self.looks[:-1], None
+            self._look_at_next(1 + max(n for n in range(number) if self.groups[n].against != "aside"))
 
     def carry_out(self, branch: Branch) -> None:
         """Close and open levels. Patients who become known after the look count first, those pending in every way."""
