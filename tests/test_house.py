@@ -149,3 +149,9 @@ def test_the_forbidden_words_are_found() -> None:
     for line in ("# TO" + "DO later", "see /wo" + "rk/main", "cd /tm" + "p/x", "a/b ../sha" + "red/x"):
         assert FORBIDDEN.search(line)
     assert not FORBIDDEN.search("homework/tmpl root-mean-square shared")
+
+
+def test_only_what_people_use_asks_for_the_day() -> None:
+    """What reads and judges is given today, so that it says the same whenever it is asked."""
+    asking = {path.relative_to(PACKAGE).parts[0] for path in modules() if "date.today" in path.read_text("utf-8")}
+    assert asking <= {"cli", "web"}
