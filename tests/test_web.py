@@ -183,7 +183,7 @@ def test_what_the_page_of_the_trial_tells(browser: Browser, kept: Kept) -> None:
     assert f"Protocol {last(kept).protocol[:16]} , in force since 2025-01-06" in text
     assert "2 patients may enter at level 2" in text
     assert "04 at level 2, whose window ended on 2025-03-04: the outcome is to be recorded" in text
-    assert "What the next 3 patients show" in text and "enrol 3 at level 3 first three clear" in text
+    assert "What the 3 outcomes to come show" in text and "enrol 3 at level 3 first three clear" in text
     assert "“If none of the first three patients at a level has a DLT" in text and "0 of 3 evaluable at level 1" in text
     assert "Rule “first three clear”" in text
     assert "01 level 1 1 2025-01-06 2025-02-03 no toxicity 2025-02-03 entry 2" in text
@@ -386,7 +386,7 @@ def test_a_step_against_the_rules_needs_its_reason(browser: Browser, kept: Kept)
     assert browser.enter(shown).status_code == 303
     assert last(kept).body["deviation"]["reason"] == "The sponsor asked for it"
     text = text_of(browser.page())
-    assert "The trial has left its protocol." in text and "05 entered at level 3 ( entry 9 )" in text
+    assert "The trial has left its protocol." in text and "05 entered at level 3, part escalation ( entry 9 )" in text
 
 
 def test_a_reason_that_is_not_needed_is_not_kept(browser: Browser, kept: Kept) -> None:

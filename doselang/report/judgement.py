@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from doselang.conduct.advice import Advice
 from doselang.conduct.advised import awaited_words, decided_words, now_words
@@ -11,6 +12,7 @@ from doselang.conduct.judging import Judged, Judgement
 from doselang.machine.notation import write_history
 from doselang.protocol.model import Protocol, Rule
 from doselang.protocol.words import level_words
+from doselang.record.files import RECORD
 from doselang.report.advice import advice_record
 from doselang.report.phrases import cited, counted, listed
 from doselang.report.printable import printable
@@ -110,7 +112,8 @@ def place_words(step: Judged, source: Source | None) -> str:
     span = _place(step)
     if source is None or span == NOWHERE:
         return ""
-    return f"{source.path_of(span.start)}, row {source.place(span.start)[0]}"
+    path, noun = source.path_of(span.start), "entry" if Path(source.path).name == RECORD else "row"
+    return f"{path}, {noun} {source.place(span.start)[0]}"
 
 
 def _place(step: Judged) -> Span:
