@@ -214,7 +214,7 @@ def _with_paths_of(theirs: object, ours: object) -> object:
 def test_replay_takes_a_trial(trial: Path, capsys: Capture) -> None:
     said(trial, "add|TRIAL|enrol|05|--level|3|--on|2025-02-05|--deviation|a slip", capsys)
     assert run(["replay", PROTOCOL, str(trial)]) == 1
-    assert "record.jsonl, row 9" in capsys.readouterr().out
+    assert "record.jsonl, entry 9" in capsys.readouterr().out
 
 
 def test_an_amendment_is_told_and_kept(trial: Path, tmp_path: Path, capsys: Capture) -> None:
