@@ -176,3 +176,9 @@ def test_the_level_below_a_verdict_can_be_named(tmp_path: Path, capsys: Capture)
         text + 'example "2NNN" then declare level 2 as MTD, begin expansion at level 1\n', encoding="utf-8"
     )
     assert run(["test", str(tmp_path / "e.dose")]) == 0
+
+
+def test_the_one_word_that_can_follow_is_named(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "s.dose").write_text('protocol "x"\nexample "1NNN" then escalate 2\n', encoding="utf-8")
+    assert run(["check", str(tmp_path / "s.dose")]) == 1
+    assert "after `2` must come `levels`" in capsys.readouterr().out

@@ -95,7 +95,8 @@ def groups(scene: Scene) -> tuple[list[str], set[str]]:
 def expectation(scene: Scene) -> str:
     """What can come there, in a few words."""
     names, left = groups(scene)
-    left -= {"LEVELS", "COHORTS", "MAY", "ASK", "PATIENTS", END} | ({"NAME", "LABEL"} if names else set())
+    seldom = {"LEVELS", "COHORTS", "MAY", "ASK", "PATIENTS", END} | ({"NAME", "LABEL"} if names else set())
+    left = left - seldom or (left if not names else set())
     names = [FRIENDLY[kind] for kind in sorted(left) if kind in FRIENDLY] + names
     literal = sorted(f"`{scene.grammar.spelled[kind]}`" for kind in left if kind in scene.grammar.spelled)
     room = max(MOST_EXPECTED - len(names), 0)
