@@ -176,6 +176,19 @@ def test_the_decision_is_that_of_next(browser: Browser, kept: Kept) -> None:
         assert decision and unescape(decision[1]).lower() == now_words(advice).lower()
 
 
+def test_who_entered_too_early_is_told_with_and_without_advice(browser: Browser, kept: Kept) -> None:
+    for patient in ("05", "06"):
+        kept.enrol(patient, "2", "2025-02-05")
+    kept.add("enrol", "2025-02-06", deviation="a slip", patient="07", level="2")
+    early = "Who entered too early, and is of no cohort yet 07 at level 2 (pending)"
+    text = text_of(browser.page("?on=2025-02-07"))
+    assert early in text and "Nobody may enter: wait for 4 outcomes" in text
+    kept.add("declare", "2025-02-07", deviation="the sponsor wished so", verdict="MTD", level="none")
+    text = text_of(browser.page("?on=2025-02-07"))
+    assert early in text and "No advice: no MTD was declared, against the rules" in text
+    assert "04 at level 2, whose window ends on 2025-03-04" in text
+
+
 def test_what_the_page_of_the_trial_tells(browser: Browser, kept: Kept) -> None:
     text = text_of(browser.page())
     assert kept.trial.protocol.title in text

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from doselang.conduct.accounts import CaseAccount, RuleAccount, Way
 from doselang.conduct.advice import Advice
-from doselang.conduct.advised import awaited_words, now_words
+from doselang.conduct.advised import awaited_words, held_words, now_words
 from doselang.conduct.conducted import Patient
 from doselang.conduct.judging import Judged, Judgement
 from doselang.conduct.standing import CohortOf
@@ -37,7 +37,7 @@ from doselang.web.markup import NOTHING, Content, Html, element, grid, link, lis
 from doselang.web.offers import Offer
 from doselang.web.places import Places
 
-TERMS = {"decided": "Decided", "now": "Now", "pending": "Waited for", "": ""}
+TERMS = {"decided": "Decided", "now": "Now", "": ""}
 
 
 def overview(
@@ -77,13 +77,15 @@ def _decision(judgement: Judgement, advice: Advice) -> Iterator[Html]:
         yield said("warning", "The trial has left its protocol.", element("p", link("Deviations", "#deviations")))
     yield element("p", title_words(advice), class_="quiet")
     yield element("p", _capital(now_words(advice)), class_="decision", id="now")
-    parts = [(TERMS[word], words) for word, words in now_parts(advice) if word in ("decided", "")]
-    if advice.action == "undecided":
-        parts = [(TERMS[word], words) for word, words in now_parts(advice)]
+    shown = ("decided", "now", "") if advice.action == "undecided" else ("decided", "")
+    parts = [(TERMS[word], words) for word, words in now_parts(advice) if word in shown]
     yield terms(parts) if parts else NOTHING
     if advice.awaited:
         yield element("h3", "Who is waited for")
         yield listing([awaited_words(advice.now.protocol, one, advice.on) for one in advice.awaited])
+    if advice.held:
+        yield element("h3", "Who entered too early, and is of no cohort yet")
+        yield listing([held_words(advice.now.protocol, one) for one in advice.held])
 
 
 def _capital(words: str) -> str:
