@@ -332,5 +332,15 @@ def test_who_chose_is_the_body_that_the_protocol_asks(tmp_path: Path, capsys: Ca
         assert ("by safety-committee" in printed) == (by != "the cleaning lady")
 
 
+def test_who_enters_before_anybody_chose_is_said_loudly(tmp_path: Path, capsys: Capture) -> None:
+    kept = Kept.begun(tmp_path / "trial", "committee.dose")
+    kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
+    folder = Path(kept.trial.folder)
+    printed = said(folder, "add|TRIAL|enrol|04|--level|2|--on|2025-02-04", capsys)
+    assert "ATTENTION: The protocol asks safety-committee to choose before that, and no choice is on record" in printed
+    printed = said(folder, "add|TRIAL|choose|1|--by|safety-committee|--on|2025-02-05", capsys)
+    assert "Entry" in printed and "not as the rules say" not in printed
+
+
 def test_today_is_after_all_days_of_these_tests() -> None:
     assert TODAY.year == 2026
