@@ -19,7 +19,7 @@ from doselang.loading import load
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Opened
 from doselang.machine.exploring import Steps, explore
-from doselang.machine.notation import Group, history_through, parse_history, write_history
+from doselang.machine.notation import Group, HistoryError, history_through, parse_history, write_history
 from doselang.machine.replay import opens, replay
 from doselang.machine.states import Frames
 from doselang.patients.reading import read_conducted
@@ -558,3 +558,20 @@ def test_a_toxicity_in_a_later_cycle_counts_from_its_day_on(on: int, history: st
     assert (advice.now.history, advice.action) == (history, action)
     begins = [protocol.parts[place.part].name for place in advice.places]
     assert begins == ([] if action == "wait" else ["standard" if on >= 70 else "accelerated"])
+
+
+@pytest.mark.parametrize("lost_at", [46, 20])
+def test_rules_that_cannot_be_followed_to_the_day_are_told(lost_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the day that is asked for, or before it: no advice is given then, and nothing breaks."""
+    comes = judging.Standing.at
+
+    def at(self: judging.Standing, today: date | None) -> None:
+        if today is not None and today >= day(lost_at):
+            raise HistoryError("The rules open level 1, not level 2.")
+        comes(self, today)
+
+    monkeypatch.setattr(judging.Standing, "at", at)
+    judged = judge(MACHINE, table(*CLEAR, ("2", 20, "N")), day(46))
+    assert judged.lost == "The rules open level 1, not level 2."
+    advice = advise(judged.standing, day(46))
+    assert (advice.action, advice.places, advice.lost) == ("undecided", (), judged.lost)

@@ -117,7 +117,7 @@ def test_what_was_done_all_the_same_can_be_written(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("day", ["2026-13-01", "01.03.2026", "today", "2026-02-30"])
 def test_a_day_is_written_in_one_way(capsys: pytest.CaptureFixture[str], table: str, day: str) -> None:
     status, _, err = asked(capsys, "next", PROTOCOL, table, "--on", day)
-    assert status == 2 and f"`--on {day}` is not a day." in err
+    assert status == 2 and f"`--on {day}`: `{day}` " in err and "Write it as 2026-03-01." in err
 
 
 def test_a_table_without_days_has_no_day(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import click
@@ -24,6 +24,7 @@ from doselang.report.unused import unused_words
 from doselang.source import Source
 from doselang.trial.following import conducted_by, lacking
 from doselang.trial.opening import open_trial, record_source
+from doselang.trial.wording import read_day
 
 on_option = click.option("--on", "day", default=None, metavar="DATE", help="As of a day, written 2026-03-01.")
 
@@ -43,12 +44,7 @@ class Given:
 
 def day_of(written: str | None) -> date | None:
     """The day of `--on`."""
-    if written is None:
-        return None
-    try:
-        return datetime.strptime(written, "%Y-%m-%d").date()
-    except ValueError:
-        raise trouble("DL903", f"`--on {written}` is not a day.", help="Write it as 2026-03-01.") from None
+    return None if written is None else read_day(written, f"`--on {written}`")
 
 
 def is_file(record: str) -> bool:

@@ -101,7 +101,7 @@ def judge(
     judging = _Judge(machine, conducted, accrual, windows, hindsight)
     for event in events_of(conducted, windows, on):
         judging.meet(event)
-    judging.standing.at(on)
+    judging.end(on)
     judging.steps += _courses(machine, conducted, judging.standing.followed)
     return Judgement(conducted, windows, on, tuple(judging.steps), judging.standing, judging.lost)
 
@@ -150,6 +150,15 @@ class _Judge:
             self.lost = self.standing.lost = error.message
             if entering is not None or event.decided is not None:
                 self.steps.append(Judged("not judged", event.on, entering, event.decided, why=error.message))
+
+    def end(self, on: date | None) -> None:
+        """Come to the day that is asked for: who was held may be of a cohort by then."""
+        if on is None or self.lost is not None:
+            return
+        try:
+            self.standing.at(on)
+        except HistoryError as error:
+            self.lost = self.standing.lost = error.message
 
     # ---- a patient enters ----
 
