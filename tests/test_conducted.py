@@ -18,10 +18,11 @@ from doselang.conduct.judging import Judged, judge
 from doselang.loading import load
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Opened
-from doselang.machine.exploring import Steps, explore
+from doselang.machine.exploring import explore
 from doselang.machine.notation import Group, HistoryError, history_through, parse_history, write_history
 from doselang.machine.replay import opens, replay
 from doselang.machine.states import Frames
+from doselang.machine.steps import Steps
 from doselang.patients.reading import read_conducted
 from doselang.protocol.model import Protocol
 from doselang.report.advice import advice_record, render_advice
@@ -87,9 +88,9 @@ def test_the_advice_is_the_machines_decision_in_every_reachable_situation(name: 
     seen: list[tuple[int, int, int, int]] = []
 
     def keep(steps: Steps, _: Frames) -> None:
-        states = steps.bucket.start + steps.state
+        states = steps.of.number[steps.state]
         seen.extend(zip(states.tolist(), steps.exit.tolist(), steps.branch.tolist(),
-                        steps.bucket.frames[steps.state].tolist(), strict=True))  # fmt: skip
+                        steps.of.frames[steps.state].tolist(), strict=True))  # fmt: skip
 
     exploration = explore(machine, histories=True, watch=keep)
     rng = random.Random(1)

@@ -170,18 +170,18 @@ state off final
 def forgetting_nothing(protocol: Protocol):  # type: ignore[no-untyped-def]
     machine = compile_protocol(protocol)
     for part in machine.parts:
-        part.folding, part.apart = None, np.zeros(0, np.bool_)
+        part.barriers, part.apart = None, np.zeros(0, np.bool_)
     return explore(machine)
 
 
 def test_what_is_forgotten_of_levels_changes_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = protocol_of(FILLING)
     machine = compile_protocol(protocol)
-    assert machine.parts[1].folding is not None
+    assert machine.parts[1].barriers is not None
     assert list(np.flatnonzero(machine.parts[2].apart)) == [0, 1, 2, 3]
     assert explore(machine).states < forgetting_nothing(protocol).states
     small = exact(protocol, protocol.scenarios)
-    monkeypatch.setattr("doselang.machine.compiling.folding_of", lambda _: None)
+    monkeypatch.setattr("doselang.machine.compiling.barriers_of", lambda *_: None)
     monkeypatch.setattr("doselang.machine.compiling.apart_from", lambda *_: np.zeros(0, np.bool_))
     large = exact(protocol, protocol.scenarios)
     assert small[0].mtd == pytest.approx(large[0].mtd, abs=1e-14)
@@ -202,7 +202,7 @@ def test_the_designs_come_to_the_same_without_forgetting(path: Path, monkeypatch
     protocol = load(str(path)).protocol
     assert protocol is not None
     small = exact(protocol, protocol.scenarios[:1])
-    monkeypatch.setattr("doselang.machine.compiling.folding_of", lambda _: None)
+    monkeypatch.setattr("doselang.machine.compiling.barriers_of", lambda *_: None)
     monkeypatch.setattr("doselang.machine.compiling.apart_from", lambda *_: np.zeros(0, np.bool_))
     large = exact(protocol, protocol.scenarios[:1])
     assert small[0].mtd == pytest.approx(large[0].mtd, abs=1e-14)

@@ -16,9 +16,10 @@ from doselang.conduct.graphs import Before, Detail, End, Graph, Node, Place, Way
 from doselang.conduct.pathways import pathways
 from doselang.machine.columns import NO_LEVEL, NONE_ANY_MORE, NONE_DECLARED
 from doselang.machine.compiling import compile_protocol
-from doselang.machine.exploring import Exploration, Steps, explore
+from doselang.machine.exploring import Exploration, explore
 from doselang.machine.notation import history_of
 from doselang.machine.records import ADDED_SIZE, FIRST_SIZE, Arrival, Known
+from doselang.machine.steps import Steps
 from doselang.protocol.model import Level, Protocol
 from doselang.report.graphs import (
     MOST_NODES,
@@ -189,7 +190,7 @@ def test_the_steps_that_are_kept_are_all_that_are_taken(path: Path) -> None:
     taken: set[tuple[int, int]] = set()
 
     def watch(steps: Steps, _frames: object) -> None:
-        sources = (steps.bucket.start + steps.state).tolist()
+        sources = steps.of.number[steps.state].tolist()
         taken.update(zip(sources, steps.exit.tolist(), strict=True))
 
     found = explore(compile_protocol(protocol_of(path)), watch=watch)

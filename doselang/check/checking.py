@@ -13,15 +13,16 @@ from doselang.check.coverage import coverage
 from doselang.check.facts import Cause, ClaimChecked, EndlessHistory, Fact, NotMonotone
 from doselang.check.probabilities import weighed
 from doselang.check.safety import SafetyWatch, safety
-from doselang.check.watching import Watcher, view_of_looks
+from doselang.check.watching import Gathered, Watcher, view_of_looks
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import compile_course, environments, explore_course
 from doselang.machine.exits import Accrual
-from doselang.machine.exploring import MAX_STATES, Endless, Exploration, Steps, TooManyStates, explore
+from doselang.machine.exploring import MAX_STATES, Endless, Exploration, TooManyStates, explore
 from doselang.machine.notation import history_of
 from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
 from doselang.machine.states import Frames
+from doselang.machine.steps import Steps
 from doselang.protocol.model import Protocol
 
 
@@ -86,7 +87,9 @@ def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
         safe.see(steps, frames, view, rows)
 
     bundled = not any(part.rolling for part in machine.protocol.parts)
-    found = explore(machine, accrual, histories=True, max_states=max_states, watch=watch, bundled=bundled)
+    gathered = Gathered(watch)
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=gathered, bundled=bundled)
+    gathered.rest()
     return Watched(found, watches, safe)
 
 

@@ -24,16 +24,14 @@ from doselang.machine.exploring import (
     MAX_PATIENTS,
     MOST_MEMORY,
     SUSPICIOUS_PATIENTS,
-    Bucket,
     Exploration,
     TooManyStates,
-    forget,
-    taken,
 )
 from doselang.machine.notation import Group, history_from
 from doselang.machine.records import CLOSED, FIRST_SIZE, Ints
 from doselang.machine.situations import Situations
 from doselang.machine.states import ROLLING, Frames
+from doselang.machine.steps import forget, sources, taken
 from doselang.machine.weights import Floats, outcome_powers
 from doselang.protocol.model import Scenario
 
@@ -244,7 +242,7 @@ class Lockstep:
         after = []
         for side, number, codes, frames in zip(self.sides, parts, made[0], made[1], strict=True):
             codes, frames = codes[kept], frames[kept]
-            forget(side.found, number, codes, frames)
+            forget(side.found.frames, number, codes, frames)
             after.append((frames, codes))
         entered = joints.column("patients")[event[link]]
         whole = _Chunk(
@@ -271,8 +269,7 @@ class Lockstep:
         ):
             exit = (self.joints.column(name)[event[link]] + within).astype(np.int32)
             branch = side.found.situations.branch[exit]
-            bucket = Bucket(0, 0, of, had, np.zeros(len(of), np.bool_), NOTHING, NOTHING, NOTHING)
-            made = taken(side.found, bucket, state[link].astype(np.int32), exit, branch)
+            made = taken(side.found.situations, sources(of, had), state[link].astype(np.int32), exit, branch)
             closed = (side.found.machine.records.column(CLOSED)[made.codes] > 0).astype(np.int32)
             drawn, tie = side.drawn(number, branch) if (many > 1).any() else (np.zeros_like(exit),) * 2
             exits.append(exit)

@@ -15,19 +15,20 @@ from itertools import product
 import numpy as np
 from attrs import evolve
 
-from doselang.check.watching import AllFailed, ClaimWatch, Watcher
+from doselang.check.watching import AllFailed, ClaimWatch, Gathered, Watcher
 from doselang.machine.arrays import present
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Answers, Branch, Decision, Ended, GoesOn, Opened
-from doselang.machine.exploring import Bucket, Exploration, Steps, TooManyStates, explore, forget, taken
+from doselang.machine.exploring import Exploration, TooManyStates, explore
 from doselang.machine.records import Ints
 from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import Frames
+from doselang.machine.steps import Steps, forget, sources, taken
 
 MOST_LOOKS = 200
 """So many states of a part are tried, spread over all situations that were met."""
-MOST_STEPS = 50_000
+MOST_STEPS = 20_000
 MOST_BEGINNINGS = 500
 """So many of the states after another decision are followed by the rules, through at most MOST_STATES."""
 MOST_STATES = 5_000
@@ -43,9 +44,9 @@ def broken_otherwise(found: Exploration, claims: set[int]) -> dict[int, str]:
         others = [(part, *made) for part in range(len(protocol.parts)) for made in _other_steps(found, part)]
         for part, own, steps in others:
             watcher(steps, own.frames)
-            forget(own, part, steps.codes, steps.frames)
+            forget(own.frames, part, steps.codes, steps.frames)
         # to follow them takes longer: first where most situations are, for there most can fail
-        for _, own, steps in sorted(others, key=lambda one: -len(one[2].bucket)):
+        for _, own, steps in sorted(others, key=lambda one: -len(one[2].of.frames)):
             _follow(own, steps, watcher)
     return {n: CHANGE for n, watch in watches.items() if watch.failed is not None}
 
@@ -64,8 +65,6 @@ def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, S
     own = Exploration(machine, frames, Situations(machine, frames, found.situations.accrual))
     numbers = np.array([frames.frame(found.frames.frames[bucket.frames[at]]) for bucket, at in looks], np.int32)
     codes = np.array([bucket.codes[at] for bucket, at in looks], np.int32)
-    none = np.zeros(0, np.int32)
-    bucket = Bucket(0, 0, numbers, codes, np.zeros(len(looks), np.bool_), none, none, none)
     state, exits = every_exit(own.situations, own.situations.of(part, numbers, codes))
     branches = np.array([frames.branch(branch) for branch in _decisions(found, part)], np.int32)
     deciding = [not isinstance(branch.decision.answers.next, GoesOn) for branch in frames.branches]
@@ -75,7 +74,16 @@ def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, S
     pending = (found.machine.records.tally(-2)[codes].sum(axis=1) > 0)[state[which]]
     possible = _possible(own, numbers[state[which]], pending, branch)
     which, branch = which[possible], branch[possible]
-    yield own, taken(own, bucket, state[which].astype(np.int32), exits[which].astype(np.int32), branch)
+    yield (
+        own,
+        taken(
+            own.situations,
+            sources(numbers, codes),
+            state[which].astype(np.int32),
+            exits[which].astype(np.int32),
+            branch,
+        ),
+    )
 
 
 def _without_limits(machine: Machine) -> Machine:
@@ -91,9 +99,10 @@ def _follow(own: Exploration, steps: Steps, watcher: Watcher) -> None:
     """What the rules do after other decisions, through the first states."""
     some = _spread(np.flatnonzero(own.frames.ended[steps.frames] == 0), MOST_BEGINNINGS)
     if len(some):
-        begin = steps.frames[some], steps.codes[some]
+        begin, gathered = (steps.frames[some], steps.codes[some]), Gathered(watcher)
         with suppress(TooManyStates):
-            explore(own.machine, begin=begin, met=own, max_states=MOST_STATES, watch=watcher)
+            explore(own.machine, begin=begin, met=own, max_states=MOST_STATES, watch=gathered)
+        gathered.rest()
 
 
 def _spread(numbers: Ints, most: int) -> Ints:

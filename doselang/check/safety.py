@@ -8,16 +8,17 @@ import numpy as np
 from attrs import define, field
 
 from doselang.check.facts import AgainstDefinition, EndWithoutVerdict, Incoherent, LevelSkipped
-from doselang.check.watching import Sighting
+from doselang.check.watching import Sighting, first_sighting
 from doselang.machine.arrays import present
 from doselang.machine.columns import NO_LEVEL, View, truth
 from doselang.machine.decisions import Branch, Ended, Opened
 from doselang.machine.exits import Exit
-from doselang.machine.exploring import Exploration, Steps
+from doselang.machine.exploring import Exploration
 from doselang.machine.notation import Group, history_of, history_through
 from doselang.machine.reading import Line
 from doselang.machine.records import FIRST_SIZE, Ints
 from doselang.machine.states import Frames
+from doselang.machine.steps import Steps
 from doselang.protocol.model import Enrol
 
 SafetyFact = LevelSkipped | AgainstDefinition | EndWithoutVerdict | Incoherent
@@ -78,7 +79,7 @@ def _skips(steps: Steps, frames: Frames, rows, offset: int):  # type: ignore[no-
 
 def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
     """Whether the rule itself says that it goes up several levels."""
-    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    part = int(frames.part[steps.of.frames[steps.state[0]]])
     lines = frames.machine.parts[part].lines
     moves = [move for line in branch.decision.acted[2] for move in lines[line].moves]
     return any(isinstance(move, Enrol) and move.place.steps > 1 for move in moves)
@@ -86,10 +87,9 @@ def _as_written(steps: Steps, frames: Frames, branch: Branch) -> bool:
 
 def _keep(into, key, steps: Steps, rows) -> None:  # type: ignore[no-untyped-def]
     if len(rows):
-        row = rows[np.argmin(steps.patients[rows])]
-        patients = steps.bucket.patients + int(steps.patients[row])
-        if key not in into or patients < into[key].patients:
-            into[key] = Sighting(patients, steps.bucket.start + int(steps.state[row]), int(steps.exit[row]))
+        sighting = first_sighting(steps, rows)
+        if key not in into or sighting.patients < into[key].patients:
+            into[key] = sighting
 
 
 def safety(exploration: Exploration, watch: SafetyWatch) -> Iterator[SafetyFact]:

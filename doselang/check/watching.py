@@ -6,14 +6,18 @@ The moments are each cohort as it opens, and each look after its answers; `event
 from __future__ import annotations
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.decisions import Branch, Ended, GoesOn
-from doselang.machine.exploring import Exploration, Steps
+from doselang.machine.exploring import Exploration, Watch
 from doselang.machine.records import Ints
 from doselang.machine.states import Frames, view_of
+from doselang.machine.steps import Steps, together
 from doselang.protocol.model import Claim
+
+SEEN_TOGETHER = 20_000
+"""So many steps are seen together, at least, where all are to be seen."""
 
 
 @frozen
@@ -89,13 +93,10 @@ class Watcher:
 
     def _sight(self, watch: ClaimWatch, rows: Ints, steps: Steps, *, opening: bool, undecided: bool = False) -> None:
         if opening:
-            state = int(rows[0])
-            watch.see(Sighting(steps.bucket.patients, steps.bucket.start + state, None))
-            return
-        patients = steps.patients[rows]
-        row = int(rows[np.argmin(patients)])
-        state = steps.bucket.start + int(steps.state[row])
-        watch.see(Sighting(steps.bucket.patients + int(patients.min()), state, int(steps.exit[row]), undecided))
+            first = int(rows[np.argmin(steps.of.patients[rows])])
+            watch.see(Sighting(int(steps.of.patients[first]), int(steps.of.number[first]), None))
+        else:
+            watch.see(first_sighting(steps, rows, undecided=undecided))
 
     def _ends(self, frames: Frames, steps: Steps, view: View, rows: Ints) -> None:
         claims = [watch for watch in self._open if watch.claim.modality == "eventually"]
@@ -114,16 +115,52 @@ class Watcher:
                 self._sight(watch, rows[wrong], steps, opening=False)
 
 
+@define
+class Gathered:
+    """Steps gathered over many buckets, part by part, to be seen together: faster, and in the same order of a part."""
+
+    watch: Watch
+    frames: Frames | None = None
+    _steps: dict[int, list[Steps]] = field(factory=dict)
+
+    def __call__(self, steps: Steps, frames: Frames) -> None:
+        self.frames = frames
+        some = self._steps.setdefault(int(frames.part[steps.of.frames[steps.state[0]]]), [])
+        some.append(evolve(steps, codes=steps.codes.copy()))  # the codes are changed where something is forgotten
+        if sum(map(len, some)) >= SEEN_TOGETHER:
+            self._see(some)
+
+    def rest(self) -> None:
+        """See what has not been seen yet."""
+        for some in self._steps.values():
+            if some:
+                self._see(some)
+
+    def _see(self, some: list[Steps]) -> None:
+        assert self.frames is not None
+        steps = together(some)
+        some.clear()
+        self.watch(steps, self.frames)
+
+
+def first_sighting(steps: Steps, rows: Ints, *, undecided: bool = False) -> Sighting:
+    """The sighting with the fewest patients after some of the steps, which stand in the order of their states."""
+    patients = steps.of.patients[steps.state[rows]] + steps.patients[rows]
+    first = int(np.argmin(patients))
+    row = int(rows[first])
+    return Sighting(int(patients[first]), int(steps.of.number[steps.state[row]]), int(steps.exit[row]), undecided)
+
+
 def view_of_cohorts(frames: Frames, steps: Steps) -> tuple[View, Ints] | None:
     """The cohorts that open in the states of some steps, one row a state."""
     of_steps = np.flatnonzero(np.bincount(steps.state))
     entering = np.array([bool(frame.orders) and frame.settling < 0 for frame in frames.frames], np.bool_)
-    states = of_steps[entering[steps.bucket.frames[of_steps]]]
+    states = of_steps[entering[steps.of.frames[of_steps]]]
     if not len(states):
         return None
-    numbers = steps.bucket.frames[states]
+    numbers = steps.of.frames[states]
     part = int(frames.part[numbers[0]])
-    return view_of(frames, part, numbers, steps.bucket.codes.take(states, axis=0)), states.astype(np.int32)
+    return view_of(frames, part, numbers, steps.of.codes.take(states, axis=0)), states.astype(np.int32)
 
 
 def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
@@ -132,7 +169,7 @@ def view_of_looks(frames: Frames, steps: Steps) -> tuple[View, Ints]:
     decided = np.array([_is_look(branch) for branch in branches], np.bool_)
     rows = np.flatnonzero(decided[steps.branch]).astype(np.int32)
     numbers = steps.frames[rows]
-    part = int(frames.part[steps.bucket.frames[steps.state[0]]])
+    part = int(frames.part[steps.of.frames[steps.state[0]]])
     view = view_of(frames, part, numbers, steps.codes.take(rows, axis=0))
     view.here = steps.here[rows]
     ended = np.array([isinstance(branch.decision.answers.next, Ended) for branch in branches], np.bool_)

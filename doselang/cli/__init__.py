@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -18,6 +19,9 @@ from doselang.diagnostics import Diagnostic, Trouble
 
 # One thread for matrix products, which are small here: more threads wait for each other, longer than they save.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+SELDOM = (50_000, 20, 100)
+"""How seldom Python looks for cycles of objects, of which hardly any are made here."""
 
 COMMANDS = {
     "check": ("checking", "Show every gap and conflict, each with the shortest trial that runs into it."),
@@ -126,4 +130,5 @@ def options_of(arguments: Sequence[str]) -> set[str]:
 
 def main() -> NoReturn:
     """The entry point of the program."""
+    gc.set_threshold(*SELDOM)
     sys.exit(run())

@@ -7,9 +7,10 @@ from attrs import define, evolve, field, frozen
 
 from doselang.machine.advising import advisers_of
 from doselang.machine.arrays import NDArray
-from doselang.machine.forgetting import apart_from, folding_of
+from doselang.machine.barriers import Barriers, barriers_of
+from doselang.machine.forgetting import apart_from
 from doselang.machine.reading import UNLIMITED, Line, Reads, parts_after, question_of, reads_of
-from doselang.machine.records import Fading, Folding, Ints, Layout, Records
+from doselang.machine.records import Fading, Ints, Layout, Records
 from doselang.machine.relations import Relations
 from doselang.machine.remembering import Remembered
 from doselang.machine.setting import Setting
@@ -83,8 +84,8 @@ class PartMachine:
     """Whether a move fills a level up, so that the size of a cohort depends on who is there."""
     fading: Fading = field(factory=lambda: Fading(()))
     """What may be forgotten of every level when the part begins."""
-    folding: Folding | None = None
-    """What may be forgotten of a closed level while the part runs, if anything."""
+    barriers: Barriers | None = None
+    """What may be forgotten, while the part runs, of levels where no cohort can open any more, if anything."""
     apart: NDArray[np.bool_] = field(factory=lambda: np.zeros(0, np.bool_))
     """By level: whether nothing but its status matters from the beginning of the part on."""
 
@@ -167,8 +168,8 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False, tallies: b
         ceilings = np.maximum.reduce([read[number] for number in after[compiled.number]])
         compiled.fading = Fading(tuple(ceilings.tolist()))
         running = [(number, parts[number].reads) for number in sorted(after[compiled.number])]
-        compiled.folding = folding_of([reads for _, reads in running])
-        compiled.apart = apart_from(protocol, running, [part.lines for part in parts])
+        every = [part.lines for part in parts]
+        compiled.barriers, compiled.apart = barriers_of(protocol, running, every), apart_from(protocol, running, every)
     records = Records(layout, np.maximum.reduce(read))
     setting = Setting(records, Relations(protocol.levels), protocol.start, protocol.result, advisers_of(protocol))
     counted = [0] * len(protocol.counters)

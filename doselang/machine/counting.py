@@ -24,10 +24,8 @@ from doselang.machine.exploring import (
     MAX_PATIENTS,
     MAX_STATES,
     MOST_MEMORY,
-    Bucket,
     Exploration,
     TooManyStates,
-    taken,
 )
 from doselang.machine.merging import MOST_CODES, Cohort, Groups, Packed, after_cohorts, grouped, joined, merged, packed
 from doselang.machine.records import Ints
@@ -35,6 +33,7 @@ from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.rulings import Rulings, decided_when_complete
 from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import COHORT, Frames
+from doselang.machine.steps import sources, taken
 
 BLOCK = 1 << 17
 """So many states are carried on at once: what is worked out of them stays near the processor."""
@@ -207,13 +206,12 @@ class _Counter:
     def _exits(self, numbers: Ints, states: Packed, patients: int, steps: int) -> None:
         """Every exit of some states."""
         frames, situations = self.frames, self.situations
-        none = np.zeros(0, np.int32)
         codes = states.codes(self.machine.levels).astype(np.int32)
-        bucket = Bucket(patients, 0, numbers, codes, np.zeros(len(states), np.bool_), none, none, none)
+        of = sources(numbers, codes, patients=patients)
         for part in present(frames.part[numbers]):
             rows = np.flatnonzero(frames.part[numbers] == part).astype(np.int32)
             position, exits = every_exit(situations, situations.of(part, numbers[rows], codes[rows]))
-            made = taken(self.own, bucket, rows[position], exits, situations.branch[exits])
+            made = taken(situations, of, rows[position], exits, situations.branch[exits])
             found = packed(made.codes, states.orders[made.state] * situations.orders[exits])
             after = steps + 1 if self.machine.protocol.parts[part].rolling else 0
             index, which = distinct([made.patients, made.frames])

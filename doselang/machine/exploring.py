@@ -16,12 +16,13 @@ from attrs import define, field, frozen
 from doselang.machine.arrays import packed, present
 from doselang.machine.bundles import Bundles
 from doselang.machine.columns import Bools
-from doselang.machine.compiling import Machine, PartMachine
+from doselang.machine.compiling import Machine
 from doselang.machine.exits import Accrual
-from doselang.machine.records import CLOSED, Folding, Ints, Records, only_status
+from doselang.machine.records import Ints
 from doselang.machine.sequences import Endings, Letters, concatenated, nothing
 from doselang.machine.situations import Situations, every_exit
 from doselang.machine.states import Frames
+from doselang.machine.steps import Steps, forget, sources, taken
 
 MAX_STATES = 5_000_000
 SUSPICIOUS_PATIENTS = 64
@@ -76,24 +77,6 @@ class Bucket:
 
     def __len__(self) -> int:
         return len(self.frames)
-
-
-@frozen
-class Steps:
-    """All steps out of a bucket: each cohort that ends, in each way it can (of a bundle of exits, by the first).
-
-    `state[k]` is the state in the bucket, `exit[k]` the exit, `branch[k]` the branch, `patients[k]` how many the cohort
-    had; `codes` and `frames` are those after the step, `here[k]` the level of the look. All are of one part.
-    """
-
-    bucket: Bucket
-    state: Ints
-    exit: Ints
-    branch: Ints
-    patients: Ints
-    here: Ints
-    codes: Ints
-    frames: Ints
 
 
 Watch = Callable[[Steps, Frames], None]
@@ -176,9 +159,9 @@ def explore(
             if len(running):
                 after = steps + 1 if machine.protocol.parts[part].rolling else 0
                 made, by = _step(found, bucket, part, running, watch)
-                forget(found, part, made.codes, made.frames)
+                forget(frames, part, made.codes, made.frames)
                 ends = None if letters is None else endings.of(situations.letters)
-                for more, chunk in _chunks(made, by, letters, ends):
+                for more, chunk in _chunks(made, bucket.start, by, letters, ends):
                     waiting.setdefault((patients + more, after), []).append(chunk)
     return found
 
@@ -238,13 +221,16 @@ def _step(
     else:
         state, by = found.bundles.out_of(rows, codes[np.arange(len(codes)), frames.at[numbers]])
         exits = found.bundles.exit[by]
-    made = taken(found, bucket, running[state].astype(np.int32), exits, situations.branch[exits])
+    there = sources(bucket.frames, bucket.codes, bucket.start, bucket.patients)
+    made = taken(found.situations, there, running[state].astype(np.int32), exits, situations.branch[exits])
     if watch is not None:
         watch(made, frames)
     return made, by.astype(np.int32)
 
 
-def _chunks(made: Steps, by: Ints, letters: Letters | None, endings: Letters | None) -> Iterator[tuple[int, _Chunk]]:
+def _chunks(
+    made: Steps, start: int, by: Ints, letters: Letters | None, endings: Letters | None
+) -> Iterator[tuple[int, _Chunk]]:  # fmt: skip
     """The states that some steps lead to, by the number of patients of the steps."""
     for more in present(made.patients):
         some = np.flatnonzero(made.patients == more)
@@ -252,50 +238,8 @@ def _chunks(made: Steps, by: Ints, letters: Letters | None, endings: Letters | N
         written = None
         if letters is not None and endings is not None:
             written = letters.take(state).then(endings.take(made.exit[some]))
-        came_from = (made.bucket.start + state).astype(np.int32)
+        came_from = (start + state).astype(np.int32)
         yield more, _Chunk(made.frames[some], made.codes.take(some, axis=0), came_from, by[some], written)
-
-
-def taken(found: Exploration, bucket: Bucket, state: Ints, exits: Ints, branch: Ints) -> Steps:
-    """The steps out of states of one part (by position in the bucket) by exits, each decided as a branch says."""
-    frames, situations = found.frames, found.situations
-    numbers, after = bucket.frames[state], bucket.codes.take(state, axis=0)  # much faster than an index
-    here, at = frames.level[numbers], frames.at[numbers] + situations.aside[exits]
-    line = np.arange(len(state))
-    after[line, at] = found.machine.records.apply(situations.change[exits], after[line, at])
-    frames.leave(after, here, branch)
-    following = frames.after(numbers, branch)
-    return Steps(bucket, state, exits, branch, situations.patients[exits], here, after, following)
-
-
-def forget(found: Exploration, part: int, codes: Ints, frames: Ints) -> None:
-    """Drop what nothing can read any more: all but the levels' status at an end, much of it when a part begins."""
-    ended = np.flatnonzero(found.frames.ended[frames] != 0)
-    if len(ended):
-        change = found.machine.records.change(only_status(found.machine.records.layout))
-        codes[ended] = found.machine.records.apply(change, codes[ended])
-    for entered in found.machine.parts:
-        rows = np.flatnonzero(found.frames.part[frames] == entered.number)
-        if len(rows) and entered.number != part:
-            _enter(found, entered, codes, rows)
-        if len(rows) and entered.folding is not None:
-            _fold(found.machine.records, entered.folding, codes, rows)
-
-
-def _fold(records: Records, folding: Folding, codes: Ints, rows: Ints) -> None:
-    """Put together what is remembered of the closed levels of some rows."""
-    there = codes if len(rows) == len(codes) else codes.take(rows, axis=0)
-    closed = np.flatnonzero((records.column(CLOSED) != 0).take(there))
-    row, level = np.divmod(closed, codes.shape[1])
-    codes[rows[row], level] = records.apply(records.change(folding), there[row, level])
-
-
-def _enter(found: Exploration, part: PartMachine, codes: Ints, rows: Ints) -> None:
-    """Drop what nothing can read any more when a part begins."""
-    records = found.machine.records
-    codes[rows] = records.apply(records.change(part.fading), codes[rows])
-    for level in np.flatnonzero(part.apart):
-        codes[rows, level] = records.apply(records.change(only_status(records.layout)), codes[rows, level])
 
 
 def _refuse_endless(found: Exploration) -> None:

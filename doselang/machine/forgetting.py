@@ -1,4 +1,4 @@
-"""What need not be remembered of a level any more: of one that is closed, or on a ladder that is left for good."""
+"""Which levels need not be remembered any more because their ladder is left for good."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from doselang.machine.arrays import NDArray
-from doselang.machine.reading import Line, Reads, joined
-from doselang.machine.records import Folding
+from doselang.machine.reading import Line, Reads
 from doselang.protocol.guards import Place
 from doselang.protocol.model import Backfill, Begin, Close, Declare, Enrol, Protocol
 
 AlongTheLadder = {"this", "next higher", "next lower", "next lower that remains", "lowest", "highest"}
 """The places that are on the ladder of the level from which they are looked for."""
-
-
-def folding_of(reads: Sequence[Reads]) -> Folding | None:
-    """What closed levels keep while some parts can still run; None: everything.
-
-    No cohort opens at a closed level, so that its tallies are only compared with the numbers of conditions about other
-    levels.
-    """
-    kept: dict[int, set[int]] = {}
-    for one in reads:
-        if one.of_closed is None:
-            return None
-        for what, numbers in one.of_closed:
-            kept.setdefault(what, set()).update(numbers)
-    return Folding(joined(kept))
 
 
 def apart_from(
