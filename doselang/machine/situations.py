@@ -296,6 +296,8 @@ class Situations:
 
     def _worse(self, at_risk: NDArray[np.bool_]) -> tuple[tuple[int, int, int], ...]:
         """The toxicities in later cycles that can come in a state: level, outcome before and after."""
+        if not at_risk.shape[1]:
+            return ()
         pairs = worsenings(self.machine.protocol.toxicities)
         place = {before: number for number, before in enumerate(sorted({before for before, _ in pairs}))}
         levels = range(len(at_risk))

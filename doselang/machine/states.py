@@ -53,6 +53,10 @@ class Frame:
 COHORT, ENTERING, ROLLING, SETTLING = range(4)
 """What is under way in a frame: a cohort; and of rolling parts: patients enter, anything can come, it has been left."""
 
+MANY = 1 << 20
+"""No offset of a level."""
+
+_BY_BRANCH = ("offset", "opening", "closing", "alone")
 _BY_FRAME = ("part", "level", "at", "size", "sentinel", "silent", "mode", "begun", "ended")
 
 
@@ -82,13 +86,15 @@ class Frames:
     opening: Ints = field(init=False)
     """By branch: the change that opens the next cohort, -1 where there is none."""
     closing: Ints = field(init=False)
-    """By branch: whether it closes levels, or opens a cohort beside the next."""
+    """By branch: whether it closes several levels, or opens a cohort beside the next."""
+    alone: Ints = field(init=False)
+    """By branch: the offset of the one level that it closes, MANY where it closes none, or several."""
     _frame_numbers: dict[Frame, int] = field(factory=dict)
     _branch_numbers: dict[Branch, int] = field(factory=dict)
     _after: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in (*_BY_FRAME, "offset", "opening", "closing"):
+        for name in (*_BY_FRAME, *_BY_BRANCH):
             setattr(self, name, np.zeros(16, np.int32))
         self.verdicts = np.zeros((16, len(self.machine.protocol.verdicts)), np.int32)
         self.counters = np.zeros((16, len(self.machine.counters)), np.int32)
@@ -142,13 +148,16 @@ class Frames:
             number = self._branch_numbers[branch] = len(self.branches)
             self.branches.append(branch)
             if number >= len(self.offset):
-                self.offset = np.concatenate([self.offset] * 2)
-                self.opening = np.concatenate([self.opening] * 2)
-                self.closing = np.concatenate([self.closing] * 2)
+                for name in _BY_BRANCH:
+                    setattr(self, name, np.concatenate([getattr(self, name)] * 2))
                 self._after = np.concatenate([self._after, np.full_like(self._after, -1)], axis=1)
             decision, self.opening[number], self.offset[number] = branch.decision, -1, 0
             opened = decision.answers.next
-            self.closing[number] = bool(decision.answers.closes) or (isinstance(opened, Opened) and opened.beside != ())
+            closes = decision.answers.closes
+            one = len(closes) == 1 and not closes[0].all_above
+            beside = decision.undecided is None and isinstance(opened, Opened) and opened.beside != ()
+            self.alone[number] = closes[0].offset if one and not beside else MANY
+            self.closing[number] = (bool(closes) and not one) or beside
             if decision.undecided is None and isinstance(decision.answers.next, Opened):
                 self.opening[number] = self.machine.records.change(Opening(decision.answers.next.size))
                 self.offset[number] = decision.answers.next.offset
@@ -206,18 +215,27 @@ class Frames:
 
     def close(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close levels as the branches say; `codes` [rows, levels] are changed in place."""
+        self._close_alone(codes, here, branches)
         for number in self._closings(branches):
             rows = np.flatnonzero(branches == number)
             for one in self.branches[number].decision.answers.closes:
                 self._close(codes, rows, here[rows] + one.offset, one)
 
     def _closings(self, branches: Ints) -> list[int]:
-        """The branches among some that close levels, or open a cohort beside the next."""
+        """The branches among some that close several levels, or open a cohort beside the next."""
         return [number for number in present(branches) if self.closing[number]]
+
+    def _close_alone(self, codes: Ints, here: Ints, branches: Ints) -> None:
+        """Close levels where a branch closes just one."""
+        offset = self.alone[branches]
+        rows = np.flatnonzero(offset != MANY)
+        level, closing = here[rows] + offset[rows], self.machine.records.change(Closing())
+        codes[rows, level] = self.machine.records.apply(closing, codes[rows, level])
 
     def leave(self, codes: Ints, here: Ints, branches: Ints) -> None:
         """Close and open levels as the branches say; `codes` [rows, levels] are changed in place."""
         records, rows = self.machine.records, np.arange(len(codes))
+        self._close_alone(codes, here, branches)
         for number in self._closings(branches):
             some = np.flatnonzero(branches == number)
             self._leave_one(codes, some, here[some], self.branches[number])
@@ -227,7 +245,7 @@ class Frames:
 
     def leave_together(self, codes: Ints, here: int, branch: int) -> None:
         """The same for looks at one level that all take one branch."""
-        if self.closing[branch]:
+        if self.closing[branch] or self.alone[branch] != MANY:
             self._leave_one(codes, np.arange(len(codes)), np.full(len(codes), here), self.branches[branch])
         if self.opening[branch] >= 0:
             self._change(codes, slice(None), here + int(self.offset[branch]), int(self.opening[branch]))
