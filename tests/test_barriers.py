@@ -12,7 +12,7 @@ from hypothesis import given
 from doselang.api import load, load_source
 from doselang.check.checking import check
 from doselang.check.facts import Cause
-from doselang.machine.barriers import Barriers, barriers_of
+from doselang.machine.barriers import Barriers, barriers_of, parts_that_matter
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import TooManyStates, explore
 from doselang.machine.states import Frames
@@ -57,20 +57,20 @@ def barriers_with(move: str) -> Barriers:
 
 
 @pytest.mark.parametrize(
-    ("move", "up", "down", "floor"),
+    ("move", "rises", "up", "down", "floor"),
     [
-        ("escalate", True, True, 0),
-        ("escalate 2 levels", False, True, 0),
-        ("enrol 3 more", True, True, 0),
-        ("fill the next lower level to 6", True, True, 6),
-        ("enrol 3 at the next lower level", True, True, None),
-        ("fill the next lower level that remains to 6", False, False, 0),
-        ("enrol 3 at the lowest level", False, False, 0),
+        ("escalate", True, True, True, 0),
+        ("escalate 2 levels", True, False, True, 0),
+        ("enrol 3 more", False, True, True, 0),
+        ("fill the next lower level to 6", False, True, True, 6),
+        ("enrol 3 at the next lower level", False, True, True, None),
+        ("fill the next lower level that remains to 6", False, False, False, 0),
+        ("enrol 3 at the lowest level", False, False, False, 0),
     ],
 )
-def test_what_bars_a_level_follows_from_the_moves(move: str, up: bool, down: bool, floor: int | None) -> None:
+def test_what_bars_a_level_follows_from_the_moves(move: str, rises: bool, up: bool, down: bool, floor: int) -> None:
     barriers = barriers_with(move)
-    assert (barriers.up, barriers.down) == (up, down)
+    assert (barriers.rises, barriers.up, barriers.down) == (rises, up, down)
     if up or down:
         assert barriers.floor == floor
 
@@ -107,7 +107,9 @@ def broken_steps(machine: Machine, barriers: list[Barriers | None]) -> int:
         nonlocal broken
         part = int(frames.part[steps.of.frames[steps.state[0]]])
         before = barriers[part]
-        on = np.flatnonzero(frames.ended[steps.frames] == 0)
+        # a part that reads nothing of what was before may begin wherever it wants
+        mattering = np.isin(frames.part[steps.frames], sorted(matter[part]))
+        on = np.flatnonzero((frames.ended[steps.frames] == 0) & mattering)
         if before is None or not len(on):
             return
         relations, records = machine.setting.relations, machine.records
@@ -124,6 +126,8 @@ def broken_steps(machine: Machine, barriers: list[Barriers | None]) -> int:
             along = relations.together[frames.level[numbers[rows]], frames.level[following[rows]]]
             broken += int((barred[rows] & ~still)[along].sum())
 
+    layout = machine.records.layout
+    matter = parts_that_matter(machine.protocol, [np.array(part.fading.ceilings) for part in machine.parts], layout)
     for part in machine.parts:
         part.barriers, part.apart = None, np.zeros(0, np.bool_)
     explore(machine, watch=watch, max_states=4_000)

@@ -13,29 +13,33 @@ import numpy as np
 from attrs import define, field, frozen
 
 from doselang.machine.columns import Bools
-from doselang.machine.reading import Line, Reads, joined
-from doselang.machine.records import CLOSED, Change, Folding, Ints, Records, only_status
+from doselang.machine.reading import Line, Reads, joined, parts_after
+from doselang.machine.records import CLOSED, FIRST_N, Change, Folding, Ints, Layout, Records
 from doselang.machine.relations import Relations
-from doselang.protocol.guards import Place
-from doselang.protocol.model import Backfill, Begin, Declare, Enrol, Move, Protocol
+from doselang.protocol.guards import Compare, Place
+from doselang.protocol.model import Backfill, Begin, Declare, Enrol, Protocol
 
 
 @frozen(eq=False)
 class Barriers:
     """What bars levels while some parts can still run, and what is then kept of the levels where no cohort can open.
 
-    `stepwise` has the levels on ladders along which all moves go, and which none of them names; `up`, `down` whether
-    moves in that direction take one step. `floor` patients at a level below are so many that no move opens it; None:
-    no number is enough. `folding` is what closed levels keep, `filled` those behind which none opens. `unread` has the
-    levels of which behind a barrier nothing but the status is read, unless they hold a verdict.
+    `stepwise` has the levels on ladders along which all moves go, but for the `jumps`, each from one level to another.
+    `up`, `down` say whether moves in that direction take one step, `rises` whether any goes up. `floor` patients at a
+    level below are so many that no move opens it; None: no number is enough. `folding` is what closed levels keep,
+    `filled` those at which no cohort can open, `behind` those behind a barrier, of which nothing but the status is
+    read; that is so at the levels `unread`, unless they hold a verdict.
     """
 
     stepwise: Bools
+    jumps: tuple[tuple[int, int], ...]
     up: bool
+    rises: bool
     down: bool
     floor: int | None
     folding: Folding
     filled: Folding
+    behind: Folding
     unread: Bools
 
     def settle(self, records: Records, relations: Relations, codes: Ints, at: Ints, verdicts: Ints) -> Ints:
@@ -54,25 +58,36 @@ class Barriers:
             holding = np.flatnonzero(verdicts[:, verdict] >= 0)
             behind[holding, verdicts[holding, verdict]] = False
         codes = _changed(records, self.filled, codes, barred & ~behind & ~closed)
-        return _changed(records, only_status(records.layout), codes, behind)
+        return _changed(records, self.behind, codes, behind)
 
     def barred(self, records: Records, relations: Relations, codes: Ints, at: Ints) -> tuple[Bools, Bools]:
         """The barriers with the levels behind them, and the levels behind them alone, [states, levels] as in `settle`.
 
         No cohort opens at any of them as long as the parts run.
         """
-        number, along = np.arange(codes.shape[1]), relations.together[at] & self.stepwise
         closed = (records.column(CLOSED) != 0).take(codes)
+        full = closed if self.floor is None else closed | (records.tally(-1) >= self.floor).take(codes)
+        barred, behind = self._from(relations, closed, full, at)
+        for _ in self.jumps:  # a jump can lead to where another begins
+            for start, to in self.jumps:
+                rows = np.flatnonzero(relations.together[at, start] & ~barred[:, start] & ~closed[:, to])
+                more, beyond = self._from(relations, closed[rows], full[rows], np.full(len(rows), to))
+                barred[rows] &= more
+                behind[rows] &= beyond
+        return barred, behind
+
+    def _from(self, relations: Relations, closed: Bools, full: Bools, at: Ints) -> tuple[Bools, Bools]:
+        """The same, by steps from a level alone."""
+        number, along = np.arange(closed.shape[1]), relations.together[at] & self.stepwise
         barred, behind = np.zeros_like(closed), np.zeros_like(closed)
         if self.down:
             lower = along & (number < at[:, None])
-            full = closed if self.floor is None else closed | (records.tally(-1) >= self.floor).take(codes)
             from_here = np.logical_or.accumulate((full & lower)[:, ::-1], axis=1)[:, ::-1]
             barred |= from_here & lower
             behind[:, :-1] |= from_here[:, 1:] & lower[:, :-1]
         if self.up:
             higher = along & (number > at[:, None])
-            from_here = np.logical_or.accumulate(closed & higher, axis=1)
+            from_here = np.logical_or.accumulate((closed & higher) if self.rises else higher, axis=1)
             barred |= from_here & higher
             behind[:, 1:] |= from_here[:, :-1] & higher[:, 1:]
         return barred, behind
@@ -90,10 +105,11 @@ def _changed(records: Records, change: Change, codes: Ints, where: Bools) -> Int
 def barriers_of(
     protocol: Protocol, running: Sequence[tuple[int, Reads]], lines: Sequence[Sequence[Line]]
 ) -> Barriers | None:
-    """The barriers while some parts can still run, by number, with what they read; None: nothing is forgotten.
+    """The barriers while some parts run, by number, with what they read; None: nothing is forgotten.
 
-    `lines` are those of every part. No cohort opens at a closed level, so that its tallies are only compared with the
-    numbers of conditions about other levels; where more is read of them there are no barriers.
+    `running` are the parts that matter, see `parts_that_matter`; `lines` those of every part. No cohort opens at a
+    closed level, so that its tallies are only compared with the numbers of conditions about other levels; where more
+    is read of them there are no barriers.
     """
     kept: dict[int, set[int]] = {}
     for _, reads in running:
@@ -101,13 +117,31 @@ def barriers_of(
             return None
         for what, numbers in reads.of_closed:
             kept.setdefault(what, set()).update(numbers)
-    ways = _ways(protocol, [move for number, _ in running for line in lines[number] for move in line.moves])
+    ways = _ways(protocol, [line for number, _ in running for line in lines[number]], {part for part, _ in running})
     floor = {-1: set() if ways.floor is None else {ways.floor}}
+    summed = tuple(sorted({part for _, reads in running for part in reads.summed}))
     return Barriers(
         np.array([level.ladder not in ways.named for level in protocol.levels], np.bool_),
-        ways.up, ways.down, ways.floor, Folding(joined(kept)), Folding(joined(kept, floor)),
+        tuple(sorted(ways.jumps)), ways.up, ways.rises, ways.down, ways.floor,
+        Folding(joined(kept), summed), Folding(joined(kept, floor), summed), Folding((), summed),
         _unread(len(protocol.levels), [place for _, reads in running for place in reads.places] + ways.declared),
     )  # fmt: skip
+
+
+def parts_that_matter(protocol: Protocol, read: Sequence[Ints], layout: Layout) -> list[set[int]]:
+    """By part: the parts that can still run and read what was seen before and in it, or lead to some that do.
+
+    `read` has, by part, the ceilings of what is read of a record while it runs.
+    """
+    after = parts_after(protocol)
+    found = []
+    for part, running in enumerate(after):
+        before = [q for q, following in enumerate(after) if part in following]
+        old = [column for q in before for column in range(layout.part_n(q), layout.part_n(q + 1))]
+        old += range(FIRST_N, layout.part_n(0))
+        reading = {q for q in running if read[q][old].any()}
+        found.append({part} | {q for q in running if after[q] & reading})
+    return found
 
 
 @define
@@ -115,36 +149,60 @@ class _Ways:
     """The ways that moves go; see `Barriers`."""
 
     up: bool = True
+    rises: bool = False
     down: bool = True
     floor: int | None = 0
     named: set[int] = field(factory=set)
-    """The ladders on which a move names a level."""
+    """The ladders on which a move from anywhere names a level."""
+    jumps: set[tuple[int, int]] = field(factory=set)
     declared: list[Place] = field(factory=list)
     """The places of verdicts."""
 
 
-def _ways(protocol: Protocol, moves: Sequence[Move]) -> _Ways:
+def _ways(protocol: Protocol, lines: Sequence[Line], parts: set[int]) -> _Ways:
+    """The ways of the moves of some lines, those into other parts than some left out."""
     ways = _Ways()
-    for move in moves:
-        match move:
-            case Declare(_, place) if place is not None:
-                ways.declared.append(place)
-            case Backfill():
-                ways.up = ways.down = False
-            case Enrol(Place("level", index)) | Begin(_, Place("level", index)):
-                ways.named.add(protocol.levels[index].ladder)
-            case Enrol(Place("this", axis=-1)) | Begin(_, Place("this", axis=-1)):
-                pass
-            case Enrol(Place("next higher", axis=-1) as place) | Begin(_, Place("next higher", axis=-1) as place):
-                ways.up &= place.steps == 1
-            case Enrol(Place("next lower", axis=-1) as place, _, total) | Begin(
-                _, Place("next lower", axis=-1) as place, _, total
-            ):
-                ways.down &= place.steps == 1
-                ways.floor = None if total is None or ways.floor is None else max(ways.floor, total)
-            case Enrol() | Begin():
-                ways.up = ways.down = False
+    for line in lines:
+        for move in line.moves:
+            match move:
+                case Declare(_, place) if place is not None:
+                    ways.declared.append(place)
+                case Backfill():
+                    ways.up = ways.down = False
+                case Begin(part) if part not in parts:
+                    pass
+                case Enrol(place, _, total) | Begin(_, place, _, total):
+                    _go(protocol, ways, line, place, total)
     return ways
+
+
+def _go(protocol: Protocol, ways: _Ways, line: Line, place: Place, total: int | None) -> None:
+    """Note one move to a place, which may be filled up to a total."""
+    match place:
+        case Place("this", axis=-1):
+            pass
+        case Place("next higher", axis=-1):
+            ways.rises, ways.up = True, ways.up and place.steps == 1
+        case Place("next lower", axis=-1):
+            ways.down &= place.steps == 1
+            ways.floor = None if total is None or ways.floor is None else max(ways.floor, total)
+        case Place("level", index):
+            start, ladder = _only_at(line), protocol.levels[index].ladder
+            if start is not None and protocol.levels[start].ladder == ladder:
+                ways.jumps.add((start, index))
+            else:
+                ways.named.add(ladder)
+        case _:
+            ways.up = ways.down = False
+
+
+def _only_at(line: Line) -> int | None:
+    """The only level at whose looks a line can act, if its condition names one."""
+    for guard in line.conjuncts:
+        match guard:
+            case Compare(Place("this"), "same", Place("level", index)):
+                return index
+    return None
 
 
 def _unread(levels: int, places: Sequence[Place]) -> Bools:

@@ -7,9 +7,10 @@ from attrs import define, evolve, field, frozen
 
 from doselang.machine.advising import advisers_of
 from doselang.machine.arrays import NDArray
-from doselang.machine.barriers import Barriers, barriers_of
+from doselang.machine.barriers import Barriers, barriers_of, parts_that_matter
 from doselang.machine.forgetting import apart_from
-from doselang.machine.reading import UNLIMITED, Line, Reads, parts_after, question_of, reads_of
+from doselang.machine.gathering import reads_of
+from doselang.machine.reading import UNLIMITED, Line, Reads, parts_after, question_of
 from doselang.machine.records import Fading, Ints, Layout, Records
 from doselang.machine.relations import Relations
 from doselang.machine.remembering import Remembered
@@ -163,13 +164,14 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False, tallies: b
         read.append(ceilings)
         fills = any(isinstance(move, Enrol | Begin) and move.total is not None for x in lines for move in x.moves)
         parts.append(PartMachine(number, part, lines, gates, overrides, silences, limits, reads, any_time, fills))
-    after = parts_after(protocol)
+    after, matter = parts_after(protocol), parts_that_matter(protocol, read, layout)
     for compiled in parts:
         ceilings = np.maximum.reduce([read[number] for number in after[compiled.number]])
         compiled.fading = Fading(tuple(ceilings.tolist()))
         running = [(number, parts[number].reads) for number in sorted(after[compiled.number])]
         every = [part.lines for part in parts]
-        compiled.barriers, compiled.apart = barriers_of(protocol, running, every), apart_from(protocol, running, every)
+        reading = [(number, parts[number].reads) for number in sorted(matter[compiled.number])]
+        compiled.barriers, compiled.apart = barriers_of(protocol, reading, every), apart_from(protocol, running, every)
     records = Records(layout, np.maximum.reduce(read))
     setting = Setting(records, Relations(protocol.levels), protocol.start, protocol.result, advisers_of(protocol))
     counted = [0] * len(protocol.counters)

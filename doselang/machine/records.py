@@ -116,12 +116,14 @@ class Fading:
 
 @frozen
 class Folding:
-    """A closed level keeps what can still be read of it: whether its tallies reach certain numbers.
+    """A level where no cohort can open keeps what can still be read of it: whether its tallies reach certain numbers.
 
-    `thresholds` are (what, numbers): -1 evaluable patients, or a toxicity, of all parts together.
+    `thresholds` are (what, numbers): -1 evaluable patients, or a toxicity, of all parts together. A level that has
+    patients of one of the parts `summed`, or pending ones, is left as it is.
     """
 
     thresholds: tuple[tuple[int, tuple[int, ...]], ...]
+    summed: tuple[int, ...] = ()
 
     def of(self, what: int, tally: int) -> int:
         """The largest of the numbers that a tally reaches, 0 if none."""
@@ -186,7 +188,7 @@ class Records:
                 new[CLOSED] = 1
             case Fading(ceilings):
                 new = np.minimum(new, np.array(ceilings, np.int32))
-            case Folding() if record[layout.pending]:
+            case Folding() if record[layout.pending] or any(record[layout.part_n(p)] for p in change.summed):
                 pass  # those who are pending are still to be counted
             case Folding():
                 new[FIRST_SIZE] = min(record[FIRST_SIZE], 1)
