@@ -218,6 +218,8 @@ def test_a_patient_of_an_earlier_level_becomes_known_later() -> None:
 
 def test_every_state_is_reached_by_the_history_that_is_shown_for_it() -> None:
     machine = compile_protocol(six(2))
+    for part in machine.parts:
+        part.barriers = None  # a history keeps what states may forget
     explored = explore(machine, "any-order", histories=True)
     compared = 0
     for state in range(1, explored.states):
