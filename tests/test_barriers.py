@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from doselang.api import load, load_source
 from doselang.check.checking import check
@@ -19,7 +19,7 @@ from doselang.machine.states import Frames
 from doselang.machine.steps import Steps
 from doselang.protocol.model import Protocol
 from doselang.source import Source
-from tests.generate import protocols
+from tests.generate import protocols, rolling
 from tests.test_constructs_e import FILLING
 
 ROOT = Path(__file__).parent.parent
@@ -163,6 +163,102 @@ def test_a_floor_that_is_too_low_is_noticed() -> None:
 
 
 # ---- what is found is the same ----
+
+
+def ends(protocol: Protocol) -> set[object]:
+    """The ways in which a trial can end: with how many patients, where, what was declared, and by which decision."""
+    found = explore(compile_protocol(protocol, for_claims=True), max_states=20_000)
+    frames, met = found.frames, set()
+    for bucket in found.buckets:
+        for number in np.unique(bucket.frames[bucket.ended]).tolist():
+            frame = frames.frames[number]
+            decision = frames.branches[frame.end].decision
+            met.add((bucket.patients, frame.part, frame.level, frame.verdicts, frame.begun, decision))
+    return met
+
+
+def same_ends(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a trial can end in the same ways with and without barriers; True where it is too large."""
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("doselang.machine.compiling.barriers_of", lambda *_: None)
+            whole = ends(protocol)
+        return ends(protocol) == whole
+    except (TooManyStates, OverflowError):
+        return True
+
+
+FILLED = """protocol "Filled"
+levels 1 to 4
+start at level 1
+toxicity DLT
+part escalation
+cohorts of 2
+rule "up"
+  when exactly 2 evaluable and no DLT and a higher level remains
+  then escalate
+rule "up after four"
+  when exactly 4 evaluable and at most MOST DLTs and a higher level remains
+  then escalate
+rule "more"
+  when exactly 2 evaluable and exactly 1 DLT
+  then enrol 2 more
+rule "top"
+  when exactly 2 evaluable and no DLT and no higher level remains
+  then fill this level to 4
+rule "four at the top"
+  when exactly 4 evaluable and at most MOST DLTs and no higher level remains
+  then declare this level as MTD, stop
+rule "too toxic"
+  when exactly 2 DLTs or at least MORE DLTs
+  then close this level as too toxic
+rule "down"
+  when this level is closed as too toxic and fewer than 4 evaluable at the next lower level
+  then fill the next lower level to 4
+rule "full below"
+  when this level is closed as too toxic and at least 4 evaluable at the next lower level and NOT
+  then declare the next lower level as MTD, stop
+rule "again"
+  when this level is closed as too toxic and at least 4 evaluable at the next lower level and AGAIN
+  then enrol 2 at level 1
+rule "none"
+  when this level is closed as too toxic and no lower level exists
+  then declare no MTD, stop
+"""
+
+
+def filled(most: int, again: str) -> Protocol:
+    """Cohorts of two in which up to `most` of four may have a DLT; `again` tells when level 1 is opened again."""
+    text = FILLED.replace("MOST", str(most)).replace("MORE", str(most + 1))
+    return protocol_of(text.replace("NOT", again.replace(" is ", " is not ")).replace("AGAIN", again))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("again", ["this level is level 3", "this level is level 4"])
+def test_trials_that_fill_levels_end_alike(monkeypatch: pytest.MonkeyPatch, most: int, again: str) -> None:
+    protocol = filled(most, again)
+    assert compile_protocol(protocol).parts[0].barriers is not None
+    assert same_ends(protocol, monkeypatch)
+
+
+@given(protocols())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_trials_end_alike(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
+    assert same_ends(protocol, monkeypatch)
+
+
+@given(rolling())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_rolling_trials_end_alike(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
+    assert same_ends(protocol, monkeypatch)
+
+
+@pytest.mark.parametrize("wrong", [("_go", lambda *_: None), ("_only_at", lambda _: 0)], ids=["moves", "jumps"])
+def test_barriers_that_are_wrong_are_noticed(wrong: tuple[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = filled(2, "this level is level 3")
+    assert same_ends(protocol, monkeypatch)
+    monkeypatch.setattr(f"doselang.machine.barriers.{wrong[0]}", wrong[1])
+    assert not same_ends(protocol, monkeypatch)
 
 
 @pytest.mark.parametrize("path", [path for path in SHIPPED if path.stem in BARRED], ids=lambda path: path.stem)

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from doselang.check.causes import find_causes
-from doselang.machine import barriers, columns, compiling, composing, gathering, situations, states
+from doselang.machine import columns, compiling, composing, gathering, situations, states
 from doselang.machine.asking import Asked
 from doselang.machine.columns import NO_LEVEL
 from doselang.machine.compiling import Machine, compile_protocol
@@ -503,7 +503,6 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "closed levels are used": (composing, "_usable", lambda asked, row, line, move, level: None),
     "numbers are not told apart above the least that counts": (gathering, "_ceiling", lambda count: count.low),
     "patients at other levels are not told apart": (gathering, "parts_after", lambda protocol: [set()] * 2),
-    "no move leads to another level": (barriers, "_go", lambda *_: None),
     "all is forgotten when a part begins": (compiling, "Fading", lambda ceilings=(): Fading((0,) * len(ceilings))),
 }
 
