@@ -609,6 +609,35 @@ def test_too_many_states_are_told(tmp_path: Path, capsys: Capture) -> None:
         polite(2, printed.out + printed.err)
 
 
+def test_what_patients_meet_is_told_though_the_trial_is_too_large(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "trial.dose"
+    path.write_text(GOES_ON + COURSE, encoding="utf-8")
+    assert run(["check", str(path), "--max-states", "300", "--format", "concise"]) == 2
+    printed = capsys.readouterr().out
+    assert "DL702" in printed and 'error DL303 In the state on, with harm: "lower"' in printed
+    assert '"never"' not in printed  # a rule that has not acted yet may act in a longer trial
+
+
+COURSE = """patient course
+event harm  written S
+state on
+rule "goes on"
+  when no event
+  then continue
+rule "lower"
+  when harm and not this level is level 10
+  then enter reduced at the next lower level
+rule "never"
+  when harm and this level is level 10
+  then enter off
+state reduced
+rule "ends"
+  when harm or no event
+  then enter off
+state off  final
+"""
+
+
 def test_a_full_memory_is_told_before_it_is_full(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,12 @@ def _kind(fact: Fact) -> object:
 
 
 def _met(found: Exploration) -> tuple[Fact, ...]:
-    return tuple(cause for cause, _ in find_causes(found))
+    """What was met in an exploration that came to no end, in patients' courses too: true, but perhaps not all."""
+    facts: list[Fact] = [cause for cause, _ in find_causes(found)]
+    course = compile_course(found.machine.protocol)
+    if course is not None:
+        facts += check_course(explore_course(course, environments(found)), complete=False)
+    return tuple(facts)
 
 
 def _endless(endless: Endless, protocol: Protocol) -> Checked:
