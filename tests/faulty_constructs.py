@@ -56,7 +56,7 @@ FINDINGS = (
     ("default-no-option", 1, "DL217:11", "is not one of the moves to choose from."),
     ("default-of-may", 1, "DL101:11", "can come `and`, `when` or a new statement."),
     ("rest-with-other-moves", 1, "DL217:11", "the rest` stands together with other moves."),
-    ("rest-among-options", 1, "DL217:12", "the rest` stands together with other moves."),
+    ("rest-among-options", 1, "DL217:12", "the rest` cannot be chosen by people, or by chance."),
     ("rest-without-sentinel", 1, "DL211:10", "part `escalation` no patient is a sentinel."),
     ("sentinel-has-without-sentinel", 1, "DL211:9", "part `escalation` no patient is a sentinel."),
     ("sentinel-above-part", 1, "DL205:6", "to a part and stands outside every part."),

@@ -65,7 +65,13 @@ def bind_moves(glossary: Glossary, where: Where, moves: Sequence[syntax.Move]) -
     _report_contradictions(glossary, bound, gate)
     options = gate.options if gate is not None else ()
     every = [*bound, *(move for option in options for move in option)]
-    if any(isinstance(move, model.EnrolRest) for move in every) and len(every) > 1:
+    if gate is not None and any(isinstance(move, model.EnrolRest) for option in options for move in option):
+        glossary.report.add(
+            "DL217", "`enrol the rest` cannot be chosen by people, or by chance.", people[0].span,
+            help="Instead of `sentinel of …` enrol the first patient as a cohort of its own (`cohorts of 1`), "
+            "after which there is a look like any other: `ask … to choose enrol 2 more or stop`.",
+        )  # fmt: skip
+    elif any(isinstance(move, model.EnrolRest) for move in every) and len(every) > 1:
         glossary.report.add(
             "DL217", "`enrol the rest` stands together with other moves.", moves[0].span,
             help="Write it alone: the cohort goes on, and nothing else is decided after its sentinel.",
