@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from math import exp
 
 import pytest
 from attrs import evolve
 
+from doselang.api import load
 from doselang.conduct.accounts import Explanation, RuleAccount, Way
 from doselang.conduct.explain import explain
 from doselang.machine.compiling import compile_protocol
@@ -357,6 +359,7 @@ def test_a_decision_in_json() -> None:
     record = explanation_record(explained(reference(), "1NNN 2NTN 2NT"))
     assert record["levels"][1] == {  # type: ignore[index]
         "level": "2", "evaluable": 5, "toxicities": {"DLT": 2}, "pending": 0, "inevaluable": 0, "status": "closed",
+        "estimates": {},
     }  # fmt: skip
     (decision,) = record["decisions"]  # type: ignore[misc, attr-defined]
     assert decision["outcome"] == "decided" and decision["reason"] is None
@@ -386,3 +389,27 @@ def test_after_a_question_without_an_answer_none_is_asked() -> None:
     assert [account.rule.name for account in way.acted] == ["close"]
     assert [(account.rule.name, account.role) for account in way.others] == [("go on", "not asked")]
     assert '  "go on"\n    true, but not asked\n' in render_explanation(explained(protocol, "1NNN"))
+
+
+def test_the_rates_that_a_method_estimates_stand_beside_the_tallies() -> None:
+    """VIOLA's CRM: a power model, b from a normal distribution with variance 0.75, rates at the mean of b."""
+    protocol = load("protocols/viola.dose").protocol
+    assert protocol is not None
+    skeleton, start = (0.03, 0.07, 0.12, 0.20, 0.30, 0.40, 0.52), protocol.start
+    record = explanation_record(explained(protocol, f"{protocol.levels[start].label}NNT"))
+    b = [-8 + step / 1000 for step in range(16001)]
+    density = [exp(-x * x / 1.5) * (1 - skeleton[start] ** exp(x)) ** 2 * skeleton[start] ** exp(x) for x in b]
+    mean = sum(x * weight for x, weight in zip(b, density, strict=True)) / sum(density)
+    shown = [level["estimates"]["model"] for level in record["levels"]]  # type: ignore[attr-defined]
+    assert shown == pytest.approx([guess ** exp(mean) for guess in skeleton], abs=1e-6)
+    table = render_explanation(explained(protocol, f"{protocol.levels[start].label}NNT"))
+    assert "rate by model" in table and f"{skeleton[start] ** exp(mean):.1%}" in table
+
+
+def test_a_method_without_an_estimate_of_a_level_shows_none() -> None:
+    protocol = load("protocols/boin-template.dose").protocol
+    assert protocol is not None
+    record = explanation_record(explained(protocol, "1NNN"))
+    estimates = [level["estimates"]["estimate"] for level in record["levels"]]  # type: ignore[attr-defined]
+    assert estimates[0] == pytest.approx(0.05 / 3.1)  # (y + 0.05) / (n + 0.1)
+    assert estimates[1:] == [None] * 4

@@ -132,13 +132,18 @@ class Way:
 
 @frozen
 class LevelTally:
-    """What a history has of a level: by part the patients without toxicity and with each class; and the status."""
+    """What a history has of a level: by part the patients without toxicity and with each class; and the status.
+
+    `estimates` are the rates of the first toxicity that methods estimate here, by the name of the method in the
+    script; None where one has no estimate.
+    """
 
     level: int
     counts: tuple[tuple[int, ...], ...]
     pending: int
     inevaluable: int
     status: Status
+    estimates: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def evaluable(self) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
-from doselang.machine.advising import chance_above
+from doselang.machine.advising import chance_above, estimated
 from doselang.machine.columns import View, truth
 from doselang.machine.followed import Cohort, Replay
 from doselang.machine.records import CLOSED
@@ -162,7 +163,20 @@ def tallies(replay: Replay) -> tuple[LevelTally, ...]:
         )
         pending, inevaluable = sum(c.pending for c in cohorts), sum(c.inevaluable for c in cohorts)
         found.append(LevelTally(level, counts, pending, inevaluable, _status(replay, level, bool(cohorts))))
-    return tuple(found)
+    return _with_estimates(replay, found)
+
+
+def _with_estimates(replay: Replay, tallies: list[LevelTally]) -> tuple[LevelTally, ...]:
+    """The tallies, with what the methods of the protocol estimate of them."""
+    evaluable = np.array([tally.evaluable for tally in tallies])
+    toxic = np.array([tally.toxic(0) for tally in tallies])
+    setting, rates = replay.machine.setting, {}
+    for named, adviser in zip(replay.machine.protocol.advisers, setting.advisers, strict=True):
+        found = estimated(adviser, setting.relations, evaluable, toxic)
+        if found is not None:
+            rates[named.name] = [None if np.isnan(rate) else float(rate) for rate in found]
+    by_level = [tuple((name, of[tally.level]) for name, of in rates.items()) for tally in tallies]
+    return tuple(evolve(tally, estimates=of) for tally, of in zip(tallies, by_level, strict=True))
 
 
 def _status(replay: Replay, level: int, tried: bool) -> Status:

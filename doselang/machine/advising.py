@@ -12,7 +12,8 @@ from attrs import define, field
 
 from doselang.machine.arrays import fetched
 from doselang.machine.records import CLOSED, FIRST_SIZE, Ints
-from doselang.machine.setting import Floats, Recommender, Speaker
+from doselang.machine.relations import Relations
+from doselang.machine.setting import Estimator, Floats, Recommender, Speaker
 from doselang.protocol.model import Adviser, Engine, Protocol, Table, Value
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
 
 def recommended(adviser: object, view: View) -> Ints:
     """The level that an adviser recommends in each row of a view, -1 for none."""
-    levels, of_level = _ladder(view)
+    levels, of_level = _ladder(view.setting.relations)
     records = view.records
     codes = view.codes if len(levels) == view.levels else view.codes[:, levels]
     found = cast(Recommender, adviser).recommends_of(
@@ -89,7 +90,7 @@ def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
 
     Not a number at levels that the adviser does not know.
     """
-    levels, _ = _ladder(view)
+    levels, _ = _ladder(view.setting.relations)
     chance = np.full(view.codes.shape, np.nan)
     codes = view.codes[:, levels]
     evaluable, toxic = view.records.tally(-1)[codes], view.records.tally(0)[codes]
@@ -97,9 +98,21 @@ def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
     return chance
 
 
-def _ladder(view: View) -> tuple[Ints, Ints]:
+def estimated(adviser: object, relations: Relations, evaluable: Ints, toxic: Ints) -> Floats | None:
+    """The rate of toxicity that an adviser estimates at each level, from the tallies of all levels, [levels] each.
+
+    Not a number at levels that it does not know, or has no estimate for; None if it makes no estimates at all.
+    """
+    if not isinstance(adviser, Estimator):
+        return None
+    levels, _ = _ladder(relations)
+    rates = np.full(len(evaluable), np.nan)
+    rates[levels] = adviser.estimates(evaluable[None, levels], toxic[None, levels])[0]
+    return rates
+
+
+def _ladder(relations: Relations) -> tuple[Ints, Ints]:
     """The levels that an adviser knows, those of the first ladder; and by level its position there, -1 for none."""
-    relations = view.setting.relations
     levels = np.flatnonzero(relations.ordinary & relations.first_ladder).astype(np.int32)
     of_level = np.full(len(relations.ordinary), -1, np.int32)
     of_level[levels] = np.arange(len(levels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Protocol as Interface
+from typing import runtime_checkable
 
 import numpy as np
 from attrs import define
@@ -33,6 +34,14 @@ class Recommender(Interface):
 
     def chance(self, evaluable: Ints, toxic: Ints, rate: object) -> Floats | None:
         """The probability that the rate of toxicity is higher, [rows, levels]."""
+
+
+@runtime_checkable
+class Estimator(Interface):
+    """An adviser that estimates rates of toxicity."""
+
+    def estimates(self, evaluable: Ints, toxic: Ints) -> Floats:
+        """The estimated rate at each level, [rows, levels]; not a number where there is none."""
 
 
 @define

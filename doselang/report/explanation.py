@@ -118,13 +118,15 @@ def tally_lines(explanation: Explanation) -> list[str]:
     protocol, tallies = explanation.protocol, explanation.tallies
     pending, inevaluable = (any(getattr(tally, name) for tally in tallies) for name in ("pending", "inevaluable"))
     toxicities = [toxicity_words(protocol, t, 2) for t in range(len(protocol.toxicities))]
-    headings = ["evaluable", *toxicities, *["pending"] * pending, *["inevaluable"] * inevaluable]
+    methods = [f"rate by {name}" for name, _ in tallies[0].estimates]
+    headings = ["evaluable", *toxicities, *["pending"] * pending, *["inevaluable"] * inevaluable, *methods]
     # mypy does not follow the converter of `Table.columns`
     columns: Any = [Column("level", "right"), *(Column(heading, "right") for heading in headings), Column("status")]
     rows = []
     for tally in tallies:
         toxic = [str(tally.toxic(t)) for t in range(len(protocol.toxicities))]
         rest = [str(tally.pending)] * pending + [str(tally.inevaluable)] * inevaluable
+        rest += ["" if rate is None else f"{rate:.1%}" for _, rate in tally.estimates]
         rows.append((protocol.levels[tally.level].label, str(tally.evaluable), *toxic, *rest, STATUS[tally.status]))
     return text_table(Table(columns, rows), indent=2).splitlines()
 
@@ -285,6 +287,7 @@ def _level_record(protocol: Protocol, tally: LevelTally) -> dict[str, object]:
         "pending": tally.pending,
         "inevaluable": tally.inevaluable,
         "status": tally.status,
+        "estimates": dict(tally.estimates),
     }
 
 
