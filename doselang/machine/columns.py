@@ -254,7 +254,8 @@ def _truth(guard: Guard, view: View) -> Truth:
             return _known(view.place(Place("recommended", adviser))[1])
         case Compare(place, relation, other):
             (left, there), (right, here) = view.place(place), view.place(other)
-            holds = {"above": left > right, "below": left < right, "same": left == right}[relation]
+            above = view.setting.relations.above
+            holds = {"above": above[right, left], "below": above[left, right], "same": left == right}[relation]
             return _known(holds, there & here)
         case Standing():
             return _known(_standing(guard, view))

@@ -11,6 +11,7 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Layout
+from doselang.machine.relations import one_ladder
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     THIS,
@@ -272,6 +273,8 @@ class _Collector:
             case Compare(place, _, other):
                 self.at(place)
                 self.at(other)
+                if relation != "same" and not one_ladder(self.protocol.levels):
+                    self.at(Place("start"))  # how far two levels are apart does not tell whether one is above
             case Standing("higher", "exists" | "remains", axis):
                 self.at(Place("next higher", axis=axis), CLOSED)
             case Standing():
