@@ -62,17 +62,19 @@ class Barriers:
         No cohort opens at any of them as long as the parts run.
         """
         number, along = np.arange(codes.shape[1]), relations.together[at] & self.stepwise
+        # a step passes over a level off the ladder, which is no barrier
+        bars = along & relations.ordinary
         closed = (records.column(CLOSED) != 0).take(codes)
         barred, behind = np.zeros_like(closed), np.zeros_like(closed)
         if self.down:
             lower = along & (number < at[:, None])
             full = closed if self.floor is None else closed | (records.tally(-1) >= self.floor).take(codes)
-            from_here = np.logical_or.accumulate((full & lower)[:, ::-1], axis=1)[:, ::-1]
+            from_here = np.logical_or.accumulate((full & bars & lower)[:, ::-1], axis=1)[:, ::-1]
             barred |= from_here & lower
             behind[:, :-1] |= from_here[:, 1:] & lower[:, :-1]
         if self.up:
             higher = along & (number > at[:, None])
-            from_here = np.logical_or.accumulate(closed & higher, axis=1)
+            from_here = np.logical_or.accumulate(closed & bars & higher, axis=1)
             barred |= from_here & higher
             behind[:, 1:] |= from_here[:, :-1] & higher[:, 1:]
         return barred, behind
