@@ -270,3 +270,50 @@ def test_a_dose_off_the_ladder_that_was_tolerated_can_be_the_mtd(history: str, m
     assert found.ended and found.last is not None and found.last.branch is not None
     (declared,) = found.last.branch.decision.answers.declares
     assert declared.offset == mtd - 2
+
+
+# ---- advisers ----
+
+MODEL = """protocol "a model and an intermediate dose"
+levels 1 to 2
+level 2i  off-ladder
+levels 3 to 4
+start at level 1
+toxicity DLT
+use METHOD
+part escalation
+cohorts of 3
+rule "up" when the cohort is complete and this level is not level 4 and this level is not level 2i then escalate
+rule "off" when the cohort is complete and this level is level 4 then enrol 3 at level 2i
+rule "close" when any DLT in the cohort and this level is level 2i then close this level as too toxic
+rule "end" when the cohort is complete and this level is level 2i
+  then declare the level model recommends as MTD, stop
+"""
+METHODS = {
+    "crm": "crm as model with target 25%, skeleton 5%, 10%, 20%, 30%",
+    "blrm": "blrm as model with doses 10, 20, 30, 40, reference-dose 40, mean-log-alpha -3, mean-log-beta 0, "
+    "sd-log-alpha 1, sd-log-beta 0.5",
+    "isotonic": "isotonic as model with target 30%",
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_recommends_no_level_above_a_closed_one_off_the_ladder(name: str) -> None:
+    """Without toxicity below it each method would go to the highest level; from level 2 on all is closed to it."""
+    loaded = load_source(Source("x.dose", MODEL.replace("METHOD", METHODS[name])), Path("."))
+    assert loaded.protocol is not None, loaded.diagnostics
+    machine, labels = compile_protocol(loaded.protocol), [level.label for level in loaded.protocol.levels]
+    for last, recommended in (("NNN", "4"), ("NNT", "2")):
+        history = parse_history(f"1NNN 2NNN 3NNN 4NNN 2i:{last}", machine.protocol)
+        branch = replay(machine, history, "whole-cohort").last.branch  # type: ignore[union-attr]
+        (declared,) = branch.decision.answers.declares
+        assert labels[labels.index("2i") + declared.offset] == recommended
+
+
+def test_a_method_gives_no_chance_of_a_level_off_the_ladder() -> None:
+    """Neither the condition nor its contrary is true, as with a level that does not exist."""
+    text = MODEL.replace("METHOD", METHODS["crm"])
+    for level, outcome in (("2i", "proved"), ("2", "refuted")):
+        chance = f"the chance by model of a DLT above 33% at level {level} is at most 95%"
+        (one,) = checked(text + f'claim "it"\n  never {chance} or not {chance}\n').claims
+        assert (one.outcome == "refuted") == (outcome == "refuted")

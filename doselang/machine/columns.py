@@ -350,13 +350,13 @@ def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
 
 
 def _chance(guard: Chance, view: View) -> Truth:
-    """A probability by an adviser; open where the level is not there."""
+    """A probability by an adviser; open where the level is not there, or the adviser does not know it."""
     index, exists = view.place(guard.place)
     chance = chance_above(view.setting.advisers[guard.adviser], view, guard.above)[view._rows, index]
     low, high = float(guard.low), float(guard.high)
     above = chance >= low if guard.low_included else chance > low
     below = chance <= high if guard.high_included else chance < high
-    return _known(above & below, exists)
+    return _known(above & below, exists & ~np.isnan(chance))
 
 
 def _open(guard: HasStatus, view: View) -> Truth:
