@@ -644,6 +644,78 @@ def chances(draw: Draw, protocol: Protocol) -> dict[str, tuple[Fraction, ...]]:
     return found
 
 
+# ---- levels off the ladder ----
+
+
+def searches(levels: int) -> st.SearchStrategy[Place]:
+    """The highest or lowest level at which something is true that levels off the ladder can have too."""
+    closed, tried = HasStatus(THIS, "closed"), HasStatus(THIS, "tried")
+    asked = [tried, Not(tried), closed, Not(closed), All((tried, Not(closed))), Tally(Range(1, None), 0)]
+    asked += [Compare(THIS, way, Place("level", level)) for way in ("above", "below") for level in range(levels)]
+    asked += [All((tried, about)) for about in (Standing("lower", "closed"), Not(Standing("higher", "tried")))]
+    return st.builds(
+        lambda kind, where: Place(kind, where=where),
+        st.sampled_from(["highest where", "lowest where"]), st.sampled_from(asked),
+    )  # fmt: skip
+
+
+@st.composite
+def off_ladder(draw: Draw) -> Protocol:
+    """A small protocol with levels off the ladder, to which rules lead by name.
+
+    From each level a cohort leads somewhere, with toxicity elsewhere; levels close on the way. It is counted how often
+    a condition about the levels on one side, or about what a search finds, is true; other ones ways and ends depend on.
+    """
+    levels = draw(st.integers(3, 5))
+    off = draw(st.sets(st.integers(0, levels - 1), min_size=1, max_size=min(2, levels - 2)))
+    by_number = [Place("level", level) for level in range(levels)]
+    sides = ["closed", "closed", "tried", "tried", "untried", "untried", "exists", "remains"]
+    standing = st.builds(Standing, st.sampled_from(["higher", "lower"]), st.sampled_from(sides))
+    search = searches(levels)
+    other = st.sampled_from([THIS, NEXT_HIGHER, NEXT_LOWER, *by_number])
+    found = st.builds(Compare, search, st.sampled_from(["above", "below", "same"]), other)
+    condition = st.one_of(standing, standing, standing, found, st.builds(HasStatus, search, st.just("closed")))
+
+    clear, toxic = Tally(Range(0, 0), 0, "cohort"), Tally(Range(1, None), 0, "cohort")
+    most = draw(st.integers(3, 5))
+    few, enough = Tally(Range(0, most), -1, "trial"), Tally(Range(most + 1, None), -1, "trial")
+    rules = []
+    for level in range(levels):
+        here = Compare(THIS, "same", by_number[level])
+        ways = st.sampled_from([NEXT_HIGHER, NEXT_LOWER, THIS, *by_number, *(by_number[one] for one in sorted(off))])
+        for name, had in (("clear", clear), ("toxic", toxic)):
+            up = draw(ways)
+            asked: tuple[Guard, ...] = (here, had, few, possible(up))
+            if draw(st.integers(0, 3)) == 0:
+                asked = (*asked, draw(condition))
+            rules.append(plain_rule(f"{name} {level}", All(asked), Enrol(up)))
+        if level in off or draw(st.booleans()):
+            what = draw(st.sampled_from([THIS, THIS, THIS, *by_number]))
+            above = draw(st.integers(0, 3)) == 0
+            rules.append(plain_rule(f"close {level}", All((here, toxic)), Close(what, above)))
+    if draw(st.integers(0, 3)) == 0:
+        place = draw(search)
+        rules.append(plain_rule("found", All((toxic, few, possible(place))), Enrol(place)))
+    rules = [evolve(rule, overrides=("stuck",)) if not rule.name.startswith("close") else rule for rule in rules]
+    last, met = draw(condition), Tally(Range(1, None), 0, "counter")
+    return Protocol(
+        title="a random protocol with levels off the ladder",
+        levels=tuple(Level(f"L{n}", off_ladder=n in off) for n in range(levels)),
+        start=draw(st.sampled_from([n for n in range(levels) if n not in off])),
+        counters=(Counter("met"),),
+        toxicities=(Toxicity("DLT"),),
+        parts=(Part("escalation", draw(st.integers(1, 2)), (
+            *rules,
+            plain_rule("count", draw(condition), Count(0)),
+            plain_rule("stuck", few, Enrol(draw(st.sampled_from(by_number)))),
+            plain_rule("true", All((enough, last)), Declare(1, draw(search)), Stop("true")),
+            plain_rule("counted", All((enough, Not(last), met)), Stop("counted")),
+            plain_rule("neither", All((enough, Not(last), Not(met))), Stop("neither")),
+        ), (Limit("trial", None, most + 2),)),),
+        verdicts=(Verdict("MTD"), Verdict("found")),
+    )  # fmt: skip
+
+
 # ---- rolling parts, with toxicities in later cycles ----
 
 LATE = Toxicity("late-DLT", "L", later=True)

@@ -30,6 +30,7 @@ from doselang.protocol.guards import (
     NEXT_LOWER,
     THIS,
     All,
+    Any,
     CohortComplete,
     Compare,
     Declared,
@@ -401,6 +402,50 @@ def test_what_was_once_wrong(name: str, accrual: Accrual) -> None:
     for told in ([], [rule for rule in asked if rule == "first"], asked):
         chances = {rule: (Fraction(1, 4), Fraction(3, 4)) for rule in told}
         check_all(Case(protocol, ((Fraction(1, 3),) * 3,), chances), accrual)
+
+
+GRID = tuple(Level(f"{n % 2 + 1}x{n // 2 + 1}", position=(n % 2, n // 2)) for n in range(4))
+TWO_LADDERS = (Level("1"), Level("2"), Level("C1", ladder=1), Level("C2", ladder=1))
+
+
+@pytest.mark.parametrize("levels", [GRID, TWO_LADDERS], ids=["grid", "two ladders"])
+@pytest.mark.parametrize("place", [MTD, Place("level", 1)], ids=["a verdict", "a level"])
+def test_what_is_written_later_need_not_be_above(levels: tuple[Level, ...], place: Place) -> None:
+    """The third level is not above the second, on a grid and on another ladder; the fourth is above it on the grid."""
+    here = [Compare(THIS, "same", Place("level", level)) for level in range(4)]
+    above = Compare(THIS, "above", place)
+    rules = (
+        plain_rule("declare", here[1], Declare(0, THIS), Enrol(Place("level", 2))),
+        plain_rule("on", All((here[2], CLEAR, Not(above))), Enrol(Place("level", 3))),
+        plain_rule("above", All((Any(tuple(here[2:])), above)), Stop()),
+        plain_rule("not above", All((Any((here[3], All((here[2], TOXIC)))), Not(above))), Stop()),
+    )
+    protocol = Protocol(
+        title="two orders", levels=levels, start=1, toxicities=(Toxicity("DLT"),), parts=one_part(*rules),
+    )  # fmt: skip
+    case = Case(protocol, ((Fraction(1, 3),) * 4,), {})
+    check_all(case, "one-at-a-time")
+    assert {end.kind for end in case.ends("one-at-a-time")} == {"verdict"}
+
+
+def test_how_far_two_levels_are_apart_does_not_tell_which_is_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second part begins one level after the MTD: above it on its ladder, or at the lowest of the other ladder."""
+    here, above = [Compare(THIS, "same", Place("level", level)) for level in range(2)], Compare(THIS, "above", MTD)
+    first = (
+        plain_rule("on", All((here[0], CLEAR)), Enrol(Place("level", 1))),
+        plain_rule("begin", All((here[0], TOXIC)), Declare(0, THIS), Begin(1, Place("level", 1))),
+        plain_rule("begin the other", here[1], Declare(0, THIS), Begin(1, Place("level", 2))),
+    )
+    second = (plain_rule("above", above, Stop()), plain_rule("not above", Not(above), Stop()))
+    protocol = Protocol(
+        title="two orders", levels=TWO_LADDERS, start=0, toxicities=(Toxicity("DLT"),),
+        parts=(Part("escalation", 1, first), Part("expansion", 1, second)),
+    )  # fmt: skip
+    case = Case(protocol, ((Fraction(1, 3),) * 4,), {})
+    check_all(case, "whole-cohort")
+    monkeypatch.setattr(gathering, "one_ladder", lambda levels: True)
+    with pytest.raises(AssertionError):
+        check_all(case, "whole-cohort")
 
 
 # ---- what changes nothing ----

@@ -74,14 +74,25 @@ def said(adviser: object, evaluable: Ints, toxic: Ints) -> Ints:
 
 
 def recommended(adviser: object, view: View) -> Ints:
-    """The level that an adviser recommends in each row of a view, -1 for none."""
+    """The level that an adviser recommends in each row of a view, -1 for none.
+
+    Of levels off the ladder, which it does not know, it is told one thing: those above a closed one are closed.
+    """
     levels, of_level = _ladder(view.setting.relations)
     records = view.records
+    evaluable, toxic, tried = records.tally(-1), records.tally(0), records.column(FIRST_SIZE) > 0
+    closed = records.column(CLOSED) != 0
     codes = view.codes if len(levels) == view.levels else view.codes[:, levels]
+    relations = view.setting.relations
+    off = np.flatnonzero(relations.first_ladder & ~relations.ordinary)
+    if len(off):
+        beyond = closed[view.codes[:, off]] @ relations.above[off][:, levels]
+        codes = codes + beyond * len(closed)  # the numbers of the same records once more, as those of closed levels
+        evaluable, toxic, tried = np.tile(evaluable, 2), np.tile(toxic, 2), np.tile(tried, 2)
+        closed = np.concatenate([closed, np.ones(len(closed), np.bool_)])
     found = cast(Recommender, adviser).recommends_of(
-        codes, records.tally(-1), records.tally(0), fetched(of_level, view.here),
-        records.column(FIRST_SIZE) > 0, records.column(CLOSED) != 0,
-    )  # fmt: skip
+        codes, evaluable, toxic, fetched(of_level, view.here), tried, closed
+    )
     return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)
 
 

@@ -79,15 +79,16 @@ class Barriers:
     def _from(self, relations: Relations, closed: Bools, full: Bools, at: Ints) -> tuple[Bools, Bools]:
         """The same, by steps from a level alone."""
         number, along = np.arange(closed.shape[1]), relations.together[at] & self.stepwise
+        bars = relations.ordinary  # a step passes over a level off the ladder, which is no barrier
         barred, behind = np.zeros_like(closed), np.zeros_like(closed)
         if self.down:
             lower = along & (number < at[:, None])
-            from_here = np.logical_or.accumulate((full & lower)[:, ::-1], axis=1)[:, ::-1]
+            from_here = np.logical_or.accumulate((full & bars & lower)[:, ::-1], axis=1)[:, ::-1]
             barred |= from_here & lower
             behind[:, :-1] |= from_here[:, 1:] & lower[:, :-1]
         if self.up:
             higher = along & (number > at[:, None])
-            from_here = np.logical_or.accumulate((closed & higher) if self.rises else higher, axis=1)
+            from_here = np.logical_or.accumulate((closed & bars & higher) if self.rises else higher, axis=1)
             barred |= from_here & higher
             behind[:, 1:] |= from_here[:, :-1] & higher[:, 1:]
         return barred, behind

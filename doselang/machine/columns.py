@@ -171,14 +171,17 @@ class View:
         return np.where(exists, index, 0).astype(np.int32), exists
 
     def _where(self, place: Place) -> Ints:
-        """The highest, or lowest, level of this ladder at which a condition is true; -1 where there is none."""
+        """The highest, or lowest, level of this ladder at which a condition is true; -1 where there is none.
+
+        Levels off the ladder are looked at as well: they are in its order.
+        """
         assert place.where is not None
         true = np.zeros((len(self), self.levels), np.bool_)
         for level in range(self.levels):
             there = self.take(slice(None))
             there.here = np.full(len(self), level, np.int32)
             true[:, level] = truth(place.where, there) == 1
-        true &= self.setting.relations.ordinary & self.setting.relations.together[self.here]
+        true &= self.setting.relations.together[self.here]
         return _last(true) if place.kind == "highest where" else _first(true)
 
     def at(self, place: Place) -> tuple[Ints, Bools]:
@@ -254,7 +257,8 @@ def _truth(guard: Guard, view: View) -> Truth:
             return _known(view.place(Place("recommended", adviser))[1])
         case Compare(place, relation, other):
             (left, there), (right, here) = view.place(place), view.place(other)
-            holds = {"above": left > right, "below": left < right, "same": left == right}[relation]
+            above = view.setting.relations.above
+            holds = {"above": above[right, left], "below": above[left, right], "same": left == right}[relation]
             return _known(holds, there & here)
         case Standing():
             return _known(_standing(guard, view))
@@ -346,13 +350,13 @@ def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
 
 
 def _chance(guard: Chance, view: View) -> Truth:
-    """A probability by an adviser; open where the level is not there."""
+    """A probability by an adviser; open where the level is not there, or the adviser does not know it."""
     index, exists = view.place(guard.place)
     chance = chance_above(view.setting.advisers[guard.adviser], view, guard.above)[view._rows, index]
     low, high = float(guard.low), float(guard.high)
     above = chance >= low if guard.low_included else chance > low
     below = chance <= high if guard.high_included else chance < high
-    return _known(above & below, exists)
+    return _known(above & below, exists & ~np.isnan(chance))
 
 
 def _open(guard: HasStatus, view: View) -> Truth:
@@ -362,15 +366,20 @@ def _open(guard: HasStatus, view: View) -> Truth:
 
 
 def _standing(guard: Standing, view: View) -> Bools:
+    """Whether there are levels on a side, or some with a status: levels off the ladder are closed, open or tried too.
+
+    No step leads to them, so that they neither exist nor remain as a way up or down; and as most trials never try
+    them, that some level is untried is said of the others.
+    """
     higher, level = guard.direction == "higher", np.arange(view.levels)
     relations = view.setting.relations
+    beside = relations.above if higher else relations.above.T
+    if guard.standing in ("exists", "remains", "untried"):
+        beside = beside & relations.ordinary
     if guard.standing == "exists" and guard.axis < 0:
-        return _any((relations.above if higher else relations.above.T) & relations.ordinary)[view.here]
+        return _any(beside)[view.here]
     next_to = relations.step(1 if higher else -1, guard.axis)[view.here]
-    if guard.axis >= 0:
-        side = level == next_to[:, None]
-    else:
-        side = (relations.above if higher else relations.above.T)[view.here] & relations.ordinary
+    side = level == next_to[:, None] if guard.axis >= 0 else beside[view.here]
     match guard.standing:
         case "exists":
             return _any(side)

@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from doselang.machine.reading import STATUS, UNLIMITED, Line, Reads, advised_by, joined, looks_everywhere, parts_after
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Layout
+from doselang.machine.relations import one_ladder
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     THIS,
@@ -181,9 +182,11 @@ class _Collector:
                 self.tally(atom.toxicity, atom.scope, atom.place, atom.part, UNLIMITED)
             case HasStatus(place, status):
                 self.at(place, FIRST_SIZE if status == "tried" else CLOSED)
-            case Compare(place, _, other):
+            case Compare(place, relation, other):
                 self.at(place)
                 self.at(other)
+                if relation != "same" and not one_ladder(self.protocol.levels):
+                    self.at(Place("start"))  # how far two levels are apart does not tell whether one is above
             case Standing("higher", "exists" | "remains", axis):
                 self.at(Place("next higher", axis=axis), CLOSED)
             case Standing():
@@ -218,7 +221,7 @@ class _Collector:
         declared = [(Place("verdict", m.verdict), m.place) for m in moves if isinstance(m, Declare) and m.place]
         for verdict, place in declared * len(self.protocol.verdicts):
             self.at(place, *self.columns.get(verdict, ()))
-        if _closes_others(moves):
+        if _closes_others(self.protocol, moves):
             read = self.columns.get(Place("next lower that remains"), set())
             for level in range(len(self.protocol.levels) if read else 0):
                 self.at(Place("level", level), *read)
@@ -236,7 +239,7 @@ class _Collector:
         order = sorted(by_place.items(), key=lambda item: (item[0].kind, item[0].index, item[0].steps, item[0].axis))
         return Reads(
             tuple(order), tuple(sorted(self.trial)), tuple(sorted(self.parts)), tuple(sorted(self.standings, key=str)),
-            tuple(sorted(self.verdicts)), _closes_others(moves), tuple(sorted(self.counters.items())),
+            tuple(sorted(self.verdicts)), _closes_others(self.protocol, moves), tuple(sorted(self.counters.items())),
         )  # fmt: skip
 
     def limit(self, part: int, limit: Limit) -> None:
@@ -316,9 +319,10 @@ def _local(
     return seen.reads(moves)
 
 
-def _closes_others(moves: list[Move]) -> bool:
-    """Whether a move can close a level below this one, or a level above it alone."""
-    return any(isinstance(move, Close) and move.place != THIS for move in moves)
+def _closes_others(protocol: Protocol, moves: list[Move]) -> bool:
+    """Whether a move can close a level below this one, a level above it alone, or levels that no step leads to."""
+    off = any(level.off_ladder for level in protocol.levels)
+    return any(isinstance(move, Close) and (move.place != THIS or (move.all_above and off)) for move in moves)
 
 
 def _asked_aside(protocol: Protocol, declared: set[int]) -> Iterator[tuple[Guard, bool]]:

@@ -81,7 +81,12 @@ class Relations:
     @property
     def plain(self) -> bool:
         """Whether the levels are one ladder, in order, and nothing else."""
-        return all(o.ladder == 0 and not o.off_ladder and o.position is None for o in self.levels)
+        return one_ladder(self.levels) and not any(level.off_ladder for level in self.levels)
+
+
+def one_ladder(levels: tuple[Level, ...]) -> bool:
+    """Whether the later of any two levels is above the other."""
+    return all(level.ladder == 0 and level.position is None for level in levels)
 
 
 def _above(one: tuple[int, int], other: tuple[int, int]) -> bool:

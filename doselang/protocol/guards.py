@@ -177,6 +177,7 @@ class Standing(Clause):
     """Whether a level on that side of this one exists, or some level there has a status.
 
     `remains`: higher, the next level exists and is not closed; lower, some level is not closed.
+    A level off the ladder can be open, closed or tried on a side; it does not exist, remain or stay untried there.
     """
 
     direction: Literal["higher", "lower"]

@@ -180,7 +180,8 @@ def find(place: Place, protocol: Protocol, trial: Trial) -> int | None:
             return trial.verdicts.get(place.index)
         case "highest where" | "lowest where":
             assert place.where is not None
-            met = [n for n in ladder if holds(place.where, protocol, evolve(trial, about=n)) is True]
+            every = [n for n, level in enumerate(protocol.levels) if level.ladder == protocol.levels[here].ladder]
+            met = [n for n in every if holds(place.where, protocol, evolve(trial, about=n)) is True]
             return (max if place.kind == "highest where" else min)(met) if met else None
     return {
         "this": here, "lowest": ladder[0], "highest": ladder[-1], "start": protocol.start, "level": place.index,
@@ -320,19 +321,21 @@ def stands(direction: str, standing: str, axis: int, protocol: Protocol, trial: 
     """Whether a level on one side exists, remains or has a status."""
     here = trial.here
     neighbour = step(protocol, here, 1 if direction == "higher" else -1, axis)
-    side = [
-        n for n in rungs(protocol, here)
+    every = [
+        n for n in range(len(protocol.levels))
         if (lies_above(protocol, n, here) if direction == "higher" else lies_above(protocol, here, n))
     ]  # fmt: skip
     if axis >= 0:
-        side = [] if neighbour is None else [neighbour]
+        every = [] if neighbour is None else [neighbour]
+    side = [n for n in every if not protocol.levels[n].off_ladder]
     if standing == "exists":
         return len(side) > 0
     if standing == "remains" and direction == "higher":
         return neighbour is not None and neighbour not in trial.closed
     if standing == "remains":
         return any(level not in trial.closed for level in side)
-    return any(has_status(level, standing, trial) for level in side)
+    asked = side if standing == "untried" else every  # a level off the ladder need never be tried
+    return any(has_status(level, standing, trial) for level in asked)
 
 
 # ---- looks ----
