@@ -16,7 +16,7 @@ from doselang.resolve.rules import unknown_rule
 from doselang.syntax import nodes as syntax
 
 Row = tuple[Fraction, ...]
-Written = tuple[syntax.Percent | syntax.Parameter, ...]
+Written = tuple[syntax.Proportion | syntax.Parameter, ...]
 
 
 def bind_scenarios(

@@ -147,6 +147,16 @@ def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | Non
     return None
 
 
+PORTIONS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "tenth": 10}
+"""Parts of all in words, and of how many parts each is one."""
+
+
+def portion_of(word: str) -> int | None:
+    """The 3 of `third` and `thirds`."""
+    word = word.lower()
+    return PORTIONS.get(word) or PORTIONS.get(word.removesuffix("s"))
+
+
 # ---- words ----
 
 STATEMENT_WORDS = {
