@@ -9,11 +9,13 @@ from itertools import zip_longest
 
 from lark import Token
 
+from doselang.syntax.going import going
 from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
 from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.rates import RATE_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
+from doselang.syntax.sums import sum_of_toxicities
 from doselang.syntax.tables import END
 from doselang.syntax.wording import ENDINGS, FRIENDLY, NEW_STATEMENT, SENTENCES, expectation, groups, model, quoted
 
@@ -274,7 +276,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, *SIGN_HINTS, *RATE_HINTS, *HABIT_HINTS, letter, quoted_name, unfinished, beginning, unquoted_sentence,
-    reserved_word, misspelt, missing, superfluous, instead,
+    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, going, *HABIT_HINTS, letter, quoted_name, unfinished,
+    beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

@@ -90,8 +90,7 @@ PHRASES = (
     (r"only (\d+)", r"exactly \1", "phrase"),
     (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
     (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
-    (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
-    (r"dose escalate|step up|go up", "escalate", "phrase"),
+    (r"de escalate|deescalate|descalate", "de-escalate", "phrase"),
     (r"enroll (\d+)", r"enrol \1", "phrase"),
     (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
     (
