@@ -13,6 +13,7 @@ from doselang.diagnostics import Report
 from doselang.loading import load
 from doselang.protocol.words import guard_words
 from doselang.source import Source
+from doselang.syntax import sums
 from doselang.syntax.going import IN_COURSE, IN_TRIAL
 from doselang.syntax.parse import parse
 from doselang.syntax.sums import spelled_out
@@ -128,6 +129,14 @@ def test_what_is_written_for_a_sum_means_the_sum(bound: str, number: int, names:
     for counts in itertools.product(range(5), repeat=len(names)):
         found = holds(written[1], dict(zip(names, counts, strict=True)))
         assert found == BOUNDS[bound](sum(counts), number), (written[1], counts)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_way_that_is_left_out_is_noticed(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = list(sums._splits(2, 2))
+    monkeypatch.setattr(sums, "_splits", lambda number, parts: [one for n, one in enumerate(whole) if n != lost])
+    with pytest.raises(AssertionError):
+        test_what_is_written_for_a_sum_means_the_sum("at least", 2, "PQ")
 
 
 def test_sums_of_two_are_written_out() -> None:
