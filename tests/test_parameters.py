@@ -10,7 +10,8 @@ import pytest
 from doselang.cli import run
 from doselang.diagnostics import Diagnostic, Report, Trouble
 from doselang.loading import Loaded, load_source
-from doselang.protocol.model import Parameter, Protocol
+from doselang.protocol.guards import Chance
+from doselang.protocol.model import Engine, Parameter, Protocol
 from doselang.resolve import read_setting
 from doselang.resolve.amounts import value_of
 from doselang.resolve.glossary import Glossary
@@ -258,6 +259,35 @@ def test_four_of_twelve_are_a_third_and_more_than_33_percent(
     for toxic, decided in ((4, four), (5, "stop")):
         assert run(["explain", str(path), f"1{'T' * toxic}{'N' * (12 - toxic)}"]) == 0
         assert decided in capsys.readouterr().out
+
+
+def test_a_fraction_stands_wherever_a_proportion_does() -> None:
+    rest = (
+        "body board\n"
+        "use boin as rule-book with target 1/3\n"
+        "use crm as model with target 1/4, skeleton 1/10, 1/5, 30%\n"
+        'rule "coin"\n  when the chance by model of a DLT above 1/3 at level 1 is more than 19/20\n'
+        "  then with chance 1/3 escalate, otherwise stay\n"
+        'rule "board"\n  when any DLT\n  then ask board to choose escalate or stay\n'
+        'scenario "rising"  DLT 1/8, 1/4, limit\n  chance "board" 1/3, 2/3\n'
+    )
+    found = meant("parameter limit is 1/3", rate="1/3", rest=rest)
+    third = Fraction(1, 3)
+    engines = {one.name: dict(one.arguments) for one in found.advisers if isinstance(one, Engine)}
+    assert engines["rule-book"]["target"] == third
+    assert engines["model"]["skeleton"] == (Fraction(1, 10), Fraction(1, 5), Fraction(3, 10))
+    coin = next(rule for rule in found.parts[0].rules if rule.name == "coin").cases[0]
+    assert isinstance(coin.guard, Chance) and (coin.guard.above, coin.guard.low) == (third, Fraction(19, 20))
+    assert coin.gate is not None and coin.gate.chances == (third, 1 - third)
+    assert found.scenarios[0].rates == ((1 / 8, 1 / 4, 1 / 3),)
+    assert found.scenarios[0].chances == {"board": (1 / 3, 2 / 3)}
+
+
+def test_a_design_is_given_a_fraction() -> None:
+    text = 'protocol "x"\nuse "boin"\n  with target 1/3\n'
+    found = load_source(Source("trial.dose", text), None)
+    assert found.protocol is not None, found.diagnostics
+    assert found.protocol.parameters["target"].value == Fraction(1, 3)
 
 
 COMMANDS = (
