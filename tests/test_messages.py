@@ -130,7 +130,7 @@ def test_what_is_told_of_long_work_is_what_the_command_has(command: str, there: 
         time.sleep(0.1)
     printed = capsys.readouterr().err
     assert {option for option in ("--max-states", "--trials") if option in printed} == there
-    assert "ewer levels, or `accrue at most 30 in the trial`, make fewer states." in printed
+    assert "ewer levels, or `accrue at most 30 in the trial`, make fewer states (the rules must say" in printed
 
 
 TWO_PARTS = """\

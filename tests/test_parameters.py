@@ -10,7 +10,8 @@ import pytest
 from doselang.cli import run
 from doselang.diagnostics import Diagnostic, Report, Trouble
 from doselang.loading import Loaded, load_source
-from doselang.protocol.model import Parameter, Protocol
+from doselang.protocol.guards import Chance
+from doselang.protocol.model import Engine, Parameter, Protocol
 from doselang.resolve import read_setting
 from doselang.resolve.amounts import value_of
 from doselang.resolve.glossary import Glossary
@@ -79,7 +80,9 @@ def test_each_kind_is_kept_with_its_unit_range_and_meaning() -> None:
         "parameter target is 30% from 5% to 60%\n"
         "parameter dose is 40 mg/m2 from 10 to 100\n"
         "parameter skeleton is 3%, 7%, 12%, 20%, 30%\n"
-        "parameter steps is 1, 2.5"
+        "parameter steps is 1, 2.5\n"
+        "parameter limit is 1/3 from 1/6 to 1/2\n"
+        "parameter mixed is 1/8, 20%"
     ).parameters
     percent = Fraction(1, 100)
     assert found == {
@@ -88,6 +91,8 @@ def test_each_kind_is_kept_with_its_unit_range_and_meaning() -> None:
         "dose": Parameter("dose", Fraction(40), "dose", "mg/m2", Fraction(10), Fraction(100)),
         "skeleton": Parameter("skeleton", tuple(m * percent for m in (3, 7, 12, 20, 30)), "percent"),
         "steps": Parameter("steps", (Fraction(1), Fraction(5, 2))),
+        "limit": Parameter("limit", Fraction(1, 3), "percent", low=Fraction(1, 6), high=Fraction(1, 2)),
+        "mixed": Parameter("mixed", (Fraction(1, 8), Fraction(1, 5)), "percent"),
     }
 
 
@@ -191,12 +196,15 @@ def test_value_of_resolves_what_may_be_given() -> None:
         ("target=0.3", Fraction(3, 10)),
         ("target=30%", Fraction(3, 10)),
         ("target=33.3%", Fraction(333, 1000)),
+        ("target=1/3", Fraction(1, 3)),
+        ("target=2/6", Fraction(1, 3)),
         ("TARGET=5%", Fraction(1, 20)),
         ("levels=20", Fraction(20)),
         ("dose=12.5", Fraction(25, 2)),
         ("skeleton=0.03,0.07,0.12", (Fraction(3, 100), Fraction(7, 100), Fraction(12, 100))),
         ("skeleton=3%, 7%,0.12", (Fraction(3, 100), Fraction(7, 100), Fraction(12, 100))),
         ("skeleton=50%", (Fraction(1, 2),)),
+        ("skeleton=1/8,20%", (Fraction(1, 8), Fraction(1, 5))),
     ],
 )
 def test_a_value_that_is_set(setting: str, value: Fraction | tuple[Fraction, ...]) -> None:
@@ -215,6 +223,8 @@ def test_a_value_that_is_set(setting: str, value: Fraction | tuple[Fraction, ...
         ("levels=0", "outside the range"),
         ("levels=-3", "-3 is outside"),
         ("levels=30%", "`levels` is a number, not a percentage. In the file it is 5."),
+        ("levels=1/3", "`levels` is a number, not a percentage. In the file it is 5."),
+        ("target=2/3", "2/3 is outside the range of `target`. It goes from 5% to 60%."),
         ("levels=1,2", "one value, not a list of 2"),
         ("target=30", "a percentage, and 30 without `%` is more than 100%. Write for example --set target=30%"),
         ("target=0.61", "61% is outside the range of `target`. It goes from 5% to 60%."),
@@ -236,6 +246,48 @@ def test_a_value_that_cannot_be_set(setting: str, words: str) -> None:
         loaded(text, setting)
     found = stopped.value.diagnostic
     assert found.code == "DL903" and words in f"{found.message} {found.help}"
+
+
+@pytest.mark.parametrize(
+    ("rate", "four"), [("1/3", "escalate"), ("33%", "stop"), ("33.3%", "stop"), ("34%", "escalate")]
+)
+def test_four_of_twelve_are_a_third_and_more_than_33_percent(
+    rate: str, four: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trial.dose"
+    path.write_text(TRIAL.format(parameters="", cohort="12", rate=rate, rest=""), encoding="utf-8")
+    for toxic, decided in ((4, four), (5, "stop")):
+        assert run(["explain", str(path), f"1{'T' * toxic}{'N' * (12 - toxic)}"]) == 0
+        assert decided in capsys.readouterr().out
+
+
+def test_a_fraction_stands_wherever_a_proportion_does() -> None:
+    rest = (
+        "body board\n"
+        "use boin as rule-book with target 1/3\n"
+        "use crm as model with target 1/4, skeleton 1/10, 1/5, 30%\n"
+        'rule "coin"\n  when the chance by model of a DLT above 1/3 at level 1 is more than 19/20\n'
+        "  then with chance 1/3 escalate, otherwise stay\n"
+        'rule "board"\n  when any DLT\n  then ask board to choose escalate or stay\n'
+        'scenario "rising"  DLT 1/8, 1/4, limit\n  chance "board" 1/3, 2/3\n'
+    )
+    found = meant("parameter limit is 1/3", rate="1/3", rest=rest)
+    third = Fraction(1, 3)
+    engines = {one.name: dict(one.arguments) for one in found.advisers if isinstance(one, Engine)}
+    assert engines["rule-book"]["target"] == third
+    assert engines["model"]["skeleton"] == (Fraction(1, 10), Fraction(1, 5), Fraction(3, 10))
+    coin = next(rule for rule in found.parts[0].rules if rule.name == "coin").cases[0]
+    assert isinstance(coin.guard, Chance) and (coin.guard.above, coin.guard.low) == (third, Fraction(19, 20))
+    assert coin.gate is not None and coin.gate.chances == (third, 1 - third)
+    assert found.scenarios[0].rates == ((1 / 8, 1 / 4, 1 / 3),)
+    assert found.scenarios[0].chances == {"board": (1 / 3, 2 / 3)}
+
+
+def test_a_design_is_given_a_fraction() -> None:
+    text = 'protocol "x"\nuse "boin"\n  with target 1/3\n'
+    found = load_source(Source("trial.dose", text), None)
+    assert found.protocol is not None, found.diagnostics
+    assert found.protocol.parameters["target"].value == Fraction(1, 3)
 
 
 COMMANDS = (

@@ -101,12 +101,10 @@ def read(when: str, then: str) -> Case:
 
 
 def sayable(guard: Guard) -> bool:
-    """Whether the language has words for a condition: not for a share between two numbers, nor for a third."""
+    """Whether the language has words for a condition: not for a share between two numbers."""
     for atom in atoms(guard):
         match atom:
             case Share(Range(low, high)) if low and high is not None and low != high:
-                return False
-            case Rate(_, low, _, high) if not {low.denominator, high.denominator} <= {1, 2}:
                 return False
     return True
 
@@ -166,6 +164,7 @@ def test_a_decision_of_people_in_words_is_read_as_the_same(gate: Gate) -> None:
         (Tally(Range(0, 0), -1, "trial"), "no evaluable in the trial"),
         (Tally(Range(2, None), 2), "at least 2 fatal-sepsis"),
         (Rate(0, Fraction(0), True, Fraction(333, 1000), True), "the DLT rate is at most 33.3%"),
+        (Rate(0, Fraction(1, 3), False, Fraction(1), True), "the DLT rate is more than 1/3"),
         (Rate(0, Fraction(1, 5), False, Fraction(1, 2), False), "the DLT rate is more than 20% and fewer than 50%"),
         (Not(HasStatus(NEXT_LOWER, "tried")), "the next lower level is untried"),
         (Not(Compare(THIS, "same", Place("level", 2))), "this level is not level 2A"),

@@ -64,7 +64,7 @@ BOUNDS = {
 }
 """Options that make a command do less, where it has them."""
 
-FEWER = "fewer levels, or `accrue at most 30 in the trial`, make fewer states"
+FEWER = "fewer levels, or `accrue at most 30 in the trial`, make fewer states (the rules must say what follows there)"
 
 
 @contextmanager

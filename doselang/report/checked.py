@@ -10,8 +10,11 @@ from doselang.protocol.model import Parameter, Protocol
 from doselang.report.diagnostics_json import diagnostic_records, file_record
 from doselang.report.phrases import counted
 from doselang.report.printable import printable
-from doselang.report.text import count_words, line_words
-from doselang.source import Source, Span
+from doselang.report.text import count_words, line_words, place_words
+from doselang.source import NOWHERE, Source, Span
+
+MANY = 4
+"""Among so many warnings and notes an error could be overlooked."""
 
 
 def check_record(
@@ -87,8 +90,16 @@ def check_summary(
             f"Checked {explored}: {counted(checked.states, 'state')}, {counted(_rules(protocol), 'rule')}, "
             f"{counted(len(protocol.levels), 'level')}, at most {counted(checked.max_patients, 'patient')}."
         )
-    lines.append(f"{source.path}: {count_words(diagnostics)}")
+    lines.append(f"{source.path}: {count_words(diagnostics)}{_first_error(source, diagnostics)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _first_error(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
+    """Where the first error is, if it could be overlooked among other findings."""
+    errors = [item for item in diagnostics if item.severity == "error"]
+    if not errors or errors[0].span == NOWHERE or len(diagnostics) - len(errors) < MANY:
+        return ""
+    return f"; the {'first ' if len(errors) > 1 else ''}error is at {place_words(errors[0], source)}"
 
 
 def _rules(protocol: Protocol) -> int:

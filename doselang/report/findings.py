@@ -31,8 +31,8 @@ from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import write_history
-from doselang.protocol.guards import Declared
-from doselang.protocol.model import Protocol, Rule
+from doselang.protocol.guards import Declared, Rate, Tally, atoms
+from doselang.protocol.model import Claim, Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
 from doselang.report.courses import course_cause, course_words
@@ -42,6 +42,15 @@ from doselang.source import NOWHERE
 SAME_LOOK = (
     "A verdict is known to the rules that say what comes next, not to another rule, or choice, that declares a verdict "
     "or closes a level at the same look."
+)
+
+FEWER_STATES = (
+    "check the same rules with fewer levels, such as `--set levels=3`; "
+    "for figures alone `simulate --method montecarlo` needs no states."
+)
+LIMITS = (
+    "`accrue at most 30 in the trial` makes fewer states only where the rules say what follows at the limit; "
+    "a move that would break it is a finding (DL401)."
 )
 
 
@@ -56,12 +65,13 @@ def findings(checked: Checked, *, max_states: int) -> tuple[Diagnostic, ...]:
 def _too_many(checked: Checked, max_states: int) -> Diagnostic:
     if checked.full:
         message = f"After {checked.states:,} states the memory is full; what follows is only of the shorter trials."
-        return Diagnostic("DL702", message, help="Bound the trial more tightly, for example with fewer levels.")
+        return Diagnostic("DL702", message, help=f"To see more, {FEWER_STATES}", notes=(LIMITS,))
     if checked.states <= max_states:
         message = f"A trial can go on beyond {MAX_PATIENTS:,} patients; what follows is only of the shorter ones."
         return Diagnostic("DL701", message, help="Bound the trial, for example: accrue at most 60 in the trial")
     message = f"There are more than {max_states:,} reachable states; what follows is only of the shorter trials."
-    return Diagnostic("DL702", message, help=f"Allow more with `--max-states {10 * max_states}`, or bound the trial.")
+    help = f"Allow more with `--max-states {10 * max_states}`, or {FEWER_STATES}"
+    return Diagnostic("DL702", message, help=help, notes=(LIMITS,))
 
 
 def _finding(fact: Fact, checked: Checked) -> Iterator[Diagnostic]:
@@ -247,9 +257,8 @@ def _claim(fact: ClaimChecked, protocol: Protocol) -> Iterator[Diagnostic]:
             why = ": the history ends undecided" if fact.undecided else ""
             message = f"The claim “{claim.name}” does not hold{why}."
             help = "Correct the rule that decides at the end of this history, or the claim."
-            yield Diagnostic(
-                "DL503", message, claim.span, history=history, cites=cites, help=help, notes=accrual_notes(fact.accrual)
-            )
+            notes = (*accrual_notes(fact.accrual), *_whole_parts(claim, protocol))
+            yield Diagnostic("DL503", message, claim.span, history=history, cites=cites, help=help, notes=notes)
         case "empty":
             message = f"The claim “{claim.name}” is about no moment of any trial: it says nothing."
             help = "Correct what follows `when`."
@@ -258,6 +267,18 @@ def _claim(fact: ClaimChecked, protocol: Protocol) -> Iterator[Diagnostic]:
             message = f"The claim “{claim.name}” holds whatever the rules: no small change of them breaks it."
             help = "Claim something that the rules could break, or take the claim out."
             yield Diagnostic("DL505", message, claim.span, cites=cites, help=help)
+
+
+def _whole_parts(claim: Claim, protocol: Protocol) -> Iterator[str]:
+    """How a count without a place is read, which may have been meant of one level."""
+    counts = (*atoms(claim.guard), *(atoms(claim.when) if claim.when else ()))
+    parts = [atom.part for atom in counts if isinstance(atom, Tally | Rate) and atom.scope == "part"]
+    for part in dict.fromkeys(parts):
+        name = "the part" if part is None else protocol.parts[part].name
+        yield (
+            f"What is counted `in {name}`, without a level, is counted at all its levels together; "
+            f"of one level write `at this level in {name}`."
+        )
 
 
 # ---- a patient's course ----

@@ -11,7 +11,7 @@ from io import StringIO
 from doselang.protocol import model
 from doselang.resolve.amounts import any_parameter, value_of, whole
 from doselang.resolve.glossary import Advice, Glossary
-from doselang.resolve.names import fold, listing, nearest, shorten
+from doselang.resolve.names import fold, listing, nearest, place_of_word, shorten
 from doselang.resolve.sources import Sources
 from doselang.syntax import nodes as syntax
 
@@ -35,10 +35,15 @@ def declare_advisers(glossary: Glossary, advisers: Sequence[syntax.Table | synta
 
 
 def _said(glossary: Glossary, table: syntax.Table) -> list[str]:
+    """The words that a table says, each as it is first written: letter case makes no difference."""
     if table.source is not None:
-        rows = _rows_of_file(glossary, table, quiet=True)
-        return list(dict.fromkeys(decision for _, _, decision in rows))
-    return list(dict.fromkeys(fold(row.advice.word) for row in table.rows))
+        words = [decision for _, _, decision in _rows_of_file(glossary, table, quiet=True)]
+    else:
+        words = [row.advice.word for row in table.rows]
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(fold(word), word)
+    return list(first.values())
 
 
 def _method_advice(engine: syntax.Engine) -> Advice:
@@ -97,7 +102,7 @@ def _cells(glossary: Glossary, table: syntax.Table, words: tuple[str, ...]) -> t
         )  # fmt: skip
         return ()
     tests = [_row_test(glossary, table, row) for row in table.rows]
-    said = [words.index(fold(row.advice.word)) for row in table.rows]
+    said = [place_of_word(words, row.advice.word) for row in table.rows]
     cells = []
     for c, n in enumerate(numbers):
         column = []
@@ -181,7 +186,7 @@ def _rows_of_file(glossary: Glossary, table: syntax.Table, quiet: bool = False) 
             return wrong(f"{said} A row is of 1 to {MOST_IN_TABLE} patients, and of at most as many toxicities.")
         if not decision:
             return wrong(f"row {number} has no decision.")
-        if found.setdefault((int(patients), int(toxic)), fold(decision)) != fold(decision):
+        if fold(found.setdefault((int(patients), int(toxic)), decision)) != fold(decision):
             return wrong(f"row {number} decides {toxic} of {patients} otherwise than a row before it.")
     if not found:
         return wrong("it has no row below the headings.")
@@ -189,7 +194,7 @@ def _rows_of_file(glossary: Glossary, table: syntax.Table, quiet: bool = False) 
 
 
 def _cells_of_file(rows: list[FileRow], words: tuple[str, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    said = {(n, t): words.index(word) for n, t, word in rows}
+    said = {(n, t): place_of_word(words, word) for n, t, word in rows}
     return tuple((n, tuple(said.get((n, t), -1) for t in range(n + 1))) for n in sorted({n for n, _, _ in rows}))
 
 

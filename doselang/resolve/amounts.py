@@ -7,8 +7,10 @@ from fractions import Fraction
 from typing import Literal
 
 from doselang.diagnostics import Label
+from doselang.protocol.words import percent_words
 from doselang.resolve.glossary import Glossary, Value
 from doselang.syntax import nodes as syntax
+from doselang.syntax.words import amount_words
 
 MOST_PATIENTS = 10_000
 """No count of patients in a protocol is larger."""
@@ -28,15 +30,15 @@ def shown(number: Fraction) -> str:
 
 
 def value_of(glossary: Glossary, node: syntax.Given) -> Fraction | tuple[Fraction, ...] | None:
-    """What a number, a percentage or a parameter comes to: 30% is 3/10, a list is a tuple.
+    """What a number, a proportion or a parameter comes to: 30% is 3/10, a list is a tuple.
 
     None where a parameter is not there or wrong, which is reported.
     """
     match node:
         case syntax.Number(number):
             return number
-        case syntax.Percent():
-            return percentage(glossary, node)
+        case syntax.Percent() | syntax.Ratio():
+            return proportion(glossary, node)
         case syntax.Parameter():
             value = any_parameter(glossary, node)
             return None if value is None else value.numbers if value.is_list else value.number
@@ -63,7 +65,7 @@ def _wrong(glossary: Glossary, amount: syntax.Amount, message: str, value: Value
     labels = []
     if isinstance(amount, syntax.Parameter) and value is not None:
         how = "is set to" if value.was_set else "is"
-        number = f"{shown(value.number * 100)}%" if value.percent else shown(value.number)
+        number = percent_words(value.number) if value.percent else shown(value.number)
         number = f"{number} {value.unit}" if value.unit else number
         labels = [Label(value.span, f"`{amount.name.text}` {how} {number}")]
     glossary.report.add("DL206", message, amount.span, labels=labels, help=help)
@@ -93,13 +95,13 @@ def whole(glossary: Glossary, amount: syntax.Amount, what: str, low: int = 1, hi
 
 
 def rates(
-    glossary: Glossary, given: Sequence[syntax.Percent | syntax.Parameter], code: Literal["DL206", "DL216"] = "DL206"
+    glossary: Glossary, given: Sequence[syntax.Proportion | syntax.Parameter], code: Literal["DL206", "DL216"] = "DL206"
 ) -> list[Fraction | None]:
-    """Percentages, and parameters that are percentages, as exact fractions of 1; a list stands for its members."""
+    """Proportions, and parameters that are percentages, as exact fractions of 1; a list stands for its members."""
     found: list[Fraction | None] = []
     for node in given:
-        if isinstance(node, syntax.Percent):
-            found.append(percentage(glossary, node, code))
+        if not isinstance(node, syntax.Parameter):
+            found.append(proportion(glossary, node, code))
             continue
         value = any_parameter(glossary, node)
         wrong = None if value is None else next((n for n in value.numbers if not 0 <= n <= 1), None)
@@ -110,19 +112,39 @@ def rates(
             _wrong(glossary, node, f"`{node.name.text}` is not a percentage, and here one must stand.", value, help)
             found.append(None)
         elif wrong is not None:
-            _wrong(
-                glossary, node, f"A percentage lies between 0% and 100%; {shown(wrong * 100)}% does not.", value, None
-            )
+            message = f"A percentage lies between 0% and 100%; {percent_words(wrong)} does not."
+            _wrong(glossary, node, message, value, None)
             found.append(None)
         else:
             found += value.numbers
     return found
 
 
-def percentage(
-    glossary: Glossary, percent: syntax.Percent, code: Literal["DL206", "DL216"] = "DL206"
+def proportion(
+    glossary: Glossary, written: syntax.Proportion, code: Literal["DL206", "DL216"] = "DL206"
 ) -> Fraction | None:
-    """A percentage between 0 and 100, as an exact fraction of 1."""
+    """A percentage between 0 and 100, or a fraction between 0 and 1, as an exact fraction of 1."""
+    if isinstance(written, syntax.Percent):
+        return _percentage(glossary, written, code)
+    share = ratio(glossary, written)
+    if share is not None and share > 1:
+        message = f"A rate lies between 0 and 1; {amount_words(written)} does not."
+        glossary.report.add(code, message, written.span, help="Write a fraction such as `1/3`.")
+        return None
+    return share
+
+
+def ratio(glossary: Glossary, written: syntax.Ratio) -> Fraction | None:
+    """The value of `1/3`; what is no fraction of whole numbers is reported."""
+    above, below = written.above.value, written.below.value
+    if above.denominator == below.denominator == 1 and below > 0:
+        return above / below
+    wrong = "Nothing is divided by 0." if below == 0 else "A fraction is of two whole numbers."
+    glossary.report.add("DL206", wrong, written.span, help="Write a fraction such as `1/3`, or a percentage.")
+    return None
+
+
+def _percentage(glossary: Glossary, percent: syntax.Percent, code: Literal["DL206", "DL216"]) -> Fraction | None:
     amount = percent.amount
     value = parameter(glossary, amount) if isinstance(amount, syntax.Parameter) else None
     if isinstance(amount, syntax.Parameter):
@@ -143,10 +165,10 @@ def percentage(
     return number / 100
 
 
-def rate_bound(glossary: Glossary, amount: syntax.Amount | syntax.Percent) -> Fraction | None:
-    """The bound of a rate: a percentage, or a parameter that is one, or a number from 0 to 1."""
-    if isinstance(amount, syntax.Percent):
-        return percentage(glossary, amount)
+def rate_bound(glossary: Glossary, amount: syntax.Amount | syntax.Proportion) -> Fraction | None:
+    """The bound of a rate: a proportion, or a parameter that is one, or a number from 0 to 1."""
+    if isinstance(amount, syntax.Percent | syntax.Ratio):
+        return proportion(glossary, amount)
     value = parameter(glossary, amount) if isinstance(amount, syntax.Parameter) else None
     if isinstance(amount, syntax.Parameter) and value is None:
         return None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from attrs import evolve
 
 from doselang.protocol import guards
 from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_chance, bind_rate, bind_share, bind_tally
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.later import refused
-from doselang.resolve.names import fold, listing, nearest, shorten
+from doselang.resolve.names import fold, listing, nearest, place_of_word, shorten
 from doselang.resolve.places import Where, axis_of, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
-from doselang.syntax.words import flat, guard_words
+from doselang.syntax.sums import NOT_ADDED, spelled_out
+from doselang.syntax.words import flat, guard_words, with_article
 
 DEEPEST = 40
 """So many parentheses and `not` may stand inside one another."""
@@ -94,15 +98,59 @@ def _bind(glossary: Glossary, where: Where, guard: syntax.Guard) -> guards.Guard
 def _joined(
     glossary: Glossary, where: Where, guard: syntax.AllOf | syntax.AnyOf, inners: tuple[syntax.Guard, ...]
 ) -> guards.Guard | None:
-    if any(isinstance(inner, syntax.AllOf | syntax.AnyOf) and type(inner) is not type(guard) for inner in inners):
+    added = [] if where.course else _added_up(glossary, inners)
+    if added:
+        _report_added_up(glossary, added)
+    elif any(isinstance(inner, syntax.AllOf | syntax.AnyOf) and type(inner) is not type(guard) for inner in inners):
         _report_mixture(glossary, guard)
-    bound = [_bind(glossary, where, inner) for inner in inners]
+    bound = [None if inner in added else _bind(glossary, where, inner) for inner in inners]
     if any(one is None for one in bound):
         return None
     parts = tuple(one for one in bound if one is not None)
     if len(parts) == 1:
         return parts[0]
     return guards.All(parts, span=guard.span) if isinstance(guard, syntax.AllOf) else guards.Any(parts, span=guard.span)
+
+
+def _added_up(glossary: Glossary, inners: Sequence[syntax.Guard]) -> list[syntax.Guard]:
+    """`at least 2 DLTs or haem-DLTs`, `at least 2 DLTs and haem-DLTs together`: a count, and names of toxicities."""
+    for place, first in enumerate(inners):
+        if isinstance(first, syntax.Tally) and _counts_toxicity(glossary, first):
+            names = list(takewhile(lambda one: _bare_toxicity(glossary, one) is not None, inners[place + 1 :]))
+            if names:
+                return [first, *names]
+    return []
+
+
+def _counts_toxicity(glossary: Glossary, tally: syntax.Tally) -> bool:
+    named = isinstance(tally.what, syntax.Name) and glossary.find_toxicity(tally.what.text) is not None
+    return named and isinstance(tally.count, syntax.Bound | syntax.Number)
+
+
+def _bare_toxicity(glossary: Glossary, guard: syntax.Guard) -> str | None:
+    """The name of a toxicity that stands without a count, perhaps with a word such as `together` after it."""
+    match guard:
+        case syntax.Happened(name):
+            found = glossary.find_toxicity(name.text)
+        case syntax.Tally(syntax.Parameter(name)) if glossary.parameters.find(name.text) is None:
+            found = glossary.find_toxicity(name.text)
+        case _:
+            return None
+    return None if found is None else glossary.toxicities.spelled[found]
+
+
+def _report_added_up(glossary: Glossary, added: Sequence[syntax.Guard]) -> None:
+    """Say that patients with one of several toxicities are not counted together, and what to write."""
+    first = added[0]
+    assert isinstance(first, syntax.Tally) and isinstance(first.what, syntax.Name)
+    counted = glossary.find_toxicity(first.what.text) or 0
+    names = [glossary.toxicities.spelled[counted], *(_bare_toxicity(glossary, one) or "" for one in added[1:])]
+    count = first.count
+    bound, amount = (count.word, count.amount) if isinstance(count, syntax.Bound) else ("exactly", count)
+    help = spelled_out(bound, int(amount.value) if isinstance(amount, syntax.Number) else 0, names)
+    if isinstance(added[1], syntax.Happened):
+        help += f" If one patient with {with_article(names[1])} is enough, write `any {names[1]}`."
+    glossary.report.add("DL209", NOT_ADDED, first.span.to(added[-1].span), help=help)
 
 
 def _report_mixture(glossary: Glossary, guard: syntax.AllOf | syntax.AnyOf) -> None:
@@ -262,12 +310,12 @@ def _says(
         help = f"Write for example `this level is the level {name.text} recommends`."
         glossary.report.add("DL211", message, guard.span, help=help)
         return None
-    if fold(advice.word) not in known.words:
+    if fold(advice.word) not in map(fold, known.words):
         near = nearest(advice.word, known.words)
         help = f"Did you mean `{near}`?" if near else f"It says {listing(list(known.words), 'or')}."
         glossary.report.add("DL203", f"`{name.text}` never says `{advice.word}`.", advice.span, help=help)
         return None
-    return guards.Says(found, known.words.index(fold(advice.word)), span=guard.span)
+    return guards.Says(found, place_of_word(known.words, advice.word), span=guard.span)
 
 
 def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: syntax.Name) -> guards.Guard | None:
@@ -305,10 +353,12 @@ def _entered(glossary: Glossary, where: Where, guard: syntax.PlaceIs) -> guards.
 def _happened(glossary: Glossary, where: Where, guard: syntax.Happened, name: syntax.Name) -> guards.Guard | None:
     """An event's name alone; of a toxicity or a verdict more must be said."""
     found = glossary.events.find(name.text)
-    if found is None and glossary.find_toxicity(name.text) is not None and not where.course:
+    toxicity = glossary.find_toxicity(name.text)
+    if found is None and toxicity is not None and not where.course:
+        named = glossary.toxicities.spelled[toxicity]
         glossary.report.add(
             "DL209", f"`{name.text}` alone does not say in how many patients.", guard.span,
-            help=f"Write for example `any {name.text}` or `1 of 3 patients has a {name.text}`.",
+            help=f"Write for example `any {named}` or `1 of 3 patients has {with_article(named)}`.",
         )  # fmt: skip
         return None
     if found is None and glossary.verdicts.find(name.text) is not None:

@@ -79,9 +79,10 @@ def _named(word: syntax.BoundWord, found: guards.Range) -> int:
 
 def bounded(glossary: Glossary, bound: syntax.Bound, what: str, high: int = MOST_PATIENTS) -> guards.Range | None:
     """The range of whole numbers that a bound allows; `what` is counted."""
-    if isinstance(bound.amount, syntax.Percent):
+    if isinstance(bound.amount, syntax.Percent | syntax.Ratio):
+        kind = "percentage" if isinstance(bound.amount, syntax.Percent) else "fraction"
         glossary.report.add(
-            "DL206", f"A number of {what} is a whole number, not a percentage.", bound.span,
+            "DL206", f"A number of {what} is a whole number, not a {kind}.", bound.span,
             help="For a share write for example `the DLT rate is at most 33%`.",
         )  # fmt: skip
         return None

@@ -10,6 +10,8 @@ from doselang.diagnostics import Report
 from doselang.resolve.names import Names, fold, listing
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
+from doselang.syntax.phrases import portion_of
+from doselang.syntax.sums import COLLECTIVE, NOT_ADDED, spelled_out
 from doselang.syntax.words import with_article
 
 
@@ -141,6 +143,11 @@ class Glossary:
         if other is not None and names.suggestion(name.text) is None:
             of_that, needed = with_article(other.kind), with_article(names.kind)
             help = f"`{name.text}` is {of_that}; here the name of {needed} must stand. {names.existing()}"
+        elif names is self.toxicities and len(names) > 1 and fold(name.text) in COLLECTIVE:
+            self.report.add("DL203", NOT_ADDED, name.span, help=spelled_out("at least", 2, names.spelled[:3]))
+            return
+        elif names is self.parameters and (below := portion_of(name.text)) is not None:
+            help = f"Write `1/{below}` if a rate is compared: `the DLT rate is at least 1/{below}`."
         self.report.add("DL203", f"There is no {names.kind} {names.quoted(name.text)}.", name.span, help=help)
 
     def other_kind(self, names: Names, name: str) -> Names | None:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from doselang.diagnostics import Label
 from doselang.protocol import model
-from doselang.resolve.amounts import parameter, percentage, shown
+from doselang.resolve.amounts import parameter, proportion, shown
 from doselang.resolve.glossary import Glossary
 from doselang.syntax import nodes as syntax
 
@@ -130,8 +130,9 @@ def _climbed(glossary: Glossary, climb: _Climb, component: model.Component, labe
 
 
 def _start(glossary: Glossary, node: syntax.Climb, component: model.Component) -> Fraction | None:
-    if isinstance(node.start, syntax.Percent):
-        message = f"The first dose of `{component.name}` is an amount, not a percentage."
+    if isinstance(node.start, syntax.Percent | syntax.Ratio):
+        what = "a percentage" if isinstance(node.start, syntax.Percent) else "a fraction"
+        message = f"The first dose of `{component.name}` is an amount, not {what}."
         glossary.report.add("DL206", message, node.start.span, help="Write for example: from 100 by 40%")
         return None
     return dose_number(glossary, node.start, component)
@@ -149,7 +150,10 @@ def _step(
         case syntax.Percent(syntax.Number(number)):
             share = number / 100  # a step may be more than 100%
         case syntax.Percent():
-            share = percentage(glossary, step)
+            share = proportion(glossary, step)
+        case syntax.Ratio():
+            help = "Write the percentage by which the dose rises, such as `by 33%`, or an amount of the drug."
+            glossary.report.add("DL206", "A step is not written as a fraction.", step.span, help=help)
         case syntax.Parameter() as use:
             value = parameter(glossary, use)
             if value is not None and value.percent:

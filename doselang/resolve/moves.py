@@ -19,7 +19,10 @@ from doselang.syntax import nodes as syntax
 from doselang.syntax.words import plain_words
 
 OF_THE_TRIAL = "A patient's course is made of `continue` and `enter`; moves of the trial stand above `patient course`."
-OF_A_COURSE = "`continue` and `enter` are moves of one patient: write the rule below `patient course`."
+OF_A_COURSE = (
+    "`continue` and `enter` are moves of one patient: write the rule below `patient course`. "
+    "In the trial, `escalate`, `stay` and `enrol 3 more` say where the next patients enter."
+)
 
 
 MOST_STEPS = 20

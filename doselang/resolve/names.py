@@ -26,6 +26,11 @@ def fold(name: str) -> str:
     return " ".join(name.split()).lower()
 
 
+def place_of_word(words: Sequence[str], word: str) -> int:
+    """The position of a word among others, whatever its letter case."""
+    return [fold(one) for one in words].index(fold(word))
+
+
 def listing(names: Sequence[str], joint: str = "and", mark: str = "`") -> str:
     """`a`, `b` and `c`; of a long list the first names and the last."""
     few = len(names) <= MOST_LISTED

@@ -10,7 +10,8 @@ from attrs import define, evolve, field, frozen
 
 from doselang.diagnostics import Label
 from doselang.protocol import model
-from doselang.resolve.amounts import shown
+from doselang.protocol.words import percent_words
+from doselang.resolve.amounts import ratio, shown
 from doselang.resolve.glossary import Glossary, Value
 from doselang.resolve.names import fold, listing, shorten
 from doselang.resolve.units import is_unit, nearest_unit
@@ -24,12 +25,12 @@ MOST_MEMBERS = 1_000
 LARGEST = 10**30
 """Numbers with a larger numerator or denominator are not computed with."""
 
-SETTING = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?%?")
+SETTING = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?%?|[0-9]{1,12}/0*[1-9][0-9]{0,11}")
 
 
 @frozen
 class Setting:
-    """What a command line sets a parameter to: its members, and whether each was written with `%`, as written."""
+    """What a command line sets a parameter to: its members, whether each is a percentage (`30%`, `1/3`), as written."""
 
     numbers: tuple[Fraction, ...]
     percent: tuple[bool, ...]
@@ -40,19 +41,17 @@ Settings = Mapping[str, "Setting | Fraction"]
 
 
 def read_setting(text: str) -> Setting | None:
-    """The value that `4`, `30%` or `0.03,0.07` writes; None if it is not one."""
+    """The value that `4`, `30%`, `1/3` or `0.03,0.07` writes; None if it is not one."""
     members = [member.strip() for member in text.split(",")]
     if len(members) > MOST_MEMBERS or not all(SETTING.fullmatch(member) for member in members):
         return None
-    percent = tuple(member.endswith("%") for member in members)
-    numbers = (Fraction(member.removesuffix("%")) for member in members)
-    return Setting(tuple(n / 100 if p else n for n, p in zip(numbers, percent, strict=True)), percent, text.strip())
+    numbers = (Fraction(member.removesuffix("%")) / (100 if member.endswith("%") else 1) for member in members)
+    return Setting(tuple(numbers), tuple(member.endswith("%") or "/" in member for member in members), text.strip())
 
 
 def value_words(value: Value) -> str:
-    """A value as it is written in a file: `30%`, `40 mg/m2`, `3%, 7%`."""
-    sign = "%" if value.percent else ""
-    words = ", ".join(f"{shown(number * 100 if value.percent else number)}{sign}" for number in value.numbers[:8])
+    """A value as it is written in a file: `30%`, `1/3`, `40 mg/m2`, `3%, 7%`."""
+    words = ", ".join((percent_words if value.percent else shown)(number) for number in value.numbers[:8])
     words = f"{words}, …" if len(value.numbers) > 8 else words
     return f"{words} {value.unit}" if value.unit else words
 
@@ -204,6 +203,9 @@ class _Evaluation:
                 return Value((number,), False, node.span)
             case syntax.Percent(syntax.Number(number)):
                 return Value((number / 100,), True, node.span)
+            case syntax.Ratio():
+                share = ratio(self.glossary, node)
+                return None if share is None else Value((share,), True, node.span)
             case syntax.Percent(syntax.Parameter(name)):
                 found = self.member(syntax.Parameter(name, span=name.span))
                 if found is not None and (found.percent or found.unit or found.is_list):

@@ -197,13 +197,27 @@ QUESTIONS = {1: "which levels close", 2: "whether there is a verdict", 3: "what 
 
 def _report_too_late(glossary: Glossary, entry: Entry, target: Entry, name: syntax.Text) -> None:
     late, early = max(entry.questions()), min(target.questions())
+    help = f'Write the exception into the condition of "{shorten(target.name)}".'
+    if early == 2 and any(_chooses_verdict(case) for case in target.node.cases):
+        help += (
+            f' Or let "{shorten(target.name)}" choose between moves alone, and declare the verdict in a rule of its '
+            "own: a choice is asked at the earliest question that one of its outcomes answers, and without the "
+            "verdict that is what comes next."
+        )
     message = f'The rule "{shorten(entry.name)}" cannot override "{shorten(target.name)}", which is asked before it.'
     glossary.report.add(
         "DL212", message, name.span,
         labels=[Label(target.node.name.span, f"this rule says {QUESTIONS[early]}, which is asked first")],
         notes=[f'"{shorten(entry.name)}" says {QUESTIONS[late]}'],
-        help=f'Write the exception into the condition of "{shorten(target.name)}".',
+        help=help,
     )  # fmt: skip
+
+
+def _chooses_verdict(case: syntax.Case) -> bool:
+    """Whether somebody, or chance, chooses in a case whether there is a verdict."""
+    return any(
+        isinstance(move, syntax.Ask | syntax.May | syntax.Draw) and question_of(move) == 2 for move in case.moves
+    )
 
 
 def unknown_rule(glossary: Glossary, rules: Rules, name: syntax.Text) -> None:

@@ -16,7 +16,7 @@ from doselang.resolve.rules import unknown_rule
 from doselang.syntax import nodes as syntax
 
 Row = tuple[Fraction, ...]
-Written = tuple[syntax.Percent | syntax.Parameter, ...]
+Written = tuple[syntax.Proportion | syntax.Parameter, ...]
 
 
 def bind_scenarios(
@@ -224,9 +224,12 @@ def _options(
     """One chance an option: of a permission it is given that it is made use of."""
     wanted = {(gate.kind, len(gate.options)) for gate in gates}
     if len(wanted) > 1:
+        other = next(gate for gate in gates if (gate.kind, len(gate.options)) != (gates[0].kind, len(gates[0].options)))
         glossary.report.add(
-            "DL216", "The rule holds several decisions with different options, and the chances cannot be of all.",
-            written.span, help="Write a rule of its own for each decision.",
+            "DL216", "The cases of the rule leave different choices, and one row of chances cannot be of all.",
+            written.span, labels=[Label(gates[0].span, "one choice"), Label(other.span, "another")],
+            help="One row of chances is for every case of its rule: the cases may all have `may`, or all have `ask` "
+            "with as many options. Write a case with another choice as a rule of its own.",
         )  # fmt: skip
         return None
     gate = gates[0]

@@ -17,7 +17,8 @@ __all__ = [
     "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Cites",
     "Compared", "DeclaredBefore", "Duration", "Fact", "Given", "Group", "Grouped", "Guard", "Happened", "HasStatus",
     "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs",
-    "Quantifier", "Rate", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing", "Status", "Tally", "Text",
+    "Proportion", "Quantifier", "Rate", "Ratio", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing",
+    "Status", "Tally", "Text",
 ]  # fmt: skip
 
 
@@ -73,8 +74,19 @@ class Percent(Node):
     amount: Amount
 
 
-Given = Union[Number, Parameter, Percent]
-"""What may stand where a value is given: a number, a percentage, a parameter's name."""
+@frozen(repr=False)
+class Ratio(Node):
+    """`1/3`: a fraction of two whole numbers, which stands for a percentage."""
+
+    above: Number
+    below: Number
+
+
+Proportion = Union[Percent, Ratio]
+"""How a rate or a probability is written."""
+
+Given = Union[Number, Parameter, Percent, Ratio]
+"""What may stand where a value is given: a number, a percentage, a fraction, a parameter's name."""
 
 
 @frozen(repr=False)
@@ -120,10 +132,10 @@ Status = Literal["open", "closed", "tried", "untried"]
 
 @frozen(repr=False)
 class Bound(Node):
-    """`at least 2`; the amount may be a percentage in a rate."""
+    """`at least 2`; the amount may be a proportion in a rate."""
 
     word: BoundWord
-    amount: Amount | Percent
+    amount: Amount | Proportion
 
 
 @frozen(repr=False)
@@ -200,7 +212,7 @@ class Chance(Node):
 
     adviser: Name
     toxicity: Name
-    above: Amount | Percent
+    above: Amount | Proportion
     place: Place | None
     bound: Bound
 

@@ -15,7 +15,7 @@ from doselang.syntax.nodes import (
     Look,
     Name,
     Number,
-    Percent,
+    Proportion,
     Row,
     Sentinel,
     Table,
@@ -55,7 +55,7 @@ def _argument(argument: Argument) -> str:
     return f"{argument.name.text} {', '.join(map(_value, argument.values))}".strip()
 
 
-def _value(value: Number | Percent | Label | Name) -> str:
+def _value(value: Number | Proportion | Label | Name) -> str:
     return value.text if isinstance(value, Label | Name) else amount_words(value)
 
 

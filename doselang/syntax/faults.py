@@ -9,10 +9,13 @@ from itertools import zip_longest
 
 from lark import Token
 
+from doselang.syntax.going import going
 from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
 from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
+from doselang.syntax.rates import RATE_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
+from doselang.syntax.sums import sum_of_toxicities
 from doselang.syntax.tables import END
 from doselang.syntax.wording import ENDINGS, FRIENDLY, NEW_STATEMENT, SENTENCES, expectation, groups, model, quoted
 
@@ -198,9 +201,9 @@ def missing(scene: Scene) -> Fault | None:
     if not literal and scene.found.type in scene.grammar.statements:
         return None
     if literal == ["EXACTLY"] and "AT" in scene.expected:
-        found = shown(scene.found) + ("%" if scene.following == "PERCENT" else "")
+        found = _rate_or_number(scene)
         help = f"Write `at least {found}`, `at most {found}` or `exactly {found}`."
-        return scene.fault(f"It is not said how {quoted(scene.found)} is compared.", help)
+        return scene.fault(f"It is not said how `{found}` is compared.", help)
     if literal == ["PERCENT"] and scene.last == "NUMBER":
         number = scene.seen[-1]
         if re.compile(r"\d+,\d+(?!\d*[.,]\d)").match(scene.text, number.start_pos or 0):
@@ -222,6 +225,15 @@ def missing(scene: Scene) -> Fault | None:
         f"`{word} {shown(scene.found)}`" if word.isalpha() else f"`{word}` before it" for word in spelled
     )
     return scene.fault(f"{what} is missing before {quoted(scene.found)}.", f"Write {help}.")
+
+
+def _rate_or_number(scene: Scene) -> str:
+    """The number found, with its sign `%` or as the fraction it begins."""
+    if scene.following == "PERCENT":
+        return f"{shown(scene.found)}%"
+    if scene.following == "SLASH" and len(scene.ahead) > 1:
+        return f"{shown(scene.found)}/{shown(scene.ahead[1])}"
+    return shown(scene.found)
 
 
 def instead(scene: Scene) -> Fault | None:
@@ -264,7 +276,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, *SIGN_HINTS, *HABIT_HINTS, letter, quoted_name, unfinished, beginning, unquoted_sentence, reserved_word,
-    misspelt, missing, superfluous, instead,
+    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, going, *HABIT_HINTS, letter, quoted_name, unfinished,
+    beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

@@ -170,6 +170,24 @@ def silent_sentence(scene: Scene) -> Fault | None:
     return scene.fault("A silence says what the text leaves open, and has no citation.", help)
 
 
+def late_citation(scene: Scene) -> Fault | None:
+    """`cites "…"` after the rows or the file of a table, after the moves of a rule, after a claim; `with` after it."""
+    if scene.head not in ("TABLE", "RULE", "CLAIM", "USE") or len(scene.seen) < 3:
+        return None
+    name, word = shown(scene.seen[1], 60), scene.found.lower()
+    if scene.head == "USE" and scene.found.type == "WITH" and scene.seen[-2].type == "CITES":
+        help = f"Write `use {name} as {shown(scene.seen[3])}  with …  cites …`."
+        return scene.fault("What a method is told stands before its citation.", help)
+    if scene.found.type not in ("CITES", "OVERRIDES", "REPLACES") or "CITES" in scene.expected or not scene.complete:
+        return None
+    message = f"`{word}` belongs right after the name of a {scene.head.lower()}."
+    if scene.head == "TABLE" and scene.seen[-2].type == "FROM":
+        return scene.fault(message, f'Write `table {name}  {word} "…"  from {shown(scene.seen[-1])}`.')
+    before = {"TABLE": "the columns and rows", "RULE": "`when`", "CLAIM": "`never`, `always`, `eventually` or `when`"}
+    help = f'Write `{scene.head.lower()} {name}  {word} "…"` before {before.get(scene.head)}.'
+    return None if scene.head == "USE" else scene.fault(message, help)
+
+
 def count_after_noun(scene: Scene) -> Fault | None:
     """`DLT at least 2`, `33% of patients`."""
     if scene.found.type == "PERCENT" and "OF" in scene.expected and scene.last == "NUMBER":
@@ -190,6 +208,17 @@ def count_after_noun(scene: Scene) -> Fault | None:
     )
 
 
+def have_no(scene: Scene) -> Fault | None:
+    """`3 of 3 patients have no DLT`, `2 of 3 patients have any DLT`."""
+    if scene.found.type not in ("NO", "ANY") or scene.last not in ("HAS", "HAVE") or not scene.ahead:
+        return None
+    if scene.found.type == "ANY":
+        return scene.fault("`any` is not said of a toxicity that patients have.", "Leave `any` out.")
+    sizes = [token for token in scene.seen if token.type == "NUMBER"]
+    write = f"none of {sizes[-1] if sizes else 3} patients has a {shown(scene.ahead[0])}"
+    return scene.fault("It is said how many patients have the toxicity.", f"Write for example `{write}`.")
+
+
 def choice(scene: Scene) -> Fault | None:
     """`then escalate or stay`."""
     done = any(token.type == "THEN" for token in scene.seen)
@@ -200,7 +229,7 @@ def choice(scene: Scene) -> Fault | None:
 
 
 HABIT_HINTS = (
-    silent_sentence, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article,
-    count_after_noun, choice,
+    silent_sentence, late_citation, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article,
+    count_after_noun, have_no, choice,
 )  # fmt: skip
 """The first that fits is said."""

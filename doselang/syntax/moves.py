@@ -6,7 +6,7 @@ from typing import Literal, Union
 
 from attrs import frozen
 
-from doselang.syntax.clauses import Amount, Name, Node, Parameter, Percent, Place, Text
+from doselang.syntax.clauses import Amount, Name, Node, Parameter, Place, Proportion, Text
 
 __all__ = [
     "Ask", "Backfill", "Begin", "Close", "Continue", "CountOne", "Declare", "Draw", "Enrol", "EnrolRest", "Enter",
@@ -138,7 +138,7 @@ class Ask(Node):
 class Draw(Node):
     """`with chance 25% escalate, otherwise stay`: the protocol lets chance decide."""
 
-    chance: Percent | Parameter
+    chance: Proportion | Parameter
     moves: tuple[PlainMove, ...]
     otherwise: tuple[PlainMove, ...]
 

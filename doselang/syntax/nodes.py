@@ -23,7 +23,7 @@ from doselang.syntax.clauses import (
     Name,
     Node,
     Parameter,
-    Percent,
+    Proportion,
     Text,
 )
 from doselang.syntax.moves import *  # noqa: F403
@@ -296,19 +296,19 @@ class Example(Node):
 @frozen(repr=False)
 class Rates(Node):
     toxicity: Name
-    values: tuple[Percent | Parameter, ...]
+    values: tuple[Proportion | Parameter, ...]
 
 
 @frozen(repr=False)
 class Hazards(Node):
     event: Name
-    values: tuple[Percent | Parameter, ...]
+    values: tuple[Proportion | Parameter, ...]
 
 
 @frozen(repr=False)
 class Chances(Node):
     rule: Text
-    values: tuple[Percent | Parameter, ...]
+    values: tuple[Proportion | Parameter, ...]
 
 
 @frozen(repr=False)

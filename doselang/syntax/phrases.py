@@ -90,8 +90,7 @@ PHRASES = (
     (r"only (\d+)", r"exactly \1", "phrase"),
     (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
     (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
-    (r"de escalate|deescalate|descalate|step down|go down", "de-escalate", "phrase"),
-    (r"dose escalate|step up|go up", "escalate", "phrase"),
+    (r"de escalate|deescalate|descalate", "de-escalate", "phrase"),
     (r"enroll (\d+)", r"enrol \1", "phrase"),
     (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
     (
@@ -145,6 +144,16 @@ def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | Non
             if first <= at <= last + 1:
                 return phrase, written_out(match.expand(phrase.write)), first, last
     return None
+
+
+PORTIONS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "tenth": 10}
+"""Parts of all in words, and of how many parts each is one."""
+
+
+def portion_of(word: str) -> int | None:
+    """The 3 of `third` and `thirds`."""
+    word = word.lower()
+    return PORTIONS.get(word) or PORTIONS.get(word.removesuffix("s"))
 
 
 # ---- words ----

@@ -28,6 +28,7 @@ MOVES = get_args(n.Move)
 PLAIN_MOVES = get_args(n.PlainMove)
 AMOUNTS = get_args(n.Amount)
 GIVEN = get_args(n.Given)
+PROPORTIONS = get_args(n.Proportion)
 BASIS = (n.Overrides, n.Replaces, n.Cites, n.Assume)
 ASSUMPTIONS = (n.Rates, n.Hazards, n.Chances)
 
@@ -79,7 +80,7 @@ class Entry(n.Node):
 class More(n.Node):
     """A further value of the argument before it."""
 
-    value: n.Number | n.Percent | n.Label
+    value: n.Number | n.Proportion | n.Label
 
 
 @frozen

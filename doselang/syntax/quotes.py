@@ -138,7 +138,7 @@ def comparison(scene: Scene) -> Fault | None:
         return scene.fault(message, f"Write `{bound}`.", code="DL103")
     number, count = scene.ahead[0], f"{bound} {scene.ahead[0]}"
     if [str(token) for token in scene.ahead[1:2]] == ["/"] and scene.ahead[2:3]:
-        number, count = scene.ahead[2], f"{count} of {scene.ahead[2]}"
+        number, count = scene.ahead[2], f"{count}{'/' if scene.of_rate else ' of '}{scene.ahead[2]}"
     if scene.last not in ("NAME", "EVALUABLE", "CYCLES"):
         return scene.fault(message, f"Write `{count}`.", where(scene.found, number), "DL103")
     noun = "evaluable" if scene.seen[-1].lower() == "n" else str(scene.seen[-1])
@@ -162,6 +162,9 @@ def fraction(scene: Scene) -> Fault | None:
         return None
     count, size = scene.seen[-1], scene.ahead[0]
     write = f"`{count} of {size}`"
+    if scene.seen[-2:-1] and scene.seen[-2].type in ("LEAST", "MOST", "THAN", "EXACTLY"):
+        bound = " ".join(scene.seen[-2 if scene.seen[-2].type == "EXACTLY" else -3 : -1]).lower()
+        write += f", where there are {size} patients; for a share of all write `the DLT rate is {bound} {count}/{size}`"
     if count == "0":
         write += f" or `none of {size}`"
     elif count == size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import takewhile
 
 from attrs import frozen
 from lark import Token
@@ -18,6 +19,11 @@ MOST_AHEAD = 20
 
 MOST_BACK = 4
 """So many words before a fault are looked at to understand it."""
+
+CONDITION_BEGINS = frozenset((
+    "WHEN", "THEN", "AND", "OR", "NOT", "LPAR", "NEVER", "ALWAYS", "EVENTUALLY", "REQUIRES",
+))  # fmt: skip
+"""A condition, or what is made of it, begins after one of these."""
 
 
 @frozen
@@ -71,6 +77,12 @@ class Scene:
     def following(self) -> str:
         """The kind of the word after."""
         return self.ahead[0].type if self.ahead else ""
+
+    @property
+    def of_rate(self) -> bool:
+        """Whether the condition under way is about a rate or a probability."""
+        kinds = [token.type for token in reversed(self.seen)]
+        return any(kind in ("RATE", "CHANCE") for kind in takewhile(lambda kind: kind not in CONDITION_BEGINS, kinds))
 
     @property
     def is_word(self) -> bool:

@@ -36,6 +36,7 @@ from doselang.syntax.picking import (
     GUARDS,
     MOVES,
     PLAIN_MOVES,
+    PROPORTIONS,
     Along,
     Closings,
     Columns,
@@ -101,6 +102,7 @@ class Shape:
     plain_number = passed()
     number = passed()
     percent = node(n.Percent, child(0))
+    fraction = node(n.Ratio, child(0), child(2))
     duration = node(n.Duration, child(0), word)
     hours = literal(Word, "hours")
     days = literal(Word, "days")
@@ -150,6 +152,7 @@ class Shape:
 
     given_number = passed()
     given_percent = node(n.Percent, child(0))
+    given_fraction = passed()
     without = node(LeftOut, every(n.Text))
 
     def given_parameter(self, kids: list[Kid]) -> n.Parameter:
@@ -310,6 +313,7 @@ class Shape:
 
     amount_number = passed()
     amount_percent = passed()
+    amount_fraction = passed()
     in_trial = literal(n.Scope, "trial")
     in_part = literal(n.Scope, "part")
     in_cohort = literal(n.Scope, "cohort")
@@ -424,6 +428,6 @@ class Shape:
         return label
 
     scenario = node(n.Scenario, one(n.Text), every(*ASSUMPTIONS))
-    rates = node(n.Rates, one(n.Name), every(n.Percent, n.Parameter))
-    hazards = node(n.Hazards, one(n.Name), every(n.Percent, n.Parameter))
-    chances = node(n.Chances, one(n.Text), every(n.Percent, n.Parameter))
+    rates = node(n.Rates, one(n.Name), every(*PROPORTIONS, n.Parameter))
+    hazards = node(n.Hazards, one(n.Name), every(*PROPORTIONS, n.Parameter))
+    chances = node(n.Chances, one(n.Text), every(*PROPORTIONS, n.Parameter))

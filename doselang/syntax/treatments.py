@@ -15,7 +15,7 @@ from doselang.syntax.clauses import (
     Name,
     Node,
     Number,
-    Percent,
+    Proportion,
     Text,
 )
 
@@ -149,7 +149,7 @@ class Argument(Node):
     """`target 30%`, `skeleton 3%, 7%, 12%`, `coherent`: without values a flag."""
 
     name: Name
-    values: tuple[Number | Percent | Label | Name, ...]
+    values: tuple[Number | Proportion | Label | Name, ...]
 
 
 @frozen(repr=False)

@@ -50,8 +50,10 @@ from doselang.syntax.nodes import (
     Place,
     PlaceIs,
     PlainMove,
+    Proportion,
     Quantifier,
     Rate,
+    Ratio,
     Recommends,
     Reset,
     Says,
@@ -82,7 +84,7 @@ def quoted(text: Text) -> str:
     return f'"{text.value}"'
 
 
-def amount_words(amount: Amount | Percent) -> str:
+def amount_words(amount: Amount | Proportion) -> str:
     match amount:
         case Number(text=text):
             return text
@@ -90,6 +92,8 @@ def amount_words(amount: Amount | Percent) -> str:
             return name.text
         case Percent(amount=inner):
             return f"{amount_words(inner)}%"
+        case Ratio(above=above, below=below):
+            return f"{above.text}/{below.text}"
 
 
 def duration_words(duration: Duration) -> str:

@@ -1,0 +1,104 @@
+"""Faults of moves: how protocols say that a trial goes up, down or on, and the move that it is here."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from doselang.source import Span
+from doselang.syntax.lexer import offset
+from doselang.syntax.phrases import NUMBER, written_out
+from doselang.syntax.scene import Fault, Scene, shown, where
+
+BEFORE_A_MOVE = frozenset(("THEN", "COMMA", "AND", "OR", "CHOOSE", "OTHERWISE", "MAY", "DEFAULT"))
+
+LEVEL = r"(?:dose level|level|dose|cohort|step)"
+GO = r"(?:go|move|step|proceed|advance|progress|climb|continue|return|drop|(?:de-)?escalate|open|start)"
+TO = r"(?: (?:back|on|up|down))?(?: (?:to|at|with|onto|by|in))?"
+HERE = r"(?:(?:this|same|current|present)(?: dose)? level|(?:this|same|current|present) dose)"
+ENROLMENT = r"(?:enrol?lment|accrual|recruitment)"
+KEEP, MORE = r"(?:hold|remain|stay|repeat|keep|maintain)", r"(?:more|additional|further|extra)"
+PAUSE = rf"(?:suspend|pause|interrupt)(?: {ENROLMENT}| trial| study)?|hold (?:{ENROLMENT}|trial|study)"
+
+HEADER = re.compile(r"^[ \t]*(part|patient|state)\b", re.IGNORECASE | re.MULTILINE)
+
+UP, DOWN, HERE_AGAIN = "up", "down", "here"
+
+WAYS = (
+    (rf"{GO}{TO} level (?!below|above)([\w-]+)", "at"),
+    (rf"(de-escalate|escalate)(?: by)? (?!(?:one|1) ){NUMBER}(?: dose)? levels?", "steps"),
+    (rf"{GO}{TO}(?: next)? (?:lower|previous|prior|preceding|last)(?: {LEVEL})?", DOWN),
+    (rf"{GO}{TO} (?:dose )?level below|(?:next lower|lower|previous) {LEVEL}|(?:dose )?level below", DOWN),
+    (rf"(?:go|move|step|climb|drop|dose) (?:down|back)(?: (?:one|1))?(?: {LEVEL})?", DOWN),
+    (rf"(?:reduce|decrease|lower) {LEVEL}|de-escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", DOWN),
+    (PAUSE, "pause"),
+    (rf"{GO}{TO} {HERE}|{KEEP}(?: (?:at|on|in|with))?(?: {HERE}| {LEVEL}| here)?", HERE_AGAIN),
+    (rf"continue {ENROLMENT}(?: (?:at|on) {HERE})?", HERE_AGAIN),
+    (rf"{GO}{TO}(?: (?:next|higher|following|subsequent)){{1,2}}(?: {LEVEL})?", UP),
+    (rf"{GO}{TO} (?:dose )?level above|(?:next|higher|next higher) {LEVEL}|(?:dose )?level above", UP),
+    (rf"(?:go|move|step|climb) up(?: (?:one|1))?(?: {LEVEL})?|dose escalate", UP),
+    (rf"(?:increase|raise) {LEVEL}|escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", UP),
+    (rf"(?:enter|treat|add|recruit|accrue|include|enroll) {NUMBER} {MORE}(?: patients)?", "more"),
+    (rf"stop (?:trial|study|{ENROLMENT})|(?:terminate|end|close) (?:trial|study)", "stop"),
+    (r"go|move|proceed|advance|progress", "where"),
+)
+"""How moves are said, without articles, and which way that is; the first that fits is taken."""
+
+IN_TRIAL = {
+    UP: "Write `escalate`.",
+    DOWN: "Write `de-escalate`.",
+    HERE_AGAIN: "Write `enrol 3 more`, or `stay` for a cohort more.",
+    "pause": "Write who decides how it goes on: `ask safety-committee to choose enrol 3 more or stop`.",
+    "stop": "Write `stop`.",
+    "where": "Say where patients enter: `escalate`, `de-escalate`, `enrol 3 more`, or `enrol 3 at level 2`.",
+}
+IN_COURSE = {DOWN: "Write `continue at the next lower level`.", HERE_AGAIN: "Write `continue`."}
+"""What to write in a trial's rule, and in one of a patient's course."""
+
+
+@cache
+def ways() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The patterns, made ready when the first fault is found."""
+    return tuple((re.compile(rf"(?:{pattern})(?!\S)"), way) for pattern, way in WAYS)
+
+
+def going(scene: Scene) -> Fault | None:
+    """`go to the next level`, `stay at this level`, `escalate to level 2`."""
+    sections = [token.type for token in scene.seen if token.type in ("WHEN", "THEN")]
+    if sections[-1:] != ["THEN"]:
+        return None
+    begun = next(i for i in range(len(scene.seen), 0, -1) if scene.seen[i - 1].type in BEFORE_A_MOVE)
+    tokens = [*scene.seen[begun:], scene.found, *scene.ahead[:8]]
+    words = " ".join(token.lower() for token in tokens)
+    for pattern, way in ways():
+        match = pattern.match(words)
+        if match is not None:
+            last = words.count(" ", 0, match.end())
+            return _said(scene, way, match, where(tokens[0], tokens[last])) if last >= len(scene.seen) - begun else None
+    return None
+
+
+def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | None:
+    """What to say about a move that goes this way."""
+    course = _in_course(scene)
+    match way:
+        case "at" | "steps" | "more" if course:
+            return None
+        case "at":
+            help: str | None = f"Say how many patients enter there: `enrol 3 at level {match[1]}`."
+        case "steps":
+            help = f"Write `{match[1]} {written_out(match[2])} levels`."
+        case "more":
+            help = f"Write `enrol {written_out(match[1])} more`."
+        case _:
+            help = (IN_COURSE if course else IN_TRIAL).get(way)
+    found = shown(scene.text[span.start : span.end])
+    return None if help is None else scene.fault(f"`{found}` is not a move of the language.", help, span)
+
+
+def _in_course(scene: Scene) -> bool:
+    """Whether the statement stands in a patient's course, by the header above it."""
+    if scene.head == "EXAMPLE":
+        return any(token.type == "PATIENT" for token in scene.seen[:2])
+    headers = [header[1].lower() for header in HEADER.finditer(scene.text, 0, offset(scene.seen[0]))]
+    return bool(headers) and headers[-1] != "part"
