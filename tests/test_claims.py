@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from doselang.check.checking import Checked, check
+from doselang.check.facts import ConditionConstant
 from doselang.check.otherwise import broken_otherwise
 from doselang.loading import load, load_source
 from doselang.machine.compiling import compile_protocol
@@ -91,3 +92,27 @@ def test_a_claim_that_repeats_a_limit_is_broken_by_another_decision() -> None:
     assert protocol is not None
     found = explore(compile_protocol(protocol, for_claims=True))
     assert broken_otherwise(found, {0})
+
+
+ANY_TIME = """protocol "Stopping early"
+level 1
+start at level 1
+toxicity DLT
+part escalation
+cohorts of 6
+rule "stop early"  at any time
+  when at least FEW evaluable and the DLT rate is at least 50%
+  then declare no MTD, stop "too toxic"
+rule "complete"
+  when exactly 6 evaluable and the DLT rate is less than 50%
+  then declare this level as MTD, stop
+"""
+
+
+@pytest.mark.parametrize(("few", "constant"), [("4", False), ("1", True)])
+def test_a_condition_that_holds_an_early_stop_back_is_not_constant(few: str, constant: bool) -> None:
+    """With four, one patient with a DLT does not stop the trial; with one it does, and the condition says nothing."""
+    loaded = load_source(Source("x.dose", ANY_TIME.replace("FEW", few)), Path("."))
+    assert loaded.protocol is not None
+    found = [fact for fact in check(loaded.protocol).facts if isinstance(fact, ConditionConstant)]
+    assert [(fact.rule, fact.value) for fact in found] == ([(0, True)] if constant else [])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.arrays import ranges
+from doselang.machine.arrays import present, ranges
 from doselang.machine.asking import ask
-from doselang.machine.cohorts import after_outcomes, outcomes_of
+from doselang.machine.cohorts import after_outcomes, open_nodes, outcomes_of
 from doselang.machine.columns import Bools, View, truth
 from doselang.machine.compiling import PartMachine
 from doselang.machine.decisions import GoesOn
@@ -33,6 +33,12 @@ class PartSurvey:
     true: dict[tuple[int, int], int] = field(factory=dict)
     not_true: dict[tuple[int, int], int] = field(factory=dict)
     bitten: set[tuple[int, int]] = field(factory=set)
+
+    def count(self, line: int, position: int, true: Bools) -> None:
+        """Count at how many looks a condition of a line was true, and was not."""
+        key = (line, position)
+        self.true[key] = self.true.get(key, 0) + int(true.sum())
+        self.not_true[key] = self.not_true.get(key, 0) + int((~true).sum())
 
 
 def literals(guard: Guard) -> tuple[Guard, ...]:
@@ -130,10 +136,29 @@ def _survey_part(exploration: Exploration, part: PartMachine, rows: list[int], i
         view, begun = _sentinel_looks(exploration, part, rows)
         if len(view):
             _survey_looks(exploration, part, view, begun, [], into)
+    if part.any_time and not part.part.rolling:
+        _survey_between(exploration, part, rows, into)
     waiting = _waiting(exploration, rows) if part.part.rolling else []
     if waiting:
         view, begun = _arrivals(exploration, part, waiting)
         _survey_looks(exploration, part, view, begun, [], into)
+
+
+def _survey_between(exploration: Exploration, part: PartMachine, rows: list[int], into: PartSurvey) -> None:
+    """Ask the rules marked `at any time` where a patient becomes known and none of them acts."""
+    toxicities, made = exploration.machine.protocol.toxicities, exploration.situations.rows
+    numbers, codes = _first_states(exploration, rows)
+    for size in present(exploration.frames.size[numbers]):
+        nodes = outcomes_of(size, toxicities, True)
+        some = [n for n, row in enumerate(rows) if made[row].size == size and len(made[row].decided) == len(nodes)]
+        if not some:
+            continue
+        goes_on = np.array([open_nodes(nodes, made[rows[n]].decided) for n in some], np.bool_).ravel()
+        view = after_outcomes(exploration.frames, part, numbers[some], codes[some], nodes, size)
+        seen = view.take(np.flatnonzero(goes_on))
+        for number in part.any_time:
+            for position, literal in enumerate(literals(part.lines[number].guard)):
+                into.count(number, position, truth(literal, seen) == 1)
 
 
 def _survey_looks(
@@ -151,10 +176,7 @@ def _survey_looks(
             if line.question == question:
                 holds[number] = truth(line.guard, seen) == 1
                 for position, literal in enumerate(literals(line.guard)):
-                    true = truth(literal, seen) == 1
-                    key = (number, position)
-                    into.true[key] = into.true.get(key, 0) + int(true.sum())
-                    into.not_true[key] = into.not_true.get(key, 0) + int((~true).sum())
+                    into.count(number, position, truth(literal, seen) == 1)
 
     asked = ask(exploration.machine, part, view, begun, choice, tuple(range(len(part.lines))), observe)
     into.looks += len(view)

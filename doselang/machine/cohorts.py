@@ -83,6 +83,16 @@ def exits_of(nodes: list[tuple[int, ...]], decided: list[Outcome | None], size: 
     return tuple(sorted(exits, key=attrgetter("letters")))
 
 
+def open_nodes(nodes: list[tuple[int, ...]], decided: Sequence[Outcome | None]) -> list[bool]:
+    """By outcome of a cohort so far: whether it can be reached, patient by patient, and nothing is decided there."""
+    going_on = {tuple(0 for _ in nodes[0])}
+    for node, outcome in zip(nodes, decided, strict=True):
+        before = [(*node[:c], n - 1, *node[c + 1 :]) for c, n in enumerate(node) if n]
+        if outcome is None and any(earlier in going_on for earlier in before):
+            going_on.add(node)
+    return [node in going_on for node in nodes]
+
+
 Ways = tuple[float, str]
 """In how many orders of patients an outcome is reached, and the letters of the first of them."""
 
