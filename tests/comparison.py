@@ -56,16 +56,14 @@ def _table(number: int, scenario: str, found: dict[str, tuple[Characteristics, .
     yield "|---|" + "---:|" * 8
     for name, each in found.items():
         one = each[number]
-        over = "" if len(one.parts) > 1 else f"{100 * overdosed(one, rates):.1f}"
-        shown = [*(f"{100 * chance:.1f}" for chance in (*one.mtd, one.no_mtd)), over]
-        patients = sum(part.patients for part in one.parts.values())
-        yield f"| [`{name}`]({name}.md) | {' | '.join(shown)} | {patients:.1f} |"
+        shown = [f"{100 * chance:.1f}" for chance in (*one.mtd, one.no_mtd, overdosed(one, rates))]
+        yield f"| [`{name}`]({name}.md) | {' | '.join(shown)} | {one.trial.patients.mean:.1f} |"
     yield ""
 
 
 def overdosed(one: Characteristics, rates: tuple[float, ...]) -> float:
-    """The share of patients at levels with a DLT rate that is too high; known for trials of one part only."""
-    by_level = one.patients.by_level
+    """The share of patients at levels with a DLT rate that is too high."""
+    by_level = one.trial.patients.by_level
     return sum(n for n, rate in zip(by_level, rates, strict=True) if rate > TOO_HIGH) / sum(by_level)
 
 

@@ -9,14 +9,9 @@ import json
 import pytest
 from attrs import evolve
 
-from doselang.report.characteristics import (
-    percent,
-    render_csv,
-    render_markdown,
-    render_text,
-    simulation_record,
-)
+from doselang.report.characteristics import percent, render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json
+from doselang.report.figures import render_csv
 from doselang.simulate.characteristics import Characteristics, Courses
 from doselang.simulate.exact import exact
 from doselang.simulate.montecarlo import monte_carlo
@@ -30,20 +25,28 @@ SIMULATED = monte_carlo(literal(3), [ONE], trials=1000, seed=4)
 SHOWN = """\
 a scenario: exact, one patient at a time
 
-  level   true DLT rate  selected as MTD  patients  with DLT
-  ------  -------------  ---------------  --------  --------
-  1               10.0%            28.5%      4.35      0.44
-  2               20.0%            34.4%      4.33      0.87
-  3               30.0%            27.0%      3.13      0.94
+  level   true DLT rate  selected as MTD  patients in all parts  with DLT in all parts
+  ------  -------------  ---------------  ---------------------  ---------------------
+  1               10.0%            28.5%                   7.21                   0.72
+  2               20.0%            34.4%                   7.77                   1.55
+  3               30.0%            27.0%                   5.83                   1.75
   no MTD                           10.0%
-  in all                                     11.81      2.24
+  in all                                                  20.80                   4.02
 
-  11.81 patients in escalation, standard deviation 3.33, from 2 to 18
+  20.80 patients in all parts, standard deviation 5.88, from 2 to 28
 
   part        patients  with DLT
   ----------  --------  --------
   escalation     11.81      2.24
   expansion       9.00      1.78
+
+  11.81 patients in escalation alone, standard deviation 3.33, from 2 to 18
+
+  level  patients in escalation alone  with DLT in escalation alone
+  -----  ----------------------------  ----------------------------
+  1                              4.35                          0.44
+  2                              4.33                          0.87
+  3                              3.13                          0.94
 
   trials end  with    because                        by rule
   ----------  ------  -----------------------------  --------
@@ -56,6 +59,15 @@ def test_the_text_for_people() -> None:
     assert render_text(EXACT) == SHOWN
     assert render_text([*EXACT, *EXACT]) == SHOWN + "\n" + SHOWN
     assert render_text([]) == ""
+
+
+def test_the_expansion_adds_ten_patients_at_the_mtd() -> None:
+    """So the figures of the whole trial follow from those of the escalation, which have a test of their own."""
+    (found,) = EXACT
+    for level, (rate, share) in enumerate(zip(MODERATE, found.mtd, strict=True)):
+        patients, dlts = found.patients.by_level[level] + 10 * share, found.dlts.by_level[level] + 10 * share * rate
+        assert found.trial.patients.by_level[level] == pytest.approx(patients, abs=1e-12)
+        assert found.trial.dlts.by_level[level] == pytest.approx(float(dlts), abs=1e-12)
 
 
 def test_the_undecided_come_first() -> None:
@@ -74,7 +86,7 @@ def test_a_simulation_says_so_with_its_seed_and_standard_errors() -> None:
 def test_markdown_has_the_same_figures() -> None:
     text = render_markdown(EXACT)
     assert text.startswith("## a scenario\n\nExact, one patient at a time.\n\n| level |")
-    assert "| 1 | 10.0% | 28.5% | 4.35 | 0.44 |" in text
+    assert "| 1 | 10.0% | 28.5% | 7.21 | 0.72 |" in text
 
 
 @pytest.mark.parametrize(
@@ -88,8 +100,8 @@ def test_a_probability_is_never_rounded_to_nothing_or_all(share: float, shown: s
 # ---- for programs ----
 
 KEYS = [
-    "name", "dlt", "rates", "mtd", "no_mtd", "other_verdicts", "undecided", "patients", "dlts", "parts", "reasons",
-    "undecided_causes", "courses", "standard_errors", "trials", "seed", "timing",
+    "name", "dlt", "rates", "mtd", "no_mtd", "other_verdicts", "undecided", "patients", "dlts", "trial", "parts",
+    "verdicts", "reasons", "undecided_causes", "courses", "standard_errors", "trials", "seed", "timing",
 ]  # fmt: skip
 
 
@@ -100,11 +112,17 @@ def test_the_json_has_the_keys_that_programs_rely_on(found: tuple[Characteristic
     (one,) = record["scenarios"]
     assert list(one) == KEYS
     assert one["dlt"] == {"1": 0.1, "2": 0.2, "3": 0.3} == one["rates"]["DLT"]
-    assert list(one["patients"]) == ["mean", "sd", "min", "max", "by_level", "distribution"]
     shares = (*one["mtd"].values(), one["no_mtd"], *one["other_verdicts"].values(), one["undecided"])
     assert sum(shares) == pytest.approx(1, abs=1e-12)
-    assert sum(one["patients"]["distribution"].values()) == pytest.approx(1, abs=1e-12)
-    assert list(one["patients"]["by_level"]) == ["1", "2", "3"] == list(one["dlts"]["by_level"])
+    for of in (one, one["trial"]):
+        assert list(of["patients"]) == ["mean", "sd", "min", "max", "by_level", "distribution"]
+        assert sum(of["patients"]["distribution"].values()) == pytest.approx(1, abs=1e-12)
+        assert list(of["patients"]["by_level"]) == ["1", "2", "3"] == list(of["dlts"]["by_level"])
+    for key in ("patients", "dlts"):
+        assert one["trial"][key]["mean"] == pytest.approx(sum(part[key] for part in one["parts"].values()), abs=1e-12)
+    said = one["verdicts"]["MTD"]
+    assert list(said) == ["by_level", "none", "not_declared"]
+    assert (said["by_level"], said["none"]) == (one["mtd"], one["no_mtd"])
     for reason in one["reasons"]:
         assert list(reason) == ["verdict", "reason", "rule", "rules", "probability"]
     for cause in one["undecided_causes"]:
@@ -117,9 +135,11 @@ def test_standard_errors_mirror_the_keys() -> None:
     errors = one["standard_errors"]
     for key in ("mtd", "other_verdicts", "parts"):
         assert errors[key].keys() == one[key].keys()
-    assert errors["patients"].keys() == one["patients"].keys() - {"sd", "min", "max"}
-    assert errors["patients"]["distribution"].keys() == one["patients"]["distribution"].keys()
-    assert errors["dlts"]["by_level"].keys() == one["dlts"]["by_level"].keys()
+    for of_errors, of in ((errors, one), (errors["trial"], one["trial"])):
+        assert of_errors["patients"].keys() == of["patients"].keys() - {"sd", "min", "max"}
+        assert of_errors["patients"]["distribution"].keys() == of["patients"]["distribution"].keys()
+        assert of_errors["dlts"]["by_level"].keys() == of["dlts"]["by_level"].keys()
+    assert errors["verdicts"]["MTD"].keys() == one["verdicts"]["MTD"].keys()
     assert len(errors["reasons"]) == len(one["reasons"])
     assert len(errors["undecided_causes"]) == len(one["undecided_causes"])
     assert (one["trials"], one["seed"]) == (1000, 4)

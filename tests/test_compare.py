@@ -93,9 +93,9 @@ def test_figures_are_those_of_a_simulation_and_their_sums() -> None:
     for k, one in enumerate(found):
         assert [told["selected", level][k] for level in range(3)] == list(one.mtd)
         assert told["correct selection", 1][k] == one.mtd[1] and told["overdose selection", None][k] == one.mtd[2]
-        assert told["patients at the right level", 1][k] == one.patients.by_level[1]
-        assert told["patients above the right level", None][k] == one.patients.by_level[2]
-        assert told["sample size", None][k] == one.patients.mean and told["DLTs", None][k] == one.dlts.mean
+        assert told["patients at the right level", 1][k] == one.trial.patients.by_level[1]
+        assert told["patients above the right level", None][k] == one.trial.patients.by_level[2]
+        assert told["sample size", None][k] == one.trial.patients.mean and told["DLTs", None][k] == one.trial.dlts.mean
         shares = sum(told["selected", level][k] for level in range(3))
         shares += sum(told.get((name, None), (0, 0))[k] for name in ("no MTD", "no result", "undecided"))
         assert abs(shares - 1) < 1e-12

@@ -55,15 +55,19 @@ def alike(one: Characteristics, other: Characteristics) -> bool:
 
     def figures_of(made: Characteristics) -> list[float]:
         parts = [number for part in made.parts.values() for number in (part.patients, part.dlts)]
-        rest = [*made.mtd, made.no_mtd, made.undecided, *made.patients.by_level, *made.dlts.by_level, *parts]
-        return [*rest, made.patients.mean, made.patients.sd or 0, *sorted(made.other_verdicts.values())]
+        rest = [*made.mtd, made.no_mtd, made.undecided, *sorted(made.other_verdicts.values()), *parts]
+        for of in (made, made.trial):
+            rest += [*of.patients.by_level, *of.dlts.by_level, of.dlts.mean, of.patients.mean, of.patients.sd or 0]
+        said = [share for one in made.verdicts.values() for share in (*one.by_level, one.none, one.undeclared)]
+        return [*rest, *said]
 
     sizes = [made.patients.distribution for made in (one, other)]
+    whole = [made.trial.patients.distribution for made in (one, other)]
     ends = [{(end.verdict, end.reason, end.rules): end.probability for end in made.reasons} for made in (one, other)]
     return (
         np.allclose(figures_of(one), figures_of(other), rtol=0, atol=1e-7)
-        and all(a.keys() == b.keys() for a, b in (sizes, ends))
-        and all(np.isclose(a[key], b[key], rtol=0, atol=1e-12) for a, b in (sizes, ends) for key in a)
+        and all(a.keys() == b.keys() for a, b in (sizes, whole, ends))
+        and all(np.isclose(a[key], b[key], rtol=0, atol=1e-12) for a, b in (sizes, whole, ends) for key in a)
     )
 
 

@@ -44,20 +44,31 @@ def probabilities(found: Characteristics, right: Characteristics) -> Compared:
     for size in found.patients.distribution | right.patients.distribution:
         pair = (found.patients.distribution.get(size, 0), right.patients.distribution.get(size, 0))
         yield compared(f"{size} patients", *pair)
+    whole, true = found.trial.patients.distribution, right.trial.patients.distribution
+    for size in whole | true:
+        yield compared(f"{size} patients in all", whole.get(size, 0), true.get(size, 0))
+    for name, said in found.verdicts.items():
+        expected = right.verdicts[name]
+        pairs = zip((*said.by_level, said.none), (*expected.by_level, expected.none), strict=True)
+        for number, pair in enumerate(pairs):
+            yield compared(f"{name} {number}", *pair)
+        yield compared(f"{name} not declared", said.undeclared, expected.undeclared)
 
 
 def means(found: Characteristics, right: Characteristics) -> Compared:
     """What, simulated, exact, and the standard error that the simulation gives."""
     errors = found.standard_errors
     assert errors is not None
-    yield "patients", found.patients.mean, right.patients.mean, errors.patients.mean
-    yield "dlts", found.dlts.mean, right.dlts.mean, errors.dlts.mean
-    for level in range(len(found.mtd)):
-        yield (
-            f"patients {level}", found.patients.by_level[level], right.patients.by_level[level],
-            errors.patients.by_level[level],
-        )  # fmt: skip
-        yield f"dlts {level}", found.dlts.by_level[level], right.dlts.by_level[level], errors.dlts.by_level[level]
+    for scope, one, true, error in (
+        ("", found, right, errors),
+        (" in all", found.trial, right.trial, errors.trial),
+    ):
+        for name in ("patients", "dlts"):
+            numbers, expected, of_numbers = (getattr(of, name) for of in (one, true, error))
+            yield f"{name}{scope}", numbers.mean, expected.mean, of_numbers.mean
+            by_level = zip(numbers.by_level, expected.by_level, of_numbers.by_level, strict=True)
+            for level, (number, other, spread) in enumerate(by_level):
+                yield f"{name} {level}{scope}", number, other, spread
     for name, part in found.parts.items():
         yield f"patients {name}", part.patients, right.parts[name].patients, errors.parts[name].patients
         yield f"dlts {name}", part.dlts, right.parts[name].dlts, errors.parts[name].dlts

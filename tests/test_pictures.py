@@ -78,12 +78,12 @@ def check_bars(figure: Figure, rows: list[list[Characteristics]]) -> None:
             for level, share in enumerate(one.mtd):
                 expected[f"selected-{number}-{place}-{level}"] = 100 * share
             expected[f"selected-{number}-{place}-{len(one.mtd)}"] = 100 * one.no_mtd
-            for level, patients in enumerate(one.patients.by_level):
+            for level, patients in enumerate(one.trial.patients.by_level):
                 expected[f"patients-{number}-{place}-{level}"] = patients
-            for level, dlts in enumerate(one.dlts.by_level):
+            for level, dlts in enumerate(one.trial.dlts.by_level):
                 expected[f"dlts-{number}-{place}-{level}"] = dlts
         if len(row) == 1:
-            for bar, (_, share) in enumerate(sorted(row[0].patients.distribution.items())):
+            for bar, (_, share) in enumerate(sorted(row[0].trial.patients.distribution.items())):
                 expected[f"size-{number}-{bar}"] = 100 * share
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
@@ -113,8 +113,8 @@ def test_designs_side_by_side_have_bars_of_their_own() -> None:
         for place, one in enumerate(row):
             steps = names[f"sizes-{number}-{place}"]
             at, reached = steps.get_xdata(), steps.get_ydata()
-            for size in one.patients.distribution:
-                share = sum(share for other, share in one.patients.distribution.items() if other <= size)
+            for size in one.trial.patients.distribution:
+                share = sum(share for other, share in one.trial.patients.distribution.items() if other <= size)
                 assert 100 * share == pytest.approx(reached[list(at).index(size)])
 
 
@@ -175,7 +175,7 @@ def test_an_svg_says_everything_as_text() -> None:
         assert f"scenario: scenario {number + 1}" in words
     assert words.count("dose level, or other verdict") == words.count("probability (%)") == 3
     assert words.count("patients (expected number)") == words.count("trials (%)") == 3
-    assert words.count("number of patients in escalation") == 3 and "no MTD" in words
+    assert words.count("number of patients in all parts") == 3 and "no MTD" in words
     for share in one.found[0].mtd:
         assert f"{share:.1%}" in pieces
 
@@ -247,8 +247,8 @@ def crowding(figure: Figure) -> list[str]:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         shown = [(t, t.get_window_extent(canvas.get_renderer())) for t in figure.findobj(Text) if t.get_text().strip()]
+        hidden = _ticks_outside(figure)  # where ticks are depends on the size of type
     shown = [(text, box) for text, box in shown if text.get_visible() and box.width > 0]
-    hidden = _ticks_outside(figure)
     shown = [(text, box) for text, box in shown if text not in hidden]
     width, height = figure.bbox.width, figure.bbox.height
     found = [t.get_text() for t, box in shown if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]

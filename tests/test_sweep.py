@@ -18,7 +18,7 @@ import pytest
 
 from doselang.cli import run
 from doselang.cli.sweeping import time_words
-from doselang.report.characteristics import figures
+from doselang.report.figures import figures
 from doselang.simulate.characteristics import Characteristics
 from doselang.sweep.rows import Row
 from tests.sweeps import (

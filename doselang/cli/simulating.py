@@ -23,8 +23,9 @@ from doselang.diagnostics import trouble
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES
 from doselang.protocol.model import Protocol
-from doselang.report.characteristics import render_csv, render_markdown, render_text, simulation_record
+from doselang.report.characteristics import render_markdown, render_text, simulation_record
 from doselang.report.diagnostics_json import write_json
+from doselang.report.figures import render_csv
 from doselang.report.polynomials import polynomial_csv, polynomial_record, render_polynomials
 from doselang.report.sheets import refuse_many
 from doselang.simulate.characteristics import Characteristics

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
-
 from doselang import __version__
 from doselang.protocol.model import Protocol
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
-from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
-from doselang.report.timing import shown_timing, timing_figures, timing_record
-from doselang.simulate.characteristics import Characteristics, PartFigures, StandardErrors, TimeFigures
+from doselang.report.standard_errors import Counted, Errors, errors_of, said
+from doselang.report.table import Column, Table, markdown_table, text_table
+from doselang.report.timing import shown_timing, timing_record
+from doselang.simulate.characteristics import (
+    Characteristics,
+    PartFigures,
+    Patients,
+    StandardErrors,
+    Toxic,
+    VerdictFigures,
+)
 
 METHODS = {"exact": "exact", "montecarlo": "simulated", "timed": "simulated with a clock"}
 ACCRUALS = {
@@ -67,17 +73,19 @@ def method_words(one: Characteristics) -> str:
 
 
 def _shown(one: Characteristics) -> Lines:
-    errors, patients = _errors(one), one.patients
+    errors = errors_of(one)
     if one.undecided > 0:
         share = percent(one.undecided, errors.undecided)
         yield f"the rules do not decide what happens: {share} of trials end undecided"
         yield _causes(one, errors)
     yield _by_level(one, errors)
-    where = f" in {one.protocol.parts[0].name}" if len(one.parts) > 1 else ""
-    spread = f"standard deviation {patients.sd:.2f}, from {patients.min} to {patients.max}"
-    yield f"{number(patients.mean, errors.patients)} patients{where}, {spread}"
+    yield _sizes(one.trial.patients, errors.trial, whole_words(one))
     if len(one.parts) > 1:
         yield _parts(one, errors)
+        yield _sizes(one.patients, errors.first, f" in {one.protocol.parts[0].name} alone")
+        yield _first_part(one, errors.first)
+    if len(one.verdicts) > 1:
+        yield _verdicts(one, errors)
     if one.reasons:
         yield _reasons(one, errors)
     if (courses := one.courses) is not None:
@@ -90,6 +98,16 @@ def _shown(one: Characteristics) -> Lines:
         yield "the courses of patients are not simulated; `--method exact` gives them, and `--method timed`"
     if one.timing is not None:
         yield from shown_timing(one.timing)
+
+
+def whole_words(one: Characteristics) -> str:
+    """` in all parts`: what says, where there are several, that figures are those of the whole trial."""
+    return " in all parts" if len(one.parts) > 1 else ""
+
+
+def _sizes(patients: Patients, errors: Counted, where: str) -> str:
+    spread = f"standard deviation {patients.sd:.2f}, from {patients.min} to {patients.max}"
+    return f"{number(patients.mean, errors.patients)} patients{where}, {spread}"
 
 
 def _cycles(mean: float, error: float | None) -> str:
@@ -111,7 +129,7 @@ def _table(columns: Any, rows: Sequence[Sequence[str]]) -> Table:
     return Table(columns, rows)
 
 
-def _causes(one: Characteristics, errors: _Errors) -> Table:
+def _causes(one: Characteristics, errors: Errors) -> Table:
     rows = [
         (percent(cause.probability, error), cause.history or "", cause.cause)
         for cause, error in zip(one.undecided_causes, errors.causes, strict=True)
@@ -119,19 +137,22 @@ def _causes(one: Characteristics, errors: _Errors) -> Table:
     return _table([Column("undecided", "right"), Column("for example"), Column("because")], rows)
 
 
-def _by_level(one: Characteristics, errors: _Errors) -> Table:
-    """True rates, verdicts, patients and toxicities by level; then the verdicts that are no level, and the sums."""
-    protocol = one.protocol
+def _by_level(one: Characteristics, errors: Errors) -> Table:
+    """True rates, verdicts, patients and toxicities by level; then the verdicts that are no level, and the sums.
+
+    Patients and toxicities are those of the whole trial.
+    """
+    protocol, trial, of_trial, where = one.protocol, one.trial, errors.trial, whole_words(one)
     result = protocol.verdicts[protocol.result].name
     columns = [Column("level"), *(Column(f"true {toxicity.name} rate", "right") for toxicity in protocol.toxicities)]
-    headings = f"selected as {result}", "patients", f"with {protocol.toxicities[0].name}"
+    headings = f"selected as {result}", f"patients{where}", f"with {protocol.toxicities[0].name}{where}"
     columns += [Column(heading, "right") for heading in headings]
     rows = [
         (
             level.label, *(percent(rates[position]) for rates in one.scenario.rates),
             percent(one.mtd[position], errors.mtd[position]),
-            number(one.patients.by_level[position], errors.patients_by_level[position]),
-            number(one.dlts.by_level[position], errors.dlts_by_level[position]),
+            number(trial.patients.by_level[position], of_trial.patients_by_level[position]),
+            number(trial.dlts.by_level[position], of_trial.dlts_by_level[position]),
         )
         for position, level in enumerate(protocol.levels)
     ]  # fmt: skip
@@ -140,11 +161,42 @@ def _by_level(one: Characteristics, errors: _Errors) -> Table:
     others += [(name, share, errors.other_verdicts[name]) for name, share in one.other_verdicts.items() if share > 0]
     others += [("undecided", one.undecided, errors.undecided)] if one.undecided > 0 else []
     rows += [(name, *blank, percent(share, error), "", "") for name, share, error in others]
-    rows.append(("in all", *blank, "", number(one.patients.mean, errors.patients), number(one.dlts.mean, errors.dlts)))
+    sums = number(trial.patients.mean, of_trial.patients), number(trial.dlts.mean, of_trial.dlts)
+    rows.append(("in all", *blank, "", *sums))
     return _table(columns, rows)
 
 
-def _parts(one: Characteristics, errors: _Errors) -> Table:
+def _first_part(one: Characteristics, errors: Counted) -> Table:
+    """Patients and toxicities of the first part, at the levels at which it has any."""
+    part, toxicity = one.protocol.parts[0].name, one.protocol.toxicities[0].name
+    rows = [
+        (
+            level.label, number(one.patients.by_level[position], errors.patients_by_level[position]),
+            number(one.dlts.by_level[position], errors.dlts_by_level[position]),
+        )
+        for position, level in enumerate(one.protocol.levels)
+        if one.patients.by_level[position] > 0
+    ]  # fmt: skip
+    headings = f"patients in {part} alone", f"with {toxicity} in {part} alone"
+    return _table([Column("level"), *(Column(heading, "right") for heading in headings)], rows)
+
+
+def _verdicts(one: Characteristics, errors: Errors) -> Table:
+    """What is declared as each verdict, for protocols that have several."""
+    labels = [level.label for level in one.protocol.levels]
+    names = [*labels, "no level", "not declared", *(["undecided"] if one.undecided > 0 else [])]
+    columns = [
+        [percent(share, error) for share, error in zip(said(declared), errors.verdicts[name], strict=True)]
+        for name, declared in one.verdicts.items()
+    ]
+    if one.undecided > 0:
+        for column in columns:
+            column.append(percent(one.undecided, errors.undecided))
+    headings = [Column(f"declared as {name}", "right") for name in one.verdicts]
+    return _table([Column("level"), *headings], list(zip(names, *columns, strict=True)))
+
+
+def _parts(one: Characteristics, errors: Errors) -> Table:
     rows = [
         (name, number(part.patients, errors.parts[name][0]), number(part.dlts, errors.parts[name][1]))
         for name, part in one.parts.items()
@@ -153,7 +205,7 @@ def _parts(one: Characteristics, errors: _Errors) -> Table:
     return _table([Column("part"), Column("patients", "right"), Column(f"with {toxicity}", "right")], rows)
 
 
-def _reasons(one: Characteristics, errors: _Errors) -> Table:
+def _reasons(one: Characteristics, errors: Errors) -> Table:
     rows = [
         (percent(end.probability, error), _verdict(one, end.verdict), end.reason or "", ", ".join(end.rules))
         for end, error in zip(one.reasons, errors.reasons, strict=True)
@@ -164,53 +216,6 @@ def _reasons(one: Characteristics, errors: _Errors) -> Table:
 def _verdict(one: Characteristics, verdict: str) -> str:
     result = one.protocol.verdicts[one.protocol.result].name
     return {"mtd": result, "no mtd": f"no {result}"}.get(verdict, verdict)
-
-
-@frozen
-class _Errors:
-    """The standard errors of the figures shown, None where figures are exact."""
-
-    mtd: Sequence[float | None]
-    no_mtd: float | None
-    other_verdicts: Mapping[str, float | None]
-    undecided: float | None
-    patients: float | None
-    patients_by_level: Sequence[float | None]
-    distribution: Mapping[int, float | None]
-    dlts: float | None
-    dlts_by_level: Sequence[float | None]
-    parts: Mapping[str, tuple[float | None, float | None]]
-    reasons: Sequence[float | None]
-    causes: Sequence[float | None]
-    cycles: float | None = None
-    re_treated: float | None = None
-    off: Mapping[str, float] = field(factory=dict)
-
-
-def _errors(one: Characteristics) -> _Errors:
-    errors, none = one.standard_errors, (None,) * len(one.mtd)
-    if errors is None:
-        return _Errors(
-            none, None, dict.fromkeys(one.other_verdicts), None,
-            None, none, dict.fromkeys(one.patients.distribution), None, none,
-            dict.fromkeys(one.parts, (None, None)), (None,) * len(one.reasons), (None,) * len(one.undecided_causes),
-        )  # fmt: skip
-    return _Errors(
-        errors.mtd, errors.no_mtd, errors.other_verdicts, errors.undecided,
-        errors.patients.mean, errors.patients.by_level, errors.patients.distribution,
-        errors.dlts.mean, errors.dlts.by_level,
-        {name: (part.patients, part.dlts) for name, part in errors.parts.items()},
-        errors.reasons, errors.undecided_causes, *_course_errors(one.timing),
-    )  # fmt: skip
-
-
-def _course_errors(timing: TimeFigures | None) -> tuple[float | None, float | None, Mapping[str, float]]:
-    """The standard errors of cycles, of the share re-treated, and of the reasons to end treatment."""
-    if timing is None or timing.re_treated is None:
-        return None, None, {}
-    cycles = timing.spreads["cycles_per_patient"]
-    off = {reason: share.standard_error for reason, share in timing.off.items()}
-    return None if cycles is None else cycles.standard_error, timing.re_treated.standard_error, off
 
 
 def percent(share: float, error: float | None = None) -> str:
@@ -245,7 +250,7 @@ def simulation_record(found: Sequence[Characteristics], path: str) -> dict[str, 
 
 def characteristics_record(one: Characteristics) -> dict[str, object]:
     """One scenario; every key is always there, null where there is nothing to say."""
-    toxicities, patients = one.protocol.toxicities, one.patients
+    toxicities = one.protocol.toxicities
     rates = {t.name: _levels(one, of_t) for t, of_t in zip(toxicities, one.scenario.rates, strict=True)}
     return {
         "name": one.scenario.name,
@@ -255,16 +260,14 @@ def characteristics_record(one: Characteristics) -> dict[str, object]:
         "no_mtd": one.no_mtd,
         "other_verdicts": dict(one.other_verdicts),
         "undecided": one.undecided,
-        "patients": {
-            "mean": patients.mean,
-            "sd": patients.sd,
-            "min": patients.min,
-            "max": patients.max,
-            "by_level": _levels(one, patients.by_level),
-            "distribution": _sizes(patients.distribution),
+        "patients": _patient_record(one, one.patients),
+        "dlts": _toxic_record(one, one.dlts),
+        "trial": {
+            "patients": _patient_record(one, one.trial.patients),
+            "dlts": _toxic_record(one, one.trial.dlts),
         },
-        "dlts": {"mean": one.dlts.mean, "by_level": _levels(one, one.dlts.by_level)},
         "parts": _part_records(one.parts),
+        "verdicts": _verdict_records(one, one.verdicts),
         "reasons": [
             {
                 "verdict": end.verdict,
@@ -296,15 +299,46 @@ def _error_record(one: Characteristics, errors: StandardErrors) -> dict[str, obj
         "no_mtd": errors.no_mtd,
         "other_verdicts": dict(errors.other_verdicts),
         "undecided": errors.undecided,
-        "patients": {
-            "mean": errors.patients.mean,
-            "by_level": _levels(one, errors.patients.by_level),
-            "distribution": _sizes(errors.patients.distribution),
+        "patients": _patient_errors(one, errors.patients),
+        "dlts": _toxic_record(one, errors.dlts),
+        "trial": {
+            "patients": _patient_errors(one, errors.trial.patients),
+            "dlts": _toxic_record(one, errors.trial.dlts),
         },
-        "dlts": {"mean": errors.dlts.mean, "by_level": _levels(one, errors.dlts.by_level)},
         "parts": _part_records(errors.parts),
+        "verdicts": _verdict_records(one, errors.verdicts),
         "reasons": [{"probability": error} for error in errors.reasons],
         "undecided_causes": [{"probability": error} for error in errors.undecided_causes],
+    }
+
+
+def _patient_record(one: Characteristics, patients: Patients) -> dict[str, object]:
+    return {
+        "mean": patients.mean,
+        "sd": patients.sd,
+        "min": patients.min,
+        "max": patients.max,
+        "by_level": _levels(one, patients.by_level),
+        "distribution": _by_size(patients.distribution),
+    }
+
+
+def _patient_errors(one: Characteristics, errors: Patients) -> dict[str, object]:
+    return {
+        "mean": errors.mean,
+        "by_level": _levels(one, errors.by_level),
+        "distribution": _by_size(errors.distribution),
+    }
+
+
+def _toxic_record(one: Characteristics, dlts: Toxic) -> dict[str, object]:
+    return {"mean": dlts.mean, "by_level": _levels(one, dlts.by_level)}
+
+
+def _verdict_records(one: Characteristics, verdicts: Mapping[str, VerdictFigures]) -> dict[str, object]:
+    return {
+        name: {"by_level": _levels(one, said.by_level), "none": said.none, "not_declared": said.undeclared}
+        for name, said in verdicts.items()
     }
 
 
@@ -312,81 +346,9 @@ def _levels(one: Characteristics, numbers: Sequence[float]) -> dict[str, float]:
     return {level.label: number for level, number in zip(one.protocol.levels, numbers, strict=True)}
 
 
-def _sizes(distribution: Mapping[int, float]) -> dict[str, float]:
+def _by_size(distribution: Mapping[int, float]) -> dict[str, float]:
     return {str(size): probability for size, probability in sorted(distribution.items())}
 
 
 def _part_records(parts: Mapping[str, PartFigures]) -> dict[str, object]:
     return {name: {"patients": part.patients, "dlts": part.dlts} for name, part in parts.items()}
-
-
-# ---- as a long table ----
-
-
-@frozen
-class Figure:
-    """One row: what is figured, of which level or other item, its value and standard error.
-
-    `rules` are those that brought an end about; two ends of the same words can be of different rules.
-    """
-
-    name: str
-    level: str
-    item: str
-    value: float | int | None
-    error: float | None = None
-    rules: tuple[str, ...] = ()
-
-
-def render_csv(found: Sequence[Characteristics]) -> str:
-    """One row for each figure of each scenario; `level` or `item` says of what, empty where it is of the whole."""
-    headings = ("scenario", "figure", "level", "item", "value", "standard_error", "method", "accrual", "trials", "seed")
-    rows = [
-        (
-            one.scenario.name, figure.name, figure.level, figure.item, _cell(figure.value), _cell(figure.error),
-            one.method, one.accrual, _cell(one.trials), _cell(one.seed),
-        )
-        for one in found
-        for figure in figures(one)
-    ]  # fmt: skip
-    return csv_table(_table([Column(heading) for heading in headings], rows))
-
-
-def _cell(value: float | int | None) -> str:
-    return "" if value is None else repr(value)
-
-
-def figures(one: Characteristics) -> Iterator[Figure]:
-    """Every figure of a scenario, in the order in which tables have them."""
-    errors, patients = _errors(one), one.patients
-    labels = [level.label for level in one.protocol.levels]
-    for toxicity, rates in zip(one.protocol.toxicities, one.scenario.rates, strict=True):
-        for label, rate in zip(labels, rates, strict=True):
-            yield Figure("rate", label, toxicity.name, rate)
-    by_level = (
-        ("mtd", one.mtd, errors.mtd),
-        ("patients", patients.by_level, errors.patients_by_level),
-        ("dlts", one.dlts.by_level, errors.dlts_by_level),
-    )
-    for name, values, of_values in by_level:
-        for label, value, error in zip(labels, values, of_values, strict=True):
-            yield Figure(name, label, "", value, error)
-    yield Figure("no_mtd", "", "", one.no_mtd, errors.no_mtd)
-    for verdict, value in one.other_verdicts.items():
-        yield Figure("other_verdict", "", verdict, value, errors.other_verdicts[verdict])
-    yield Figure("undecided", "", "", one.undecided, errors.undecided)
-    yield Figure("patients_mean", "", "", patients.mean, errors.patients)
-    for extreme, size in (("patients_sd", patients.sd), ("patients_min", patients.min), ("patients_max", patients.max)):
-        yield Figure(extreme, "", "", size)
-    for count, value in sorted(patients.distribution.items()):
-        yield Figure("patients_probability", "", str(count), value, errors.distribution[count])
-    yield Figure("dlts_mean", "", "", one.dlts.mean, errors.dlts)
-    for name, part in one.parts.items():
-        yield Figure("part_patients", "", name, part.patients, errors.parts[name][0])
-        yield Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
-    for end, error in zip(one.reasons, errors.reasons, strict=True):
-        yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error, end.rules)
-    for cause, error in zip(one.undecided_causes, errors.causes, strict=True):
-        yield Figure("undecided_cause", "", cause.cause, cause.probability, error)
-    for name, item, value, error in () if one.timing is None else timing_figures(one.timing):
-        yield Figure(name, "", item, value, error)

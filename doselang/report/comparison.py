@@ -100,10 +100,26 @@ def _scenario(made: Comparison, one: SideBySide, *, markdown: bool) -> Iterator[
         yield f"{words[:1].upper()}{words[1:]}.\n" if markdown else f"  {words}\n"
     if one.paired:
         yield f"{PAIRED[:1].upper()}{PAIRED[1:]}.\n" if markdown else f"  {PAIRED}\n"
+    if words := _whole(made, one):
+        yield f"{words[:1].upper()}{words[1:]}.\n" if markdown else f"  {words}\n"
     table = _table(made, one)
     yield markdown_table(table) if markdown else text_table(table, indent=2)
     for words in map(printable, _apart(made, one)):
         yield f"\\{words}.\n" if markdown else f"  {words}\n"
+
+
+def _whole(made: Comparison, one: SideBySide) -> str:
+    """Of which trials patients, DLTs and sample sizes are, where a protocol has several parts."""
+    several = [
+        f"{letter} has {listed(list(found.parts))}"
+        for letter, found in zip(made.letters, one.found, strict=True)
+        if len(found.parts) > 1
+    ]
+    if not several:
+        return ""
+    return printable(
+        f"patients, DLTs and sample sizes are those of all parts of the trial together: {'; '.join(several)}"
+    )
 
 
 def _apart(made: Comparison, one: SideBySide) -> Iterator[str]:

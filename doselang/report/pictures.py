@@ -243,11 +243,11 @@ def _limits(sheet: Sheet) -> Limits:
     shares = [
         100 * share for one in every for share in (*shares_of(sheet, one), *(r for t in one.scenario.rates for r in t))
     ]
-    sizes = [size for one in every for size in one.patients.distribution] or [0]
+    sizes = [size for one in every for size in one.trial.patients.distribution] or [0]
     weights = [100 * w for one in every for w in in_classes(sample_size(one).sorted).weights]
     edge = max(2.5, 0.05 * (max(sizes) - min(sizes)))
-    patients = [top for one in every for top in _tops(one.patients.by_level, one.standard_errors, "patients")]
-    toxic = [top for one in every for top in _tops(one.dlts.by_level, one.standard_errors, "dlts")]
+    patients = [top for one in every for top in _tops(one.trial.patients.by_level, one.standard_errors, "patients")]
+    toxic = [top for one in every for top in _tops(one.trial.dlts.by_level, one.standard_errors, "dlts")]
     across = max(-0.9, min(sizes) - edge), max(sizes) + edge
     return Limits(
         reach(shares, 20, 104), reach(patients, 1), reach(toxic, 0.5), across, reach(weights, 10, 104), scale_of(sheet)
@@ -258,7 +258,7 @@ def _tops(heights: Sequence[float], errors: StandardErrors | None, name: str) ->
     """The upper ends of the error bars of figures by level; where figures are exact, the figures."""
     if errors is None:
         return list(heights)
-    return [h + SURE * e for h, e in zip(heights, getattr(errors, name).by_level, strict=True)]
+    return [h + SURE * e for h, e in zip(heights, getattr(errors.trial, name).by_level, strict=True)]
 
 
 def _row(
@@ -316,10 +316,10 @@ def _by_level(panels: Sequence[Axes], sheet: Sheet, sizes: Measures, row: Row, l
     for number, one in enumerate(row.found):
         looks = (DESIGNS[number] if sheet.several else PATIENTS,) * len(sheet.levels)
         dark = looks if sheet.several else (TOXIC,) * len(sheet.levels)
-        errors = one.standard_errors
+        trial, errors = one.trial, None if one.standard_errors is None else one.standard_errors.trial
         patients, toxic = (None, None) if errors is None else (errors.patients.by_level, errors.dlts.by_level)
-        of_patients.append(Series(f"patients-{row.number}-{number}", one.patients.by_level, patients, looks))
-        of_toxic.append(Series(f"dlts-{row.number}-{number}", one.dlts.by_level, toxic, dark))
+        of_patients.append(Series(f"patients-{row.number}-{number}", trial.patients.by_level, patients, looks))
+        of_toxic.append(Series(f"dlts-{row.number}-{number}", trial.dlts.by_level, toxic, dark))
     bars(panels[0], of_patients)
     bars(panels[-1], of_toxic)
     expected = "expected number"
@@ -334,9 +334,9 @@ def _by_level(panels: Sequence[Axes], sheet: Sheet, sizes: Measures, row: Row, l
             "\n".join(wrapped(f"{words} ({expected})" if sheet.several else f"patients ({expected})", 28, 2))
         )
     if not sheet.several:
-        one = row.found[0]
-        rows = [("patients", [f"{n:.2f}" for n in one.patients.by_level])]
-        rows.append((wrapped(f"with {sheet.toxicity}", 12, 1)[0], [f"{n:.2f}" for n in one.dlts.by_level]))
+        trial = row.found[0].trial
+        rows = [("patients", [f"{n:.2f}" for n in trial.patients.by_level])]
+        rows.append((wrapped(f"with {sheet.toxicity}", 12, 1)[0], [f"{n:.2f}" for n in trial.dlts.by_level]))
         figures_above(panels[0], rows)
         heading(panels[0], f"Patients{sheet.where}, and those with {sheet.toxicity}")
 
@@ -354,12 +354,12 @@ def _sizes(axes: Axes, sheet: Sheet, row: Row, limits: Limits) -> None:
     else:
         distribution_bars(axes, found[0], f"size-{row.number}", PATIENTS)
         share_axis(axes, limits.frequency, "trials (%)")
-        one = row.found[0].patients
+        one = row.found[0].trial.patients
         spread = "" if one.sd is None else f", standard deviation {one.sd:.2f},\nfrom {one.min} to {one.max}"
         words_above(axes, f"mean {one.mean:.2f}{spread}")
     heading(axes, "Number of patients in a trial")
     axes.set_xlim(*limits.sizes)
-    axes.set_xlabel("\n".join(wrapped(f"number of {found[0].unit}", 34, 2)))
+    axes.set_xlabel("\n".join(wrapped(f"number of {found[0].unit}{sheet.where}", 34, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
 
 

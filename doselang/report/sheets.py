@@ -8,7 +8,7 @@ from attrs import frozen
 
 from doselang.diagnostics import trouble
 from doselang.protocol.model import Engine, Protocol
-from doselang.report.characteristics import ACCRUALS, METHODS, percent
+from doselang.report.characteristics import ACCRUALS, METHODS, percent, whole_words
 from doselang.report.panels import DESIGNS, Distribution
 from doselang.report.phrases import listed
 from doselang.report.printable import printable
@@ -62,8 +62,8 @@ class Sheet:
 
     @property
     def where(self) -> str:
-        """` in escalation`: the part whose patients are shown, where there are several."""
-        return part_words(self.one)
+        """` in all parts`: of what the patients are that are shown, where a design has several parts."""
+        return next((words for one in self.rows[0].found if (words := whole_words(one))), "")
 
     @property
     def toxicity(self) -> str:
@@ -163,7 +163,8 @@ def described(sheet: Sheet) -> str:
             )
             selected = listed([f"{printable(name)} {percent(share)}" for name, share in shares])
             patients = (
-                f"{one.patients.mean:.2f} patients{part_words(one)} and {one.dlts.mean:.2f} with {sheet.toxicity}"
+                f"{one.trial.patients.mean:.2f} patients{whole_words(one)} and {one.trial.dlts.mean:.2f} with "
+                f"{sheet.toxicity}"
             )
             sentences.append(
                 f"Scenario {row.name}{by}: selected as {sheet.result}: {selected}; on average {patients}"
@@ -205,15 +206,11 @@ def share_errors(sheet: Sheet, one: Characteristics) -> tuple[float, ...] | None
     return (*errors.mtd, *(errors.undecided if name == "undecided" else named.get(name, 0.0) for name in sheet.others))
 
 
-def part_words(one: Characteristics) -> str:
-    """` in escalation`: the first part, whose patients are counted, where there are several."""
-    return f" in {printable(one.protocol.parts[0].name)}" if len(one.parts) > 1 else ""
-
-
 def sample_size(one: Characteristics) -> Distribution:
-    """The distribution of the number of patients of the first part."""
-    sizes = tuple(sorted(one.patients.distribution))
-    weights = tuple(one.patients.distribution[size] for size in sizes)
-    of_size = None if one.standard_errors is None else one.standard_errors.patients.distribution
+    """The distribution of the number of patients of the whole trial."""
+    patients = one.trial.patients
+    sizes = tuple(sorted(patients.distribution))
+    weights = tuple(patients.distribution[size] for size in sizes)
+    of_size = None if one.standard_errors is None else one.standard_errors.trial.patients.distribution
     errors = None if of_size is None else tuple(of_size[size] for size in sizes)
-    return Distribution(tuple(map(float, sizes)), weights, f"patients{part_words(one)}", errors)
+    return Distribution(tuple(map(float, sizes)), weights, "patients", errors)

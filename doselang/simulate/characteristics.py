@@ -18,7 +18,7 @@ NO_VERDICT = "no verdict"
 
 @frozen
 class Patients:
-    """Patients of the first part.
+    """Patients of the first part, or of the whole trial.
 
     `mean`, `sd`, `min` and `max` are of their number, min and max over histories with a positive probability;
     `by_level` expected numbers in ladder order; `distribution` the probability of each number, 0 left out.
@@ -34,10 +34,30 @@ class Patients:
 
 @frozen
 class Toxic:
-    """Expected numbers of patients of the first part with a dose-limiting toxicity."""
+    """Expected numbers of patients with a dose-limiting toxicity, of the first part or of the whole trial."""
 
     mean: float
     by_level: tuple[float, ...]
+
+
+@frozen
+class TrialFigures:
+    """Patients and toxicities of the whole trial: those of all parts together."""
+
+    patients: Patients
+    dlts: Toxic
+
+
+@frozen
+class VerdictFigures:
+    """What is declared as one verdict when a rule ends the trial: each level, that there is none, or nothing.
+
+    The probabilities, with that of an undecided trial, add up to 1.
+    """
+
+    by_level: tuple[float, ...]
+    none: float
+    undeclared: float
 
 
 @frozen
@@ -75,7 +95,7 @@ class UndecidedCause:
 class StandardErrors:
     """The standard error of each probability and mean of a simulation; fields and order as in `Characteristics`.
 
-    In `patients` the fields sd, min and max are None.
+    In `patients`, those of the trial too, the fields sd, min and max are None.
     """
 
     mtd: tuple[float, ...]
@@ -84,7 +104,9 @@ class StandardErrors:
     undecided: float
     patients: Patients
     dlts: Toxic
+    trial: TrialFigures
     parts: dict[str, PartFigures] = field(hash=False)
+    verdicts: dict[str, VerdictFigures] = field(hash=False)
     reasons: tuple[float, ...]
     undecided_causes: tuple[float, ...]
 
@@ -169,7 +191,8 @@ class Characteristics:
 
     `mtd[l]` is the probability that the trial's result is level l, `no_mtd` that it is declared that there is none;
     `other_verdicts` that a rule stops the trial without a result, by the labels that were declared; `undecided` that
-    the rules do not decide. Together they are 1. `parts` are by name, all that the protocol has.
+    the rules do not decide. Together they are 1. `patients` and `dlts` are of the first part, `trial` of all parts
+    together, which is the same where there is one; `parts` and `verdicts` are by name, all that the protocol has.
     """
 
     protocol: Protocol = field(repr=False)
@@ -182,7 +205,9 @@ class Characteristics:
     undecided: float
     patients: Patients
     dlts: Toxic
+    trial: TrialFigures
     parts: dict[str, PartFigures] = field(hash=False)
+    verdicts: dict[str, VerdictFigures] = field(hash=False)
     reasons: tuple[Reason, ...]
     undecided_causes: tuple[UndecidedCause, ...]
     courses: Courses | None = None

@@ -186,6 +186,8 @@ class Explored:
 
     `by_kind` are the steps by kind; `leaving` the steps that leave the first part or end the trial in it, by number of
     patients; `ends` the ended states by frame. Each has the positions at which a new group begins, and what it is.
+    `bounds` and `whole_sizes` are those of `whole`: the ended states by number of patients, none where there is one
+    part.
     """
 
     accrual: Accrual
@@ -198,6 +200,9 @@ class Explored:
     ends: Ints = field(init=False)
     end_starts: Ints = field(init=False)
     end_frames: list[int] = field(init=False)
+    whole: Ints = field(init=False)
+    bounds: Ints = field(init=False)
+    whole_sizes: list[int] = field(init=False)
     results: Results = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -213,6 +218,9 @@ class Explored:
         ended = np.flatnonzero(flow.ended).astype(np.int32)
         order, self.end_starts, self.end_frames = _grouped(flow.frames[ended])
         self.ends = ended[order]
+        several = len(flow.exploration.machine.parts) > 1
+        order, self.bounds, self.whole_sizes = _grouped(patients[ended if several else ended[:0]])
+        self.whole = ended[order]
 
     def characterise(self, scenarios: Sequence[Scenario]) -> Iterator[Characteristics]:
         """The operating characteristics under each scenario."""
@@ -240,7 +248,8 @@ class Explored:
         leaving = weights[flow.source[self.leaving]] * chance[flow.kind[self.leaving]]
         sizes = np.add.reduceat(leaving, self.size_starts, axis=0)
         ends = np.add.reduceat(weights[self.ends], self.end_starts, axis=0)
-        return weights, Sums(self.end_frames, ends, self.sizes, sizes, patients, dlts)
+        whole = np.add.reduceat(weights[self.whole], self.bounds, axis=0)
+        return weights, Sums(self.end_frames, ends, self.sizes, sizes, self.whole_sizes, whole, patients, dlts)
 
 
 def _grouped(labels: Ints) -> tuple[Ints, Ints, list[int]]:

@@ -21,7 +21,15 @@ from doselang.machine.situations import Situations
 from doselang.machine.states import Frames
 from doselang.machine.weights import Floats, kinds_of
 from doselang.protocol.model import Protocol, Scenario
-from doselang.simulate.characteristics import Characteristics, PartFigures, Patients, StandardErrors, Toxic
+from doselang.simulate.characteristics import (
+    Characteristics,
+    PartFigures,
+    Patients,
+    StandardErrors,
+    Toxic,
+    TrialFigures,
+    VerdictFigures,
+)
 from doselang.simulate.exact import Gates, known_gates, limits_as_trouble, scenario_arrays
 from doselang.simulate.scenarios import checked, refuse_without_clock
 from doselang.simulate.totals import Results, Totals, characteristics
@@ -106,27 +114,38 @@ class Lanes:
 
 @frozen
 class Columns:
-    """What is counted in each trial: patients and toxicities of the first part by level, and of each part in all."""
+    """What is counted in each trial: patients and toxicities by level, those of the first part and those of all parts,
+    and in all those of each part and those of all parts. With one part all parts are the first, and counted once.
+    """
 
     levels: int
     parts: int
 
     @property
     def width(self) -> int:
-        return 2 * self.levels + 2 * self.parts
+        return 2 * self.levels * self.scopes + 2 * (self.parts + self.scopes - 1)
+
+    @property
+    def scopes(self) -> int:
+        """What is counted by level: the first part, and the whole trial where there are several parts."""
+        return 1 if self.parts == 1 else 2
 
     def count(self, lanes: Lanes, part: int, level: Ints, patients: Ints, dlts: Ints) -> None:
         """Count a cohort of each row."""
-        if part == 0:
-            lanes.add(level, patients)
-            lanes.add(self.levels + level, dlts)
-        lanes.add(2 * self.levels + 2 * part, patients)
-        lanes.add(2 * self.levels + 2 * part + 1, dlts)
+        for scope in range(part > 0, self.scopes):
+            lanes.add(2 * self.levels * scope + level, patients)
+            lanes.add(2 * self.levels * scope + self.levels + level, dlts)
+        totals = 2 * self.levels * self.scopes
+        for line in (part, self.parts)[: self.scopes]:
+            lanes.add(totals + 2 * line, patients)
+            lanes.add(totals + 2 * line + 1, dlts)
 
 
 @define
 class Sums:
-    """Sums over the trials of a scenario: of ended frames, sizes, patients and toxicities [parts, levels], moments."""
+    """Sums over the trials of a scenario: of ended frames, sizes of the first part and of the whole trial, patients and
+    toxicities [parts, levels], moments.
+    """
 
     patients: Counts
     dlts: Counts
@@ -134,6 +153,7 @@ class Sums:
     square: Floats
     ends: Counter[int] = field(factory=Counter)
     sizes: Counter[int] = field(factory=Counter)
+    whole: Counter[int] = field(factory=Counter)
     unbounded: int = 0
     histories: dict[int, tuple[Group, ...]] = field(factory=dict)
 
@@ -185,6 +205,7 @@ class Simulator:
         return Totals(
             {frame: number / trials for frame, number in sorted(sums.ends.items())},
             {size: number / trials for size, number in sorted(sums.sizes.items())},
+            {size: number / trials for size, number in sorted(sums.whole.items())},
             sums.patients / trials, sums.dlts / trials, sums.history, sums.unbounded / trials,
         )  # fmt: skip
 
@@ -235,8 +256,11 @@ class _Batch:
             given_up = np.flatnonzero(~ended)
             sums.unbounded += int(lanes.trials[given_up].sum())
             in_first = given_up[frames.part[lanes.frames[given_up]] == 0]
-            sums.sizes[patients] += int(lanes.trials[in_first].sum())
+            if len(in_first):
+                sums.sizes[patients] += int(lanes.trials[in_first].sum())
             ended[:] = True
+        if ended.any():
+            sums.whole[patients] += int(lanes.trials[ended].sum())
         sums.mean += lanes.trials[ended] @ lanes.mean[ended]
         sums.square += lanes.trials[ended] @ lanes.square[ended]
 
@@ -347,20 +371,35 @@ def with_errors(made: Characteristics, spread: Floats, trials: int) -> Character
     def error(probability: float) -> float:
         return sqrt(max(probability * (1 - probability), 0.0) / trials)
 
-    levels = len(made.mtd)
-    of_parts = spread[2 * levels :].reshape(-1, 2).tolist()
-    assert made.patients.sd is not None
+    levels, parts = len(made.mtd), len(made.parts)
+    columns = Columns(levels, parts)
+    by_level, in_all = np.split(spread, [2 * levels * columns.scopes])
+    of_parts: list[list[float]] = in_all.reshape(-1, 2).tolist()
+
+    def of(patients: Patients, scope: int) -> TrialFigures:
+        """The errors of the first part, or of the whole trial: the first or the last of what was counted."""
+        assert patients.sd is not None
+        each = by_level.reshape(-1, 2, levels)[scope].tolist()
+        sizes = {size: error(p) for size, p in patients.distribution.items()}
+        mean = patients.sd / sqrt(trials)
+        return TrialFigures(
+            Patients(mean, None, None, None, tuple(each[0]), sizes), Toxic(of_parts[scope][1], tuple(each[1]))
+        )
+
+    first = of(made.patients, 0)
     errors = StandardErrors(
         tuple(error(p) for p in made.mtd),
         error(made.no_mtd),
         {name: error(p) for name, p in made.other_verdicts.items()},
         error(made.undecided),
-        Patients(
-            made.patients.sd / sqrt(trials), None, None, None, tuple(spread[:levels].tolist()),
-            {size: error(p) for size, p in made.patients.distribution.items()},
-        ),
-        Toxic(of_parts[0][1], tuple(spread[levels : 2 * levels].tolist())),
-        {name: PartFigures(*pair) for name, pair in zip(made.parts, of_parts, strict=True)},
+        first.patients,
+        first.dlts,
+        first if parts == 1 else of(made.trial.patients, -1),
+        {name: PartFigures(*pair) for name, pair in zip(made.parts, of_parts[:parts], strict=True)},
+        {
+            name: VerdictFigures(tuple(map(error, said.by_level)), error(said.none), error(said.undeclared))
+            for name, said in made.verdicts.items()
+        },
         tuple(error(reason.probability) for reason in made.reasons),
         tuple(error(cause.probability) for cause in made.undecided_causes),
     )  # fmt: skip

@@ -92,7 +92,7 @@ def _paired(line: Line, errors: Sequence[dict[Key, float]], gaps: Sequence[dict[
 
 def _columns(found: TimedTrials, right: int | None, above: Sequence[int]) -> dict[Key, _Column]:
     """What every line is made of; `right` and `above` are the right level and those above it."""
-    patients, dlts, level = found.patients[:, 0], found.dlts[:, 0], found.level
+    patients, dlts, level = found.patients.sum(axis=1), found.dlts.sum(axis=1), found.level
     levels, none, size = range(patients.shape[1]), declared_none(found), patients.sum(axis=1)
     selected = {number: level == number for number in levels}
     there = np.zeros_like(size) if right is None else patients[:, right]

@@ -35,9 +35,9 @@ FEW = 4
 class Parametric:
     """Counted ends, for any rates.
 
-    `exponents` [records, 1 + toxicities] are the patients of a level without toxicity, and with each. `end_frames` and
-    `sizes` are the frames of the ends, and their numbers of patients of the first part; `frame_at` and `size_at` the
-    position of each there.
+    `exponents` [records, 1 + toxicities] are the patients of a level without toxicity, and with each. `end_frames` are
+    the frames of the ends, `sizes` their numbers of patients of the first part, `whole` those of all parts, none where
+    there is one part; `frame_at`, `size_at` and `whole_at` the position of each there.
     """
 
     counted: Counted
@@ -46,8 +46,10 @@ class Parametric:
     exponents: Ints = field(init=False)
     end_frames: list[int] = field(init=False)
     sizes: list[int] = field(init=False)
+    whole: list[int] = field(init=False)
     frame_at: Ints = field(init=False)
     size_at: Ints = field(init=False)
+    whole_at: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         machine = self.counted.machine
@@ -57,14 +59,22 @@ class Parametric:
         self.exponents = np.column_stack([records.tally(-1) - sum(toxic), *toxic])[: len(records)]
         frames: set[int] = set()
         sizes: set[int] = set()
+        whole: set[int] = set()
         for some in self.counted.ends.blocks(NUMBERS):
             frames.update(present(some.frames))
             sizes.update(present(self._patients(some)))
+            whole.update(present(self._whole(some)) if self.several else ())
         self.end_frames, self.frame_at = _positions(frames)
         self.sizes, self.size_at = _positions(sizes)
+        self.whole, self.whole_at = _positions(whole)
 
     def __len__(self) -> int:
         return len(self.counted.ends)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several parts, so that the whole trial has figures of its own."""
+        return len(self.counted.machine.parts) > 1
 
     def codes(self, some: Ended) -> Ints:
         """The codes of the levels of some ends, [ends, levels]: positions in `exponents`."""
@@ -74,6 +84,10 @@ class Parametric:
         """The patients of the first part, of each end."""
         return summed(self.counted.machine.records.tally(-1, 0), self.codes(some))
 
+    def _whole(self, some: Ended) -> Ints:
+        """The patients of all parts, of each end."""
+        return summed(self.counted.machine.records.tally(-1), self.codes(some))
+
     def sums(self, rates: Floats) -> Sums:
         """The sums under K scenarios, exact but for rounding; `rates` are [K, toxicities, levels], in [0, 1]."""
         if len(rates) <= FEW:
@@ -81,10 +95,11 @@ class Parametric:
         machine, scenarios = self.counted.machine, len(rates)
         parts, levels = len(machine.parts), machine.levels
         powers = outcome_powers(rates, int(self.exponents.max(initial=0)))
-        found = np.zeros((len(self.end_frames) + len(self.sizes) + 2 * parts * levels, scenarios))
+        lists = len(self.end_frames), len(self.sizes), len(self.whole)
+        found = np.zeros((sum(lists) + 2 * parts * levels, scenarios))
         records = [self._records(level) for level in range(levels)]
         blocks = [
-            (some, self.frame_at[some.frames], self.size_at[self._patients(some)])
+            (some, self._rows(some))
             for some in self.counted.ends.blocks(max(1, min(ENDS, NUMBERS // min(scenarios, SCENARIOS))))
         ]
         for first in range(0, scenarios, SCENARIOS):
@@ -93,11 +108,11 @@ class Parametric:
                 (position, self._factors(powers[..., block], level, there))
                 for level, (there, position) in enumerate(records)
             ]
-            for some, frames, sizes in blocks:
-                found[:, block] += self._figures(some, frames, sizes) @ self._chance(some, factors)
-        of_ends, of_sizes, rest = np.split(found, np.cumsum([len(self.end_frames), len(self.sizes)]))
+            for some, ones in blocks:
+                found[:, block] += self._figures(some, ones) @ self._chance(some, factors)
+        of_ends, of_sizes, of_whole, rest = np.split(found, np.cumsum(lists))
         patients, dlts = rest.reshape(2, parts, levels, scenarios)
-        return Sums(self.end_frames, of_ends, self.sizes, of_sizes, patients, dlts)
+        return Sums(self.end_frames, of_ends, self.sizes, of_sizes, self.whole, of_whole, patients, dlts)
 
     def _of_few(self, rates: Floats) -> Sums:
         """The same for few scenarios: by level the probability of each record, and from it the means.
@@ -108,7 +123,7 @@ class Parametric:
         powers, levels = outcome_powers(rates, int(self.exponents.max(initial=0))), range(machine.levels)
         several = max(1, int(log(min(TABLE, 2 + len(self)), every)))
         groups = [levels[first : first + several] for first in levels[::several]]
-        ends, sizes = np.zeros((len(self.end_frames), len(rates))), np.zeros((len(self.sizes), len(rates)))
+        ends, sizes, whole = (np.zeros((len(of), len(rates))) for of in (self.end_frames, self.sizes, self.whole))
         of_record = np.zeros((len(rates), len(levels), every))
         for k in range(len(rates)):
             factors = [self._factors(powers[..., k : k + 1], level, slice(None))[:, 0] for level in levels]
@@ -123,14 +138,19 @@ class Parametric:
                     mass += np.bincount(position, chance, len(mass))
                 ends[:, k] += np.bincount(self.frame_at.take(some.frames), chance, len(ends))
                 sizes[:, k] += np.bincount(self.size_at.take(self._patients(some)), chance, len(sizes))
+                if self.several:
+                    whole[:, k] += np.bincount(self.whole_at.take(self._whole(some)), chance, len(whole))
             for group, mass in zip(groups, masses, strict=True):
-                whole = mass.reshape((every,) * len(group))
+                together = mass.reshape((every,) * len(group))
                 for axis, level in enumerate(group):
-                    of_record[k, level] = whole.sum(axis=tuple(other for other in range(len(group)) if other != axis))
+                    of_record[k, level] = together.sum(
+                        axis=tuple(other for other in range(len(group)) if other != axis)
+                    )
         parts = range(len(machine.parts))
         patients = np.array([of_record @ records.tally(-1, part)[:every] for part in parts])
         dlts = np.array([of_record @ records.tally(0, part)[:every] for part in parts])
-        return Sums(self.end_frames, ends, self.sizes, sizes, patients.transpose(0, 2, 1), dlts.transpose(0, 2, 1))
+        patients, dlts = patients.transpose(0, 2, 1), dlts.transpose(0, 2, 1)
+        return Sums(self.end_frames, ends, self.sizes, sizes, self.whole, whole, patients, dlts)
 
     def _records(self, level: int) -> tuple[Ints, Ints]:
         """The records that a level has at any end, and by record its position among them."""
@@ -161,17 +181,24 @@ class Parametric:
             chance *= one
         return chance
 
-    def _figures(self, some: Ended, frames: Ints, sizes: Ints) -> Floats:
-        """What each of some ends adds to each sum, [sums, ends], given the positions of its frame and of its size.
+    def _rows(self, some: Ended) -> list[Ints]:
+        """Of each of some ends the sums to which it adds its probability alone: of its frame, and of its sizes."""
+        rows = [self.frame_at[some.frames], len(self.end_frames) + self.size_at[self._patients(some)]]
+        if self.several:
+            rows.append(len(self.end_frames) + len(self.sizes) + self.whole_at[self._whole(some)])
+        return rows
 
-        There is one sum a frame, one a number of patients of the first part, then the patients and the first toxicities
-        by part and level.
+    def _figures(self, some: Ended, ones: list[Ints]) -> Floats:
+        """What each of some ends adds to each sum, [sums, ends], given the sums that `_rows` has.
+
+        There is one sum a frame, one a number of patients of the first part, and of the whole trial where there are
+        several, then the patients and the first toxicities by part and level.
         """
         machine, codes = self.counted.machine, self.codes(some)
-        rows, at = np.arange(len(codes)), len(self.end_frames) + len(self.sizes)
+        at = len(self.end_frames) + len(self.sizes) + len(self.whole)
         figures = np.zeros((at + 2 * len(machine.parts) * machine.levels, len(codes)))
-        figures[frames, rows] = 1
-        figures[len(self.end_frames) + sizes, rows] = 1
+        for rows in ones:
+            figures[rows, np.arange(len(codes))] = 1
         for what in (-1, 0):
             for part in range(len(machine.parts)):
                 figures[at : at + machine.levels] = machine.records.tally(what, part)[codes].T

@@ -75,6 +75,7 @@ def side_by_side(
 ) -> SideBySide:
     """The figures of several protocols under one scenario, that of the first, simulated independently if at all.
 
+    Patients, toxicities and sample sizes are those of the whole trial, all parts together.
     With a `target`, a rate from 0 to 1, also those that take a right level.
     """
     rates = found[0].scenario.rates[0]
@@ -151,7 +152,7 @@ def _probability(one: Characteristics, share: float) -> Figure:
 
 def _at(one: Characteristics, level: int) -> Figure:
     errors = one.standard_errors
-    return Figure(one.patients.by_level[level], None if errors is None else errors.patients.by_level[level])
+    return Figure(one.trial.patients.by_level[level], None if errors is None else errors.trial.patients.by_level[level])
 
 
 def _together(one: Characteristics, levels: Sequence[int]) -> Figure:
@@ -164,25 +165,27 @@ def _together(one: Characteristics, levels: Sequence[int]) -> Figure:
 
 
 def _dlts(one: Characteristics) -> Figure:
-    return Figure(one.dlts.mean, None if one.standard_errors is None else one.standard_errors.dlts.mean)
+    return Figure(one.trial.dlts.mean, None if one.standard_errors is None else one.standard_errors.trial.dlts.mean)
 
 
 def _mean(one: Characteristics) -> Figure:
-    return Figure(one.patients.mean, None if one.standard_errors is None else one.standard_errors.patients.mean)
+    errors = one.standard_errors
+    return Figure(one.trial.patients.mean, None if errors is None else errors.trial.patients.mean)
 
 
 def _spread(one: Characteristics) -> Figure:
     """The standard deviation; of simulated trials with its error, by the fourth moment of what was seen."""
-    sd = one.patients.sd or 0.0
+    patients = one.trial.patients
+    sd = patients.sd or 0.0
     if one.trials is None:
         return Figure(sd)
-    fourth = sum(p * (size - one.patients.mean) ** 4 for size, p in one.patients.distribution.items())
+    fourth = sum(p * (size - patients.mean) ** 4 for size, p in patients.distribution.items())
     spread = sqrt(max(fourth - sd**4, 0.0) / one.trials)
     return Figure(sd, spread / (2 * sd) if sd > 0 else 0.0)
 
 
 def _most(one: Characteristics) -> Figure:
-    return Figure(float(one.patients.max or 0), seen=one.trials is not None)
+    return Figure(float(one.trial.patients.max or 0), seen=one.trials is not None)
 
 
 # ---- the scenarios of one protocol for another ----

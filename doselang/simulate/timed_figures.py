@@ -68,9 +68,12 @@ def figures(found: TimedTrials) -> Characteristics:
     )  # fmt: skip
     causes = sorted((*made.undecided_causes, *further), key=lambda one: (-one.probability, one.cause))
     made = evolve(made, undecided_causes=tuple(causes))
-    columns = [*patients[:, 0].T, *dlts[:, 0].T]
-    for part in range(patients.shape[1]):
-        columns += [patients[:, part].sum(axis=1), dlts[:, part].sum(axis=1)]
+    # in the order of `montecarlo.Columns`: with several parts their sums count as one more
+    several = patients.shape[1] > 1
+    counted = [(patients[:, 0], dlts[:, 0]), *([(patients.sum(axis=1), dlts.sum(axis=1))] if several else [])]
+    columns = [column for pair in counted for of_pair in pair for column in of_pair.T]
+    in_parts = [(patients[:, part], dlts[:, part]) for part in range(patients.shape[1])]
+    columns += [of_pair.sum(axis=1) for pair in (*in_parts, *counted[1:]) for of_pair in pair]
     spread = np.array([column.std() / sqrt(trials) for column in columns])
     return with_errors(made, spread, trials)
 
@@ -92,13 +95,15 @@ def _totals(found: TimedTrials, patients: Ints, dlts: Ints) -> tuple[Totals, Res
         ends[frame] = number / trials
         if history is not None:
             histories[frame] = history
-    sizes = np.bincount(patients[:, 0].sum(axis=1))
+
+    def sizes(numbers: Ints) -> dict[int, float]:
+        return {size: number / trials for size, number in enumerate(np.bincount(numbers).tolist()) if number}
 
     def shortest(numbers: Sequence[int]) -> tuple[Group, ...]:
         return min((histories[n] for n in numbers), key=patients_of)
 
     totals = Totals(
-        ends, {size: number / trials for size, number in enumerate(sizes.tolist()) if number},
+        ends, sizes(patients[:, 0].sum(axis=1)), sizes(patients.sum(axis=(1, 2))),
         patients.sum(axis=0) / trials, dlts.sum(axis=0) / trials, shortest, undecided=beside,
     )  # fmt: skip
     return totals, Results(frames), further

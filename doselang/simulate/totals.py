@@ -22,7 +22,9 @@ from doselang.simulate.characteristics import (
     Patients,
     Reason,
     Toxic,
+    TrialFigures,
     UndecidedCause,
+    VerdictFigures,
 )
 from doselang.simulate.clock import TimedAccrual
 from doselang.simulate.undecided import UNBOUNDED, History, rules_of, undecided_causes
@@ -30,10 +32,14 @@ from doselang.simulate.undecided import UNBOUNDED, History, rules_of, undecided_
 
 @frozen
 class Result:
-    """What a frame that a rule stopped says: its verdict as in `Reason`, the level of the trial's result or -1."""
+    """What a frame that a rule stopped says: its verdict as in `Reason`, the level of the trial's result or -1.
+
+    `said` is what it says as each verdict of the protocol: a level, or as in a frame.
+    """
 
     verdict: str
     level: int
+    said: tuple[int, ...]
     reason: str | None
     rules: tuple[str, ...]
 
@@ -61,7 +67,7 @@ class Results:
             line for line in decision.lines if any(isinstance(m, Declare | Stop) for m in part.lines[line].moves)
         ]
         verdict, level = self._verdict(frame.verdicts)
-        return Result(verdict, level, ending.reason, rules_of(part, deciding))
+        return Result(verdict, level, frame.verdicts, ending.reason, rules_of(part, deciding))
 
     def _verdict(self, verdicts: tuple[int, ...]) -> tuple[str, int]:
         protocol = self.frames.machine.protocol
@@ -83,12 +89,14 @@ class Totals:
     """Sums over all trials.
 
     `ends` has the probability of each frame in which trials ended, `sizes` that of each number of patients when the
-    first part was left, both without 0; `patients` and `dlts` are expected numbers [parts, levels]; `unbounded` is the
-    probability of trials that were given up, and `undecided` of others that no frame holds.
+    first part was left, and `whole` when the trial ended, which is not read where there is one part; all without 0.
+    `patients` and `dlts` are expected numbers [parts, levels]; `unbounded` is the probability of trials that were given
+    up, and `undecided` of others that no frame holds.
     """
 
     ends: dict[int, float]
     sizes: dict[int, float]
+    whole: dict[int, float]
     patients: Floats
     dlts: Floats
     history: History
@@ -100,14 +108,16 @@ class Totals:
 class Sums:
     """The sums under K scenarios: as `Totals`, with one column a scenario, and what the rows are in lists beside.
 
-    `ends` [frames, K] and `sizes` [sizes, K] are probabilities, `patients` and `dlts` [parts, levels, K] expected
-    numbers.
+    `ends` [frames, K], `sizes` and `whole` [sizes, K] are probabilities, `patients` and `dlts` [parts, levels, K]
+    expected numbers.
     """
 
     end_frames: list[int]
     ends: Floats
     size_labels: list[int]
     sizes: Floats
+    whole_labels: list[int]
+    whole: Floats
     patients: Floats
     dlts: Floats
 
@@ -115,7 +125,7 @@ class Sums:
         """The sums under one of the scenarios."""
         return Totals(
             _positive(self.end_frames, self.ends[:, k]), _positive(self.size_labels, self.sizes[:, k]),
-            self.patients[:, :, k], self.dlts[:, :, k], history,
+            _positive(self.whole_labels, self.whole[:, k]), self.patients[:, :, k], self.dlts[:, :, k], history,
         )  # fmt: skip
 
 
@@ -146,32 +156,62 @@ def characteristics(
             other[result.verdict] = other.get(result.verdict, 0.0) + probability
         key = (result.verdict, result.reason, result.rules)
         reasons[key] = reasons.get(key, 0.0) + probability
+    first = _figures(totals.sizes, totals.patients[0], totals.dlts[0])
+    trial = first
+    if len(protocol.parts) > 1:
+        trial = _figures(totals.whole, totals.patients.sum(axis=0), totals.dlts.sum(axis=0))
     causes = undecided_causes(frames, undecided, totals.history) if undecided else ()
     if totals.unbounded:
         causes = (*causes, UndecidedCause(UNBOUNDED, None, totals.unbounded))
     nowhere = sum(undecided.values()) + totals.unbounded + totals.undecided
+    shares, none = tuple(map(_share, mtd)), _share(no_mtd)
     return Characteristics(
-        protocol, scenario, accrual, method, tuple(_share(p) for p in mtd), _share(no_mtd),
+        protocol, scenario, accrual, method, shares, none,
         {verdict: _share(p) for verdict, p in other.items()}, _share(nowhere),
-        _patients(totals), Toxic(float(totals.dlts[0].sum()), tuple(totals.dlts[0].tolist())),
+        first.patients, first.dlts, trial,
         {
             part.name: PartFigures(float(n.sum()), float(x.sum()))
             for part, n, x in zip(protocol.parts, totals.patients, totals.dlts, strict=True)
+        },
+        {
+            verdict.name: VerdictFigures(shares, none, _share(sum(other.values())))
+            if v == protocol.result
+            else _declared(results, totals.ends, v)
+            for v, verdict in enumerate(protocol.verdicts)
         },
         tuple(Reason(*key, _share(p)) for key, p in sorted(reasons.items(), key=lambda item: (-item[1], str(item[0])))),
         causes, **more,
     )  # fmt: skip
 
 
-def _patients(totals: Totals) -> Patients:
-    number, probability = np.array(list(totals.sizes)), np.array(list(totals.sizes.values()))
+def _figures(sizes: dict[int, float], patients: Floats, dlts: Floats) -> TrialFigures:
+    """The figures of a distribution of the number of patients, and expected numbers by level."""
+    number, probability = np.array(list(sizes)), np.array(list(sizes.values()))
     weight = probability / probability.sum()
     mean = float(number @ weight)
     sd = sqrt(float((number - mean) ** 2 @ weight))
-    return Patients(
-        mean, sd, int(number.min()), int(number.max()), tuple(totals.patients[0].tolist()),
-        {size: _share(p) for size, p in totals.sizes.items()},
+    return TrialFigures(
+        Patients(
+            mean, sd, int(number.min()), int(number.max()), tuple(patients.tolist()),
+            {size: _share(p) for size, p in sizes.items()},
+        ),
+        Toxic(float(dlts.sum()), tuple(dlts.tolist())),
     )  # fmt: skip
+
+
+def _declared(results: Results, ends: dict[int, float], verdict: int) -> VerdictFigures:
+    """What is declared as one verdict over the ends that a rule brought about."""
+    by_level, none, undeclared = [0.0] * len(results.frames.machine.protocol.levels), 0.0, 0.0
+    for number, probability in ends.items():
+        if (result := results[number]) is None:
+            continue
+        if (said := result.said[verdict]) >= 0:
+            by_level[said] += probability
+        elif said == NO_LEVEL:
+            undeclared += probability
+        else:
+            none += probability
+    return VerdictFigures(tuple(map(_share, by_level)), _share(none), _share(undeclared))
 
 
 def _share(probability: float) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from doselang.diagnostics import trouble
-from doselang.sweep.rows import TEXTS, WHOLE, Row, columns_of
+from doselang.sweep.rows import TEXTS, WHOLE, Row, columns_of, whole_kinds, with_whole_trial
 
 BATCH = 1_000
 """So many rows of a Parquet file are in memory at once."""
@@ -50,10 +50,15 @@ def is_result(out: str) -> bool:
 
 def write_table(out: str, rows: Rows) -> None:
     """Write all rows to a file, which is either as it was before, or whole. Raises Trouble DL901."""
-    columns = columns_of(rows())
+    kinds = whole_kinds(rows())
+
+    def filled() -> Iterator[Row]:
+        return with_whole_trial(rows(), kinds)
+
+    columns = columns_of(filled())
     beside = f"{out}.part"
     try:
-        WRITERS[Path(out).suffix.lower()](beside, columns, rows)
+        WRITERS[Path(out).suffix.lower()](beside, columns, filled)
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, out)

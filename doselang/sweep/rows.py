@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from doselang.diagnostics import Diagnostic
-from doselang.report.characteristics import Figure, figures
+from doselang.report.figures import TRIAL, Figure, figures
 from doselang.simulate.characteristics import Characteristics
 from doselang.sweep.plan import Cell, Plan
 
@@ -15,12 +15,14 @@ Row = dict[str, Value]
 """A row, by column; what is not there is empty."""
 
 ERROR, MESSAGE = "error", "message"
-SIZES = "patients_probability"
+SIZES = rf"(?:{TRIAL})?patients_probability:(\d+)"
+MEAN = f"{TRIAL}patients_mean"
+"""What the rows of protocols with several parts have beside the figures of the first."""
 ERRORS_OF = "standard_error:"
 """Before the name of a figure: its standard error."""
 
 TEXTS = ("protocol", "scenario", "method", "accrual", ERROR, MESSAGE)
-WHOLE = ("cell", "trials", "seed", "patients_min", "patients_max")
+WHOLE = ("cell", "trials", "seed", "patients_min", "patients_max", f"{TRIAL}patients_min", f"{TRIAL}patients_max")
 """Columns of texts, and of whole numbers; all others but those of parameters are of fractions."""
 
 
@@ -67,6 +69,27 @@ def _number(value: float) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def with_whole_trial(rows: Iterable[Row], kinds: Collection[str]) -> Iterator[Row]:
+    """Rows in which protocols with one part have the figures of the whole trial too, which are those of the part.
+
+    `kinds` are the figures that rows of protocols with several parts have of the whole trial, from `whole_kinds`.
+    """
+    for row in rows:
+        if kinds and MEAN not in row:
+            whole = {
+                f"{ERRORS_OF if name.startswith(ERRORS_OF) else ''}{TRIAL}{plain}": value
+                for name, value in row.items()
+                if TRIAL + _kind(plain := name.removeprefix(ERRORS_OF)) in kinds
+            }
+            row = row | whole
+        yield row
+
+
+def whole_kinds(rows: Iterable[Mapping[str, Value]]) -> frozenset[str]:
+    """The figures of the whole trial that some rows have; none where every protocol has one part."""
+    return frozenset(_kind(name) for row in rows if MEAN in row for name in row if name.startswith(TRIAL))
+
+
 def columns_of(rows: Iterable[Mapping[str, Value]]) -> list[str]:
     """The columns of a table of rows: figures of one kind side by side, in the order in which they are first met.
 
@@ -82,7 +105,7 @@ def columns_of(rows: Iterable[Mapping[str, Value]]) -> list[str]:
     def place(name: str) -> tuple[bool, int, int, int]:
         is_error = name.startswith(ERRORS_OF)
         plain = name.removeprefix(ERRORS_OF)
-        size = re.fullmatch(rf"{SIZES}:(\d+)", plain)
+        size = re.fullmatch(SIZES, plain)
         return is_error, order.get(_kind(plain), len(order)), int(size[1]) if size else 0, positions.get(plain, 0)
 
     return sorted(met, key=place)
