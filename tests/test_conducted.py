@@ -19,8 +19,9 @@ from doselang.loading import load
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Opened
 from doselang.machine.exploring import explore
+from doselang.machine.followed import opens
 from doselang.machine.notation import Group, HistoryError, history_through, parse_history, write_history
-from doselang.machine.replay import opens, replay
+from doselang.machine.replay import replay
 from doselang.machine.states import Frames
 from doselang.machine.steps import Steps
 from doselang.patients.reading import read_conducted

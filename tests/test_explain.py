@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from math import exp
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from doselang.api import load
+from doselang.cli import run
 from doselang.conduct.accounts import Explanation, RuleAccount, Way
 from doselang.conduct.explain import explain
 from doselang.machine.compiling import compile_protocol
@@ -302,6 +305,37 @@ def test_every_way_that_people_can_choose() -> None:
     text = render_explanation(found)
     assert "If [1] is chosen by the safety-committee: enrol 3 at level 2\n" in text
     assert 'If [2] is chosen by the safety-committee: declare level 1 as MTD, stop "the committee is content"\n' in text
+
+
+MORE = "enrol 3 at level 2 and backfill 2 patients at level 1"
+
+
+@pytest.mark.parametrize(
+    ("moves", "words"),
+    [
+        ("ask sponsor to choose escalate or escalate and backfill 2 patients at this level",
+         f"ask the sponsor to choose enrol 3 at level 2, or {MORE}"),
+        ("may escalate and backfill 2 patients at this level if sponsor agrees, otherwise escalate",
+         f"may {MORE} if the sponsor agrees, otherwise enrol 3 at level 2"),
+        # what is done whatever they choose comes first, where something is left of both
+        ("close level 3 as too toxic, ask sponsor to choose escalate or stay",
+         "close level 3 as too toxic, ask the sponsor to choose enrol 3 at level 2 or enrol 3 more at level 1"),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_part_of_another_is_named_in_full(
+    moves: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "choice.dose"
+    path.write_text(
+        'protocol "t"\nlevels 1 to 3\nstart at level 1\ntoxicity DLT\nbody sponsor\npart p\ncohorts of 3\n'
+        f'rule "up"\n  when none of 3 patients has a DLT and this level is level 1\n  then {moves}\n'
+    )
+    for command in ("next", "explain"):
+        assert run([command, str(path), "1NNN"]) == 0
+        assert capsys.readouterr().out.splitlines()[1].split(maxsplit=1)[1] == words
+    assert run(["show", str(path), "--as", "rules"]) == 0
+    assert re.search(r"choose escalate or escalate and backfill 2|may escalate and backfill 2|escalate or stay",
+                     capsys.readouterr().out)  # fmt: skip
 
 
 def test_the_way_that_was_chosen() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import explore
-from doselang.machine.followed import Replay
+from doselang.machine.followed import Replay, opens
 from doselang.machine.moves import ask_again, moves_of
 from doselang.machine.notation import HistoryError, history_of, parse_history, write_history
-from doselang.machine.replay import Follower, opens, replay
+from doselang.machine.replay import Follower, replay
 from doselang.machine.states import Frames, Order
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, THIS, All, CohortComplete, Not, Range, Tally
 from doselang.protocol.model import Body, Case, Close, Declare, Enrol, Gate, Part, Protocol, Rule, Stop

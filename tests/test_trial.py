@@ -444,10 +444,7 @@ def _step_at_random(kept: Kept, chance: random.Random, day: date) -> date:
         kept.known(one.patient.name, outcome, day.isoformat())
     elif advice.action == "enrol":
         place = chance.choice(advice.places)
-        added = kept.add(
-            "enrol", day.isoformat(), patient=f"{kept.patients + 1:02}", level=protocol.levels[place.level].label
-        )
-        assert added.entry is not None or "enter beside the next cohort" in added.proposed.judged.why
+        kept.enrol(f"{kept.patients + 1:02}", protocol.levels[place.level].label, day.isoformat())
     elif advice.action == "choose":
         option = chance.randrange(len(advice.now.ways)) + 1
         kept.done("choose", day.isoformat(), option=str(option), by="safety-committee")

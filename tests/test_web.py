@@ -189,6 +189,22 @@ def test_who_entered_too_early_is_told_with_and_without_advice(browser: Browser,
     assert "04 at level 2, whose window ends on 2025-03-04" in text
 
 
+def test_places_beside_a_cohort_are_offered_in_any_order(tmp_path: Path) -> None:
+    kept = Kept.begun(tmp_path / "trial", "backfill.dose")
+    kept.cohort("1", "2025-01-06", "NNN", "2025-02-03")
+    kept.enrol("04", "2", "2025-02-04")
+    page = Browser(Path(kept.trial.folder)).start()
+    offered = "Enrol a patient: {} patients may enter at level {}"
+    text = text_of(page.page("?on=2025-02-04"))
+    assert "2 patients may enter at level 2 and 2 patients may enter at level 1" in text
+    assert all(offered.format(2, level) in text_of(page.page()) for level in (1, 2))
+    for patient, level in (("05", "1"), ("06", "1"), ("07", "2"), ("08", "2")):
+        kept.enrol(patient, level, "2025-02-05")
+    text = text_of(page.page("?on=2025-02-05"))
+    assert "Nobody may enter: wait for 2 outcomes at level 1 and 3 outcomes at level 2" in text
+    assert "Enrol a patient:" not in text_of(page.page())
+
+
 def test_what_the_page_of_the_trial_tells(browser: Browser, kept: Kept) -> None:
     text = text_of(browser.page())
     assert kept.trial.protocol.title in text

@@ -10,6 +10,7 @@ from typing import Literal
 from attrs import frozen
 
 from doselang.machine.decisions import Why
+from doselang.machine.followed import Beside
 from doselang.protocol.guards import Guard
 from doselang.protocol.model import Gate, Limit, Move, Protocol, Rule, Silence
 from doselang.source import NOWHERE, Span
@@ -166,7 +167,7 @@ class FutureAccount:
 
 @frozen
 class Underway:
-    """A cohort that goes on. `rules` are those of the part, as they stand."""
+    """A cohort that goes on. `rules` are those of the part, as they stand; `beside` who else the look waits for."""
 
     size: int
     known: int
@@ -174,6 +175,7 @@ class Underway:
     to_enrol: int
     futures: tuple[FutureAccount, ...]
     rules: tuple[RuleAccount, ...]
+    beside: tuple[Beside, ...] = ()
 
 
 @frozen

@@ -122,8 +122,11 @@ def _places(followed: Replay) -> tuple[Place, ...]:
         return ()
     if look is not None and look.goes_on:
         return (Place(frame.part, frame.here, frame.orders[0].size - 1),)
+    beside = () if waiting is None else tuple(Place(frame.part, one.level, one.to_enrol) for one in waiting.beside)
     if waiting is None or not (waiting.known or waiting.pending):
-        return tuple(Place(frame.part, one.level, 1 if one.sentinel else one.size) for one in frame.orders)
-    watched = CLEAR_SO_FAR in followed.groups[-1].letters
-    alone = bool(frame.orders) and frame.orders[0].sentinel and not (waiting.known or watched)
-    return () if alone or not waiting.to_enrol else (Place(frame.part, frame.here, waiting.to_enrol),)
+        first = tuple(Place(frame.part, one.level, 1 if one.sentinel else one.size) for one in frame.orders)
+    else:
+        watched = CLEAR_SO_FAR in followed.groups[-1].letters
+        alone = bool(frame.orders) and frame.orders[0].sentinel and not (waiting.known or watched)
+        first = (Place(frame.part, frame.here, 0 if alone else waiting.to_enrol),)
+    return tuple(place for place in (*first, *beside) if place.free)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 from doselang.conduct.advice import Advice, Awaited
@@ -10,6 +11,7 @@ from doselang.conduct.phrases import answers_words
 from doselang.conduct.standing import Place
 from doselang.protocol.model import Protocol
 from doselang.protocol.words import level_words
+from doselang.resolve.names import listing
 
 
 def now_words(advice: Advice) -> str:
@@ -32,8 +34,18 @@ def now_words(advice: Advice) -> str:
         case "enrol":
             return " and ".join(place_words(protocol, place) for place in advice.places)
         case "wait":
-            number = len(advice.awaited) or advice.now.pending
-            return f"nobody may enter: wait for {number} outcome{'' if number == 1 else 's'}"
+            return f"nobody may enter: wait for {_outcomes_words(advice)}"
+
+
+def _outcomes_words(advice: Advice) -> str:
+    """`1 outcome at level 1 and 2 outcomes at level 2`: those that are not known."""
+    protocol, awaited = advice.now.protocol, Counter(one.patient.level for one in advice.awaited)
+    pending = awaited or {one.level: one.pending for one in advice.now.tallies if one.pending}
+    each = [
+        f"{number} outcome{'' if number == 1 else 's'} at {level_words(protocol, level)}"
+        for level, number in sorted(pending.items())
+    ]
+    return listing(each, mark="")
 
 
 def decided_words(protocol: Protocol, decided: Decided) -> str:

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Answer, Coverage, ExampleResult, Trouble
 from doselang.conduct.answers import answer_of
-from doselang.conduct.phrases import answers_words, trouble_words
+from doselang.conduct.phrases import answers_words, choice_words, trouble_words
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
@@ -240,7 +240,7 @@ def _settled_words(protocol: Protocol, meaning: _Meaning, example: Example, trie
     if example.gate is None:
         return words
     options = tuple(tuple(map(meaning.settled, option)) for option in example.gate.options)
-    people = gate_words(protocol, evolve(example.gate, options=options), tried)
+    people = choice_words(protocol, evolve(example.gate, options=options), tried)
     return f"{words}, {people}" if words else people
 
 

@@ -143,18 +143,18 @@ def _underway(followed: Replay, waiting: Waiting) -> Underway:
     moment = Moment(waiting.view, cohorts_at_end(followed), counters_at_end(followed))
     early = followed.accrual == "one-at-a-time"
     # in a rolling part all rules were asked, and none acts
-    complete = not frame.orders or waiting.known == size
+    complete = (not frame.orders or waiting.known == size) and not waiting.beside
     accounts = []
     for number, rule in enumerate(part.part.rules):
         cases = _cases([line for line in part.lines if line.rule == number], lambda _: moment)
-        if not (complete or (early and rule.at_any_time)):
+        if not (complete or (early and rule.at_any_time and not waiting.beside)):
             accounts.append(RuleAccount(rule, "not asked", cases))
         else:
             true = any(case.value == "true" for case in cases)
             accounts.append(RuleAccount(rule, "waits" if true else "not true", cases))
     accounts.sort(key=lambda account: (account.role == "not asked", _distance(account)))
     futures = tuple(_future(followed, future) for future in waiting.futures)
-    return Underway(size, waiting.known, waiting.pending, waiting.to_enrol, futures, tuple(accounts))
+    return Underway(size, waiting.known, waiting.pending, waiting.to_enrol, futures, tuple(accounts), waiting.beside)
 
 
 def _future(followed: Replay, future: Future) -> FutureAccount:

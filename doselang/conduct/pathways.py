@@ -152,7 +152,8 @@ def ahead(followed: Replay) -> tuple[CohortSeen, ...]:
     number = frames.frame(frame)
     look, classes = followed.last, 1 + len(machine.protocol.toxicities)
     rolls = machine.protocol.parts[frame.part].rolling and any(cohort.pending for cohort in followed.cohorts)
-    if followed.ended or not frame.orders or frames.silent[number] or (look and look.branch is None) or rolls:
+    beside = frames.silent[number] or (followed.waiting is not None and followed.waiting.beside)
+    if followed.ended or not frame.orders or beside or (look and look.branch is None) or rolls:
         return ()
     goes_on = followed.waiting.known if followed.waiting else look is not None and look.goes_on
     known = followed.cohorts[-1].counts if goes_on else (0,) * classes
@@ -199,6 +200,10 @@ def _start(protocol: Protocol, followed: Replay) -> _State:
         )
     if any(cohort.pending for cohort in followed.cohorts) or len(followed.codes) > 1:
         raise HistoryError(f"Pathways begin where every outcome is known, and in {history} some are pending.", *where)
+    if followed.waiting is not None and followed.waiting.beside:
+        raise HistoryError(
+            f"Pathways begin at a look, and after {history} patients beside the cohort are to come.", *where
+        )
     look = followed.last
     if look is not None and look.branch is None:
         head = write_history(followed.groups[-1:], protocol)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import permutations
 
 from attrs import evolve
 
 from doselang.conduct.accounts import Answer, Trouble
-from doselang.protocol.model import Limit, Protocol
+from doselang.protocol.model import Gate, Limit, Protocol
 from doselang.protocol.words import gate_words, guard_words, move_words, moves_words
 from doselang.resolve.names import listing
 
 
 def answers_words(protocol: Protocol, answers: tuple[Answer, ...], tried: Collection[int]) -> str:
-    """All answers of a look: several are those that people choose among. `tried` levels have had a cohort."""
+    """All answers of a look: several are those that people choose among. `tried` levels have had a cohort.
+
+    What is done whatever they choose comes first, unless it is all that one of them does.
+    """
     if len(answers) == 1:
         return answer_words(protocol, answers[0], tried)
     gates = {(chosen.rule, chosen.gate) for answer in answers for chosen in answer.choices}
@@ -21,9 +25,17 @@ def answers_words(protocol: Protocol, answers: tuple[Answer, ...], tried: Collec
         return "; ".join(f"{options_words(answer)} {answer_words(protocol, answer, tried)}" for answer in answers)
     ((_, gate),) = gates
     common = [move for move in answers[0].moves if all(move in answer.moves for answer in answers)]
+    if any(len(answer.moves) == len(common) for answer in answers):
+        common = []
     options = tuple(tuple(move for move in answer.moves if move not in common) for answer in answers)
-    people = gate_words(protocol, evolve(gate, options=options), tried)
+    people = choice_words(protocol, evolve(gate, options=options), tried)
     return f"{moves_words(protocol, common, tried)}, {people}" if common else people
+
+
+def choice_words(protocol: Protocol, gate: Gate, tried: Collection[int]) -> str:
+    """What people choose from; where one option is part of another, `choose A, or A and B`."""
+    part = any(set(one) < set(other) for one, other in permutations(gate.options, 2))
+    return gate_words(protocol, gate, tried, ", or " if part else " or ")
 
 
 def answer_words(protocol: Protocol, answer: Answer, tried: Collection[int]) -> str:

@@ -13,9 +13,9 @@ from doselang.machine.against import size_of
 from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
-from doselang.machine.followed import Look, Replay
+from doselang.machine.followed import Look, Replay, opens
 from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group, HistoryError
-from doselang.machine.replay import Follower, opens
+from doselang.machine.replay import Follower
 from doselang.machine.states import Frames
 
 
@@ -186,7 +186,13 @@ class Standing:
         return not self.stopped and level not in self.barred
 
     def free(self, cohort: CohortOf, today: date | None) -> int:
-        """How many patients may enter a cohort; who is held at its level is to be the first."""
+        """How many patients may enter a cohort; who is held at its level is to be the first.
+
+        None, where those beside it are waited for, and what is known of it is sure to bring its look about.
+        """
+        waiting = self.followed.waiting
+        if waiting is not None and waiting.beside and cohort is self.open[-1] and not waiting.to_enrol:
+            return 0
         held = sum(self.patients[one].level == cohort.level and self._of(one, cohort) for one in self.held)
         places = cohort.size - sum(self._takes_place(patient) for patient in cohort.patients) - held
         if places and cohort.sentinel and self._alone(cohort, today):

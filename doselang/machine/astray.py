@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from doselang.machine.decisions import Branch, Opened, Outcome
+from doselang.machine.decisions import Branch, Outcome
+from doselang.machine.followed import Beside
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import (
     CLEAR_SO_FAR,
@@ -28,6 +29,9 @@ def _error(group: Group, message: str) -> HistoryError:
     return HistoryError(message, group.span.start, group.span.end)
 
 
+MOST_COMPLETIONS = 20_000
+"""In so many ways patients who are pending at one time may turn out."""
+
 MOST_QUOTED = 12
 """A longer history is quoted by its end."""
 
@@ -47,6 +51,10 @@ def check_start(protocol: Protocol, group: Group) -> None:
         start, head = cohort_label(0, protocol.start, protocol), cohort_label(group.part, group.level, protocol)
         level = level_words(protocol, protocol.start)
         raise _error(group, f"The trial begins at {level}, with `{start}…`, not with `{head}…`.")
+
+
+def too_many(group: Group) -> HistoryError:
+    return _error(group, "Too many patients are pending at one time: they can turn out in too many ways.")
 
 
 # ---- inside a cohort ----
@@ -127,15 +135,46 @@ def opened_instead(
     if not opened:
         words = moves_words(protocol, moves_of(branch.decision.answers, frame.here))
         return _error(group, f"{after} the trial has ended ({words}), and no cohort follows.")
-    following = branch.decision.answers.next
-    if isinstance(following, Opened) and following.beside and len(opened) == len(following.beside):
-        heads = " and ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
-        return _error(group, f"{after} patients enter beside the next cohort, and are written before it: {heads}.")
+    return opened_elsewhere(protocol, groups, opened)
+
+
+def opened_elsewhere(protocol: Protocol, groups: tuple[Group, ...], opened: list[tuple[int, int]]) -> HistoryError:
+    """The rules open cohorts, and the one that follows is none of them."""
+    group, after = groups[-1], f"After {_quoted(groups[:-1], protocol)}"
     if all(part == group.part for part, _ in opened):
         levels = " or ".join(dict.fromkeys(level_words(protocol, level) for _, level in opened))
         return _error(group, f"{after} the rules open {levels}, not {level_words(protocol, group.level)}.")
     heads = " or ".join(dict.fromkeys(f"`{cohort_label(*place, protocol)}…`" for place in opened))
     return _error(group, f"{after} the rules open {heads}, not `{cohort_label(group.part, group.level, protocol)}…`.")
+
+
+def not_beside(
+    protocol: Protocol, groups: tuple[Group, ...], since: int, opened: list[tuple[int, int]]
+) -> HistoryError:
+    """What follows patients beside a cohort is no cohort opened with them; the groups since the look begin there."""
+    group = groups[-1]
+    twin = next((one for one in groups[since:-1] if (one.part, one.level) == (group.part, group.level)), None)
+    if twin is None:
+        return opened_elsewhere(protocol, groups, opened)
+    one = write_group(evolve(group, letters=twin.letters + group.letters, chosen=()), protocol)
+    return _error(group, f"Patients who enter beside a cohort at one level are one group: `{one}`.")
+
+
+def beside_awaited(protocol: Protocol, groups: tuple[Group, ...], awaited: tuple[Beside, ...]) -> HistoryError:
+    """A cohort follows one whose look waits for patients beside it."""
+    group = groups[-1]
+    if any(one.level == group.level and one.known + one.pending == 0 for one in awaited):
+        last = write_group(evolve(groups[-2], chosen=()), protocol)
+        own = write_group(evolve(group, chosen=(), against=""), protocol)
+        return _error(group, f"Patients who enter beside a cohort are written before it: `{own} {last}`.")
+    waits = listing([_beside_words(protocol, one) for one in awaited], mark="")
+    return _error(group, f"After {_quoted(groups[:-1], protocol)} the look waits for the patients beside it: {waits}.")
+
+
+def _beside_words(protocol: Protocol, one: Beside) -> str:
+    """`2 outcomes at level 1`: of patients who are pending, and of those still to be enrolled."""
+    number = one.size - one.known
+    return f"{number} outcome{'' if number == 1 else 's'} at {level_words(protocol, one.level)}"
 
 
 def nobody_enters(protocol: Protocol, groups: tuple[Group, ...]) -> HistoryError:

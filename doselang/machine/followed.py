@@ -6,7 +6,7 @@ from attrs import frozen
 
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine
-from doselang.machine.decisions import Branch, GoesOn, Outcome
+from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
 from doselang.machine.exits import Accrual
 from doselang.machine.notation import Group
 from doselang.machine.outcomes import Counts, plus
@@ -70,12 +70,27 @@ class Future:
     outcome: Outcome | None
 
 
+@frozen(order=True)
+class Beside:
+    """Patients beside a cohort who are not all known: its look waits for them.
+
+    `size` are to become evaluable at the `level`; of them so many are known, pending, and still to be enrolled.
+    """
+
+    level: int
+    size: int
+    known: int
+    pending: int
+    to_enrol: int
+
+
 @frozen(eq=False)
 class Waiting:
     """A cohort that goes on: how many outcomes are known and pending, and how many patients are still to be enrolled.
 
     `futures` are the ways in which the pending patients of the cohort can turn out, as far as they bring about a look;
-    none where patients of earlier cohorts are pending too. `view` is the situation so far.
+    none where patients of earlier cohorts are pending too. `view` is the situation so far. `beside` are the patients
+    beside the cohort for whom the look waits; if it comes whatever they show, nobody more is enrolled in the cohort.
     """
 
     known: int
@@ -83,6 +98,7 @@ class Waiting:
     to_enrol: int
     futures: tuple[Future, ...]
     view: View
+    beside: tuple[Beside, ...] = ()
 
 
 @frozen(eq=False)
@@ -124,3 +140,13 @@ class Replay:
     def ended(self) -> bool:
         """Whether a rule has stopped the trial, or the history is undecided."""
         return self.unreplaced or self.frame.end >= 0
+
+
+def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
+    """Part and level of the cohorts that a branch opens: those beside the next, then the next itself."""
+    following = branch.decision.answers.next
+    if branch.decision.undecided is not None or not isinstance(following, Opened):
+        return []
+    part = frame.part if following.part is None else following.part
+    offsets = [offset for offset, _ in following.beside]
+    return [(part, frame.here + offset) for offset in (*offsets, following.offset)]

@@ -14,24 +14,21 @@ from attrs import define, evolve, field, frozen
 
 from doselang.machine import astray
 from doselang.machine.against import NOBODY, begun_elsewhere, counted_aside, instead
+from doselang.machine.beside import sure_to_come, turned_out
 from doselang.machine.cohorts import after_outcomes
 from doselang.machine.columns import View
 from doselang.machine.compiling import Machine, PartMachine
 from doselang.machine.composing import waits
-from doselang.machine.decisions import Branch, GoesOn, Opened, Outcome
+from doselang.machine.decisions import Branch, GoesOn, Outcome
 from doselang.machine.exits import Accrual
-from doselang.machine.followed import Cohort, Future, Look, Replay, Waiting
+from doselang.machine.followed import Beside, Cohort, Future, Look, Replay, Waiting, opens
 from doselang.machine.interleaving import Interleaving, follow, look_at, settled
 from doselang.machine.looking import decide
-from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, HistoryError, letters_of
+from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, PENDING, Group, letters_of
 from doselang.machine.outcomes import Counts, leaves, minus, path_of, plus
 from doselang.machine.records import Ints
-from doselang.machine.records import Outcome as Evaluable
 from doselang.machine.states import Frame, Frames
 from doselang.protocol.classes import added
-
-MOST_COMPLETIONS = 20_000
-"""In so many ways patients who are pending at one time may turn out."""
 
 
 def replay(
@@ -106,7 +103,10 @@ class _Found:
 
 @define
 class _Player:
-    """Goes through a history; `codes` has a row for every way in which pending patients can turn out."""
+    """Goes through a history; `codes` has a row for every way in which pending patients can turn out.
+
+    Of the patients beside the cohort under way `codes` have what is known; `awaited` are those of whom some are not.
+    """
 
     machine: Machine
     accrual: Accrual
@@ -121,6 +121,7 @@ class _Player:
     unreplaced: bool = False
     beside: bool = False
     """Whether the last group that was followed is of patients beside a cohort."""
+    awaited: tuple[Beside, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         self.number, self.codes = self.frames.first()
@@ -145,14 +146,18 @@ class _Player:
     def play(self, number: int) -> None:
         """Follow one cohort to its look, or to where it waits."""
         self.follow_to(number)
-        self.beside = len(self.frame.orders) > 1
-        if self.beside:
-            self.play_beside(self.groups[number])
-            return
         group, size = self.groups[number], self.frame.orders[0].size
+        self.beside = any(order.level == group.level for order in self.frame.orders[1:])
+        if self.beside:
+            self.play_beside(group)
+            return
+        self.nobody_beside()
         astray.check_size(self.machine.protocol, group, size)
         path = path_of(group, letters_of(self.machine.protocol))
         pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
+        if self.awaited:
+            self.wait_beside(group, path, pending, size)
+            return
         found = self.find_look(group, number, path, pending, size)
         if found.look is None and self.is_followed(number):
             left = min(group.letters.count(INEVALUABLE), size - sum(path[-1]) - pending)
@@ -183,37 +188,55 @@ class _Player:
         return any(group.against != "aside" for group in self.groups[number + 1 :])
 
     def play_beside(self, group: Group) -> None:
-        """Follow patients who enter beside a cohort: no look follows, and those pending can turn out in every way."""
-        orders = self.frame.orders
-        order = next(one for one in reversed(orders[1:]) if one.level == group.level)
+        """Follow patients who enter beside a cohort: no look follows, and that of the cohort waits for all of them."""
+        main, *others = self.frame.orders
+        order = next(one for one in others if one.level == group.level)
         astray.check_size(self.machine.protocol, group, order.size)
-        known = path_of(group, letters_of(self.machine.protocol))[-1]
-        pending, inevaluable = (
-            group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR),
-            group.letters.count(INEVALUABLE),
-        )
-        missing = max(order.size - sum(known), 0)
-        nobody = (0,) * len(known)
-        self.cohorts.append(Cohort(group.part, group.level, order.size, known, nobody, pending, inevaluable))
+        counts = path_of(group, letters_of(self.machine.protocol))[-1]
+        pending = group.letters.count(PENDING) + group.letters.count(CLEAR_SO_FAR)
+        inevaluable, nobody, known = group.letters.count(INEVALUABLE), (0,) * len(counts), sum(counts)
+        self.cohorts.append(Cohort(group.part, group.level, order.size, counts, nobody, pending, inevaluable))
+        self.turn_out(group.part, order.level, [counts])
+        self.number = self.frames.frame(evolve(self.frame, orders=(main, *(one for one in others if one != order))))
         if inevaluable and not self.machine.protocol.replaces_inevaluable:
             self.unreplaced = True
-            return
-        if len(self.codes) * comb(missing + len(known), missing) > MOST_COMPLETIONS:
-            raise _too_many(group)
-        toxicities = self.machine.protocol.toxicities
-        self.turn_out(group.part, order.level, [plus(known, more) for more in added(toxicities, missing)])
-        position = len(orders) - 1 - orders[::-1].index(order)
-        self.number = self.frames.frame(evolve(self.frame, orders=(*orders[:position], *orders[position + 1 :])))
+        if known < order.size:
+            self.wait_for(Beside(order.level, order.size, known, pending, order.size - known - pending))
         if group.chosen:
             raise astray.nobody_asked(self.machine.protocol, (group,))
 
+    def nobody_beside(self) -> None:
+        """Of the cohorts beside the next that the history has not come to, all patients are still to be enrolled."""
+        main, *others = self.frame.orders
+        if others:
+            self.wait_for(*(Beside(one.level, one.size, 0, 0, one.size) for one in others))
+            self.number = self.frames.frame(evolve(self.frame, orders=(main,)))
+
+    def wait_for(self, *some: Beside) -> None:
+        self.awaited = tuple(sorted((*self.awaited, *some)))
+
+    def wait_beside(self, group: Group, path: list[Counts], pending: int, size: int) -> None:
+        """Follow a cohort whose look waits for patients beside it; where it is sure to come, nobody more enters."""
+        inevaluable, nobody = group.letters.count(INEVALUABLE), (0,) * len(path[0])
+        self.cohorts.append(Cohort(group.part, group.level, size, path[-1], nobody, pending, inevaluable))
+        nodes = self.looked_at(path[1:], size)
+        comes = sure_to_come(self.frames, self.number, self.codes, nodes, self.awaited, group)
+        self.unreplaced |= bool(inevaluable) and not comes and not self.machine.protocol.replaces_inevaluable
+        if not self.unreplaced:
+            known, view = sum(path[-1]), self.view_after([path[-1]], size).take(slice(0, 1))
+            to_enrol = 0 if comes else size - known - pending
+            self.waiting = Waiting(known, pending, to_enrol, (), view, self.awaited)
+        if group.chosen:
+            raise astray.nobody_asked(self.machine.protocol, (group,))
+
+    def looked_at(self, nodes: list[Counts], size: int) -> list[Counts]:
+        """Of some counts of a cohort's outcomes, those after which the rules are asked."""
+        early, alone = self.accrual != "whole-cohort", self.frame.orders[0].sentinel
+        return [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
+
     def turn_out(self, part: int, level: int, ways: list[Counts]) -> None:
         """A row of codes for every way in which the patients of a cohort can turn out."""
-        records = self.machine.records
-        changes = np.array([records.change(Evaluable(part, counts)) for counts in ways], np.int32)
-        before = len(self.codes)
-        self.codes = np.repeat(self.codes, len(ways), axis=0)
-        self.codes[:, level] = records.apply(np.tile(changes, before), self.codes[:, level])
+        self.codes = turned_out(self.machine, self.codes, part, level, ways)
 
     def roll(self, first: int) -> int:
         """Follow the groups of a rolling part, as far as they stand together, and say where they end."""
@@ -256,18 +279,18 @@ class _Player:
 
     def find_look(self, group: Group, number: int, path: list[Counts], pending: int, size: int) -> _Found:
         """Where the cohort comes to its look: at a known outcome, or because all that is pending leads to the same."""
-        early = self.accrual != "whole-cohort"
-        alone = self.frame.orders[0].sentinel
         ways = comb(pending + len(path[0]), pending) * len(self.codes)
-        if ways > MOST_COMPLETIONS:
-            raise _too_many(group)
+        if ways > astray.MOST_COMPLETIONS:
+            raise astray.too_many(group)
         toxicities = self.machine.protocol.toxicities
         nodes = path[1:] + [plus(path[-1], more) for n in range(1, pending + 1) for more in added(toxicities, n)]
-        nodes = [node for node in nodes if early or sum(node) == size or (alone and sum(node) == 1)]
+        nodes = self.looked_at(nodes, size)
         if not nodes:
             return _Found()
         view = self.view_after(nodes, size)
-        waits = alone and len(group.letters) == 1  # the history ends where the rest have not entered yet
+        waits = (
+            self.frame.orders[0].sentinel and len(group.letters) == 1
+        )  # the history ends where the rest have not entered yet
         decided = decide(self.machine, self.part, view, np.full(len(view), self.frame.begun), rest=waits)
         rows = [dict(zip(nodes, decided[i : i + len(nodes)], strict=True)) for i in range(0, len(decided), len(nodes))]
         for known, node in enumerate(path):
@@ -312,13 +335,15 @@ class _Player:
         if not self.cohorts:
             astray.check_start(protocol, group)
             return
+        if self.beside:
+            self.follow_beside(number)
+            return
         if self.unreplaced or self.waiting is not None:
+            if self.awaited and not self.unreplaced:
+                raise astray.beside_awaited(protocol, self.groups[: number + 1], self.awaited)
             to_enrol = None if self.waiting is None else self.waiting.to_enrol
             raise astray.not_complete(protocol, self.groups[: number + 1], to_enrol)
         look = self.looks[-1]
-        if self.beside:
-            self.follow_beside(number, look)
-            return
         leading = [branch for branch in look.ways if (group.part, group.level) in opens(branch, look.frame)]
         if not leading and isinstance(look.ways[0].decision.answers.next, GoesOn):
             raise astray.not_complete(protocol, self.groups[: number + 1], look.frame.orders[0].size - 1)
@@ -330,13 +355,13 @@ class _Player:
         self.looks[-1] = evolve(look, ways=(leading[0],))
         self.carry_out(leading[0])
 
-    def follow_beside(self, number: int, look: Look) -> None:
+    def follow_beside(self, number: int) -> None:
         """Go on to the next cohort of those that were opened together; raise if another one follows."""
         group, orders = self.groups[number], self.frame.orders
-        places = [(self.frame.part, order.level) for order in orders[1:] or orders]
+        places = [(self.frame.part, order.level) for order in (*orders[1:], orders[0])]
         if (group.part, group.level) not in places:
-            so_far = self.groups[: number + 1]
-            raise astray.opened_instead(self.machine.protocol, so_far, places, look.ways[0], look.frame)
+            since = self.looks[-1].group + 1
+            raise astray.not_beside(self.machine.protocol, self.groups[: number + 1], since, places)
 
     def open_instead(self, group: Group) -> None:
         """Open a cohort against the rules, whatever is under way."""
@@ -347,6 +372,8 @@ class _Player:
         at_look = not (self.beside or self.waiting or self.unreplaced)
         branch = instead(self.machine, self.frame, self.looks[-1].ways[0] if at_look else NOBODY, group)
         self.waiting, self.unreplaced = None, False
+        for one in self.awaited:
+            self.turn_out(self.frame.part, one.level, added(self.machine.protocol.toxicities, one.pending))
         self.carry_out(branch)
 
     def put_aside(self, number: int) -> None:
@@ -365,8 +392,8 @@ class _Player:
         turned_out = [plus(known, m) for m in added(self.machine.protocol.toxicities, 0 if rolling else pending)]
         ways = [counted_aside(self.machine, self.codes, group, counts) for counts in turned_out]
         self.codes = np.concatenate(ways)
-        if len(self.codes) > MOST_COMPLETIONS:
-            raise _too_many(group)
+        if len(self.codes) > astray.MOST_COMPLETIONS:
+            raise astray.too_many(group)
         if rolling:
             self.looks, self.waiting = self.looks if self.waiting else self.looks[:-1], None
             self._look_at_next(1 + max(n for n in range(number) if self.groups[n].against != "aside"))
@@ -389,7 +416,7 @@ class _Player:
         if self.frame.part != part:
             codes = records.apply(records.change(self.part.fading), codes)
         _, first = np.unique(codes, axis=0, return_index=True)
-        self.codes = codes[np.sort(first)]
+        self.codes, self.awaited = codes[np.sort(first)], ()
 
     def leave_rolling(self, branch: Branch) -> None:
         """Carry out a look at an arrival. Where it ends the part, pending patients count in every way."""
@@ -407,7 +434,9 @@ class _Player:
         if not self.cohorts or (self.beside and not self.unreplaced):
             size = self.frame.orders[0].size
             nobody = (0,) * (1 + len(self.machine.protocol.toxicities))
-            self.waiting = Waiting(0, 0, size, (), self.view_after([nobody], size).take(slice(0, 1)))
+            self.nobody_beside()
+            view = self.view_after([nobody], size).take(slice(0, 1))
+            self.waiting = Waiting(0, 0, size, (), view, self.awaited)
         elif self.waiting is None and not self.unreplaced:
             branch = self.looks[-1].branch
             if branch is not None and not isinstance(branch.decision.answers.next, GoesOn):
@@ -416,18 +445,3 @@ class _Player:
             self.machine, self.accrual, self.groups, tuple(self.cohorts), tuple(self.looks), self.frames, self.frame,
             self.codes, self.waiting, self.unreplaced, tuple(self.asides),
         )  # fmt: skip
-
-
-def opens(branch: Branch, frame: Frame) -> list[tuple[int, int]]:
-    """Part and level of the cohort that can follow a branch: one of those beside the next, or the next itself."""
-    following = branch.decision.answers.next
-    if branch.decision.undecided is not None or not isinstance(following, Opened):
-        return []
-    part = frame.part if following.part is None else following.part
-    offsets = [offset for offset, _ in following.beside] or [following.offset]
-    return [(part, frame.here + offset) for offset in offsets]
-
-
-def _too_many(group: Group) -> HistoryError:
-    message = "Too many patients are pending at one time: they can turn out in too many ways."
-    return HistoryError(message, group.span.start, group.span.end)

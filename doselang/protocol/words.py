@@ -341,8 +341,11 @@ def _enrol(protocol: Protocol, place: Place, size: int | None, tried: Collection
     return f"enrol {size}{more} at {place_words(protocol, place)}"
 
 
-def gate_words(protocol: Protocol, gate: Gate, tried: Collection[int] = ()) -> str:
-    """`may A if the B agrees, otherwise C`; `ask the B to choose A or C`; `with chance 25% A, otherwise C`."""
+def gate_words(protocol: Protocol, gate: Gate, tried: Collection[int] = (), joint: str = " or ") -> str:
+    """`may A if the B agrees, otherwise C`; `ask the B to choose A or C`; `with chance 25% A, otherwise C`.
+
+    `joint` stands between the options that people choose from.
+    """
     options = [together_words(protocol, option, tried) for option in gate.options]
     if gate.kind == "draw":
         assert gate.chances is not None
@@ -351,7 +354,7 @@ def gate_words(protocol: Protocol, gate: Gate, tried: Collection[int] = ()) -> s
     if gate.kind == "may":
         return f"may {options[0]} if the {body} agrees, otherwise {options[1]}"
     default = "" if gate.chances is None else f", default {options[gate.chances.index(Fraction(1))]}"
-    return f"ask the {body} to choose {' or '.join(options)}{default}"
+    return f"ask the {body} to choose {joint.join(options)}{default}"
 
 
 def decider_words(protocol: Protocol, gate: Gate) -> str:

@@ -18,6 +18,7 @@ from doselang.conduct.accounts import (
     Way,
 )
 from doselang.conduct.phrases import answer_words, answers_words, missed_words, trouble_words
+from doselang.machine.followed import Beside
 from doselang.protocol.guards import Chance, Compare, Declared, HasStatus, Rate, Recommends, Says, Share, Tally
 from doselang.protocol.model import Citation, Protocol, Rule
 from doselang.protocol.words import (
@@ -48,8 +49,9 @@ def render_explanation(explanation: Explanation, source: Source | None = None) -
     blocks = [[explanation.history or "Before the first patient", *_headline(explanation)], tally_lines(explanation)]
     if explanation.underway is not None:
         blocks += _rules("Asked so far", protocol, source, _with_role(explanation.underway, "waits", "not true"))
+        complete = "the cohort and those beside it are" if explanation.underway.beside else "the cohort is"
         blocks += _rules(
-            "Asked when the cohort is complete", protocol, source, _with_role(explanation.underway, "not asked")
+            f"Asked when {complete} complete", protocol, source, _with_role(explanation.underway, "not asked")
         )
     for way in explanation.ways:
         title = option_words(explanation, way) if len(explanation.ways) > 1 else "Why"
@@ -85,15 +87,22 @@ def pending_words(explanation: Explanation) -> str:
 
 
 def _waiting(explanation: Explanation, cohort: Underway) -> Iterator[str]:
-    where = level_words(explanation.protocol, explanation.level)
-    known = f"{cohort.known} of {counted(cohort.size, 'outcome')} known at {where}"
-    pending = f", {cohort.pending} pending" if cohort.pending else ""
-    more = f", {counted(cohort.to_enrol, 'patient')} to be enrolled" if cohort.to_enrol else ""
-    yield f"  wait       {known}{pending}{more}"
+    enough = cohort.beside and cohort.known + cohort.pending + cohort.to_enrol < cohort.size
+    words = _known_words(explanation.protocol, explanation.level, cohort)
+    yield f"  wait       {words}{', enough for the look' if enough else ''}"
+    for one in cohort.beside:
+        yield f"{'':13}beside it {_known_words(explanation.protocol, one.level, one)}"
     for future in cohort.futures:
         answers = future.answers
         words = answers_words(explanation.protocol, answers, explanation.tried) if answers else "the cohort goes on"
         yield f"{'':13}{_turned_out(explanation.protocol, future)}: {words}"
+
+
+def _known_words(protocol: Protocol, level: int, one: Underway | Beside) -> str:
+    """`2 of 3 outcomes known at level 1, 1 patient to be enrolled`."""
+    pending = f", {one.pending} pending" if one.pending else ""
+    more = f", {counted(one.to_enrol, 'patient')} to be enrolled" if one.to_enrol else ""
+    return f"{one.known} of {counted(one.size, 'outcome')} known at {level_words(protocol, level)}{pending}{more}"
 
 
 def _turned_out(protocol: Protocol, future: FutureAccount) -> str:
@@ -323,6 +332,16 @@ def _waiting_record(explanation: Explanation, source: Source | None, cohort: Und
         "known": cohort.known,
         "pending": cohort.pending,
         "to_enrol": cohort.to_enrol,
+        "beside": [
+            {
+                "level": explanation.protocol.levels[one.level].label,
+                "size": one.size,
+                "known": one.known,
+                "pending": one.pending,
+                "to_enrol": one.to_enrol,
+            }
+            for one in cohort.beside
+        ],
         "futures": futures,
         "rules": [_rule_record(explanation.protocol, source, account) for account in cohort.rules],
     }
