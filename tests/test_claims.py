@@ -104,7 +104,7 @@ rule "stop early"  at any time
   when at least FEW evaluable and the DLT rate is at least 50%
   then declare no MTD, stop "too toxic"
 rule "complete"
-  when exactly 6 evaluable and the DLT rate is less than 50%
+  when exactly 6 evaluable and the DLT rate is below 50%
   then declare this level as MTD, stop
 """
 
@@ -116,3 +116,17 @@ def test_a_condition_that_holds_an_early_stop_back_is_not_constant(few: str, con
     assert loaded.protocol is not None
     found = [fact for fact in check(loaded.protocol).facts if isinstance(fact, ConditionConstant)]
     assert [(fact.rule, fact.value) for fact in found] == ([(0, True)] if constant else [])
+
+
+def test_where_changed_rules_are_too_many_to_try_a_claim_is_not_called_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_source(Source("x.dose", ANY_TIME.replace("FEW", "4") + NOTHING_BREAKS), Path("."))
+    assert loaded.protocol is not None
+    assert [claim.outcome for claim in check(loaded.protocol).claims] == ["unbreakable"]
+    monkeypatch.setattr("doselang.check.claims.MUTANTS_STATES", 100)
+    (claim,) = check(loaded.protocol).claims
+    assert (claim.outcome, claim.mutant) == ("proved", None)
+
+
+NOTHING_BREAKS = """claim "says nothing"
+  always at least 0 DLTs
+"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 
 from attrs import frozen
@@ -22,6 +21,8 @@ from doselang.protocol.model import Protocol
 MOST_MUTANTS = 400
 MUTANT_STATES = 20_000
 MUTANT_PATIENTS = 80
+MUTANTS_STATES, MUTANT_COST = 150_000, 80
+"""So many states of mutants are met in all, where each mutant counts for some more."""
 
 
 def trial_watches(protocol: Protocol) -> dict[int, ClaimWatch]:
@@ -41,17 +42,17 @@ class Watched:
 def checked_claims(found: Watched, whole: Watched, *, mutate: bool) -> Iterator[ClaimChecked]:
     """The outcome of each claim, in order: it must hold whether patients enter one at a time or in whole cohorts.
 
-    Without `mutate` a claim that holds is proved whatever breaks it.
+    Without `mutate`, or where the changed rules are too many to try, a claim that holds is proved whatever breaks it.
     """
     failed = {n for seen in (found, whole) for n, watch in seen.claims.items() if watch.failed is not None}
     held = {n for n, watch in found.claims.items() if n not in failed and watch.moments}
-    broken = _broken_by(whole.exploration, held) if mutate and held else {}
+    broken, tried_all = _broken_by(whole.exploration, held) if mutate and held else ({}, True)
     for number, watch in found.claims.items():
         if number in failed:
             yield _refuted(number, found if watch.failed is not None else whole, only_whole=watch.failed is None)
         elif not watch.moments:
             yield ClaimChecked(number, "empty")
-        elif mutate and number not in broken:
+        elif mutate and tried_all and number not in broken:
             yield ClaimChecked(number, "unbreakable")
         else:
             yield ClaimChecked(number, "proved", mutant=broken.get(number))
@@ -72,14 +73,14 @@ def history_of_sighting(exploration: Exploration, sighting: Sighting) -> tuple[G
     return history_through(exploration, sighting.state, sighting.exit)
 
 
-def _broken_by(found: Exploration, claims: set[int]) -> dict[int, str]:
-    """For each claim that another decision or some mutant breaks, what is changed.
+def _broken_by(found: Exploration, claims: set[int]) -> tuple[dict[int, str], bool]:
+    """For each claim that another decision or some mutant breaks, what is changed; and whether all were tried.
 
     Of mutants whole cohorts are tried first, because their machines are smaller; with a rolling part one patient at a
     time. Where nothing is asked before the end of a cohort both are the same.
     """
     protocol = found.machine.protocol
-    broken = broken_otherwise(found, claims)
+    broken, left = broken_otherwise(found, claims), MUTANTS_STATES
     ways: tuple[Accrual, ...] = ("whole-cohort",)
     if any(part.rolling for part in protocol.parts):
         ways = ("one-at-a-time", "whole-cohort", "any-order")
@@ -88,15 +89,24 @@ def _broken_by(found: Exploration, claims: set[int]) -> dict[int, str]:
     for accrual in ways:
         for mutant in islice(mutants(protocol), MOST_MUTANTS):
             if not claims - broken.keys():
-                return broken
-            broken.update(_broken_in(mutant, claims - broken.keys(), accrual))
-    return broken
+                return broken, True
+            if left < 0:
+                return broken, False
+            more, states = _broken_in(mutant, claims - broken.keys(), accrual)
+            broken.update(more)
+            left -= states + MUTANT_COST
+    return broken, True
 
 
-def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> dict[int, str]:
+def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> tuple[dict[int, str], int]:
+    """The claims that a mutant breaks, and how many states were met."""
     watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
-    watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
+    watcher, states = Watcher(list(watches.values()), stop_when_all_failed=True), 0
     machine = compile_protocol(mutant.protocol, for_claims=True)
-    with suppress(AllFailed, TooManyStates, OverflowError):
-        explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher)
-    return {n: mutant.change for n, watch in watches.items() if watch.failed is not None}
+    try:
+        states = explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher).states
+    except TooManyStates as many:
+        states = many.states
+    except (AllFailed, OverflowError):
+        pass
+    return {n: mutant.change for n, watch in watches.items() if watch.failed is not None}, states
