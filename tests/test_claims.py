@@ -104,7 +104,7 @@ rule "stop early"  at any time
   when at least FEW evaluable and the DLT rate is at least 50%
   then declare no MTD, stop "too toxic"
 rule "complete"
-  when exactly 6 evaluable and the DLT rate is below 50%
+  when exactly 6 evaluable and the DLT rate is at most 49%
   then declare this level as MTD, stop
 """
 
