@@ -104,7 +104,7 @@ def counted(
     ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
     machine.setting.records = Records(machine.records.layout, ceilings)
     for part in machine.parts:
-        part.barriers, part.apart = None, np.zeros(0, np.bool_)
+        part.apart = np.zeros(0, np.bool_)
         part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
     return explore(machine, accrual, max_states=max_states)
 
