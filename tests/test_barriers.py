@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from doselang.api import load, load_source
 from doselang.check.checking import check
 from doselang.check.facts import Cause
+from doselang.conduct.looks import counted, looks_of
 from doselang.machine.barriers import Barriers, barriers_of, parts_that_matter
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import TooManyStates, explore
@@ -283,3 +284,25 @@ def without_number(fact: object) -> object:
     if not isinstance(fact, Cause):
         return fact
     return evolve(fact, steps=0, probability={name: round(one, 12) for name, one in fact.probability.items()})
+
+
+# ---- where patients are counted that nothing reads ----
+
+
+def test_a_table_counts_the_patients_of_a_level_that_rules_no_longer_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The expansion counts its own patients alone; its table also says how many are at the level in all."""
+    text = FILLED.replace("MOST", "2").replace("MORE", "3").replace(" and NOT", "")
+    again = text[text.index('rule "again"') : text.index('rule "none"')]
+    text = text.replace(again, "").replace(
+        "next lower level as MTD, stop", "next lower level as MTD, begin expansion at level 1"
+    )
+    text += 'part expansion\ncohorts of 2\nrule "done"\n  when exactly 2 evaluable in the part\n  then stop\n'
+    protocol = protocol_of(text)
+
+    def fewest() -> int:
+        found = [looks for looks in looks_of(counted(protocol)) if looks.part == 1 and not looks.in_part]
+        return min(int(looks.evaluable.min()) for looks in found)
+
+    assert fewest() == 4  # two of the escalation, at least, and two more
+    monkeypatch.setattr("doselang.conduct.looks._compiled", compile_protocol)
+    assert fewest() == 2

@@ -11,11 +11,13 @@ from attrs import evolve, frozen
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
 from doselang.machine.arrays import NDArray, pack
+from doselang.machine.barriers import barriers_of
 from doselang.machine.cohorts import after_outcomes
 from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, joined, truth
 from doselang.machine.compiling import Machine, PartMachine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
+from doselang.machine.reading import parts_after
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
 from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.guards import (
@@ -91,22 +93,31 @@ class Looks:
 def counted(
     protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES
 ) -> Exploration:  # fmt: skip
-    """All states, with the true numbers of evaluable patients and of DLTs at every level.
+    """All states, with the true numbers of evaluable patients and of DLTs at every level where a cohort can open.
 
     The machine as compiled stops counting where no condition can tell the difference; it is explored once to know how
     far there is to count, and again if that is farther. Raises as `explore`.
     """
-    found = explore(compile_protocol(protocol), accrual, max_states=max_states)
+    found = explore(_compiled(protocol), accrual, max_states=max_states)
     counters = _counters(found.machine)
     if found.machine.records.ceilings[counters].min() >= found.max_patients:
         return found
-    machine = compile_protocol(protocol)
+    machine = _compiled(protocol)
     ceilings = _raised(machine.records.ceilings, counters, found.max_patients)
     machine.setting.records = Records(machine.records.layout, ceilings)
     for part in machine.parts:
-        part.apart = np.zeros(0, np.bool_)
         part.fading = Fading(tuple(_raised(np.array(part.fading.ceilings), counters, found.max_patients).tolist()))
     return explore(machine, accrual, max_states=max_states)
+
+
+def _compiled(protocol: Protocol) -> Machine:
+    """The machine, in which a level is forgotten only if no part at all can open a cohort there any more."""
+    machine, after = compile_protocol(protocol), parts_after(protocol)
+    lines = [part.lines for part in machine.parts]
+    for part in machine.parts:
+        running = [(number, machine.parts[number].reads) for number in sorted(after[part.number])]
+        part.barriers = barriers_of(protocol, running, lines)
+    return machine
 
 
 def _counters(machine: Machine) -> list[int]:
