@@ -48,10 +48,25 @@ class Barriers:
         `codes` are [states, levels], `at` the level of the cohort under way, `verdicts` [states, verdicts] the levels
         that were declared.
         """
-        closed = (records.column(CLOSED) != 0).take(codes)
-        codes = _changed(records, self.folding, codes, closed)
+        closed = records.column(CLOSED) != 0
+        bars = closed if self.floor is None or not self.down else closed | (records.tally(-1) >= self.floor)
+        some = np.arange(len(codes)) if self.up and not self.rises else np.flatnonzero(bars.take(codes).any(axis=1))
+        if not len(some):
+            return codes
+        settled = codes.copy()
+        settled[some] = self._settle(records, relations, codes[some], at[some], verdicts[some])
+        return settled
+
+    def without_closed(self, records: Records, codes: Ints) -> Ints:
+        """The codes of some states without what is no longer read of closed levels alone."""
+        return _changed(records, self.folding, codes, (records.column(CLOSED) != 0).take(codes))
+
+    def _settle(self, records: Records, relations: Relations, codes: Ints, at: Ints, verdicts: Ints) -> Ints:
+        """The same for states in which there may be a barrier."""
+        codes = self.without_closed(records, codes)
         if not (self.up or self.down):
             return codes
+        closed = (records.column(CLOSED) != 0).take(codes)
         barred, behind = self.barred(records, relations, codes, at)
         behind &= self.unread
         for verdict in range(verdicts.shape[1]):

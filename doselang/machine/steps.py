@@ -94,12 +94,15 @@ def forget(frames: Frames, part: int, codes: Ints, numbers: Ints) -> None:
         rows = np.flatnonzero(frames.part[numbers] == entered.number)
         if len(rows) and entered.number != part:
             _enter(frames, entered, codes, rows)
-        if len(rows) and entered.barriers is not None:
+        if not len(rows) or entered.barriers is None:
+            continue
+        if entered.part.rolling and entered.number == part:
+            # in a rolling part there are many steps, after which little lies behind a barrier
+            codes[rows] = entered.barriers.without_closed(records, codes[rows])
+        else:
             some, relations = numbers[rows], frames.machine.setting.relations
-            settled = entered.barriers.settle(
-                records, relations, codes[rows], frames.level[some], frames.verdicts[some]
-            )
-            codes[rows] = settled
+            at, verdicts = frames.level[some], frames.verdicts[some]
+            codes[rows] = entered.barriers.settle(records, relations, codes[rows], at, verdicts)
 
 
 def _enter(frames: Frames, part: PartMachine, codes: Ints, rows: Ints) -> None:
