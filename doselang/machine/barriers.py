@@ -83,12 +83,17 @@ class Barriers:
         closed = (records.column(CLOSED) != 0).take(codes)
         full = closed if self.floor is None else closed | (records.tally(-1) >= self.floor).take(codes)
         barred, behind = self._from(relations, closed, full, at)
-        for _ in self.jumps:  # a jump can lead to where another begins
+        further = bool(self.jumps)
+        while further:  # a jump can lead to where another begins
+            further = False
             for start, to in self.jumps:
-                rows = np.flatnonzero(relations.together[at, start] & ~barred[:, start] & ~closed[:, to])
-                more, beyond = self._from(relations, closed[rows], full[rows], np.full(len(rows), to))
-                barred[rows] &= more
-                behind[rows] &= beyond
+                can = relations.together[at, start] & ~barred[:, start] & barred[:, to] & ~closed[:, to]
+                rows = np.flatnonzero(can)
+                if len(rows):
+                    more, beyond = self._from(relations, closed[rows], full[rows], np.full(len(rows), to))
+                    barred[rows] &= more
+                    behind[rows] &= beyond
+                    further = True
         return barred, behind
 
     def _from(self, relations: Relations, closed: Bools, full: Bools, at: Ints) -> tuple[Bools, Bools]:
