@@ -121,7 +121,7 @@ STATUS = {CLOSED, FIRST_SIZE}
 def parts_after(protocol: Protocol) -> list[set[int]]:
     """By part: the parts that can run after it, itself included."""
     begins = [
-        {move.part for rule in part.rules for case in rule.cases for move in _moves(case) if isinstance(move, Begin)}
+        {move.part for rule in part.rules for case in rule.cases for move in case.all_moves if isinstance(move, Begin)}
         for part in protocol.parts
     ]
     after = [{number} for number in range(len(begins))]
@@ -129,11 +129,6 @@ def parts_after(protocol: Protocol) -> list[set[int]]:
         for number, reached in enumerate(after):
             after[number] = reached.union(*(begins[part] for part in reached))
     return after
-
-
-def _moves(case: Case) -> tuple[Move, ...]:
-    options = case.gate.options if case.gate else ()
-    return case.moves + tuple(move for option in options for move in option)
 
 
 def joined(*found: dict[int, set[int]]) -> tuple[tuple[int, tuple[int, ...]], ...]:

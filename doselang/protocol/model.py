@@ -283,6 +283,12 @@ class Case(Element):
     moves: tuple[Move, ...]
     gate: Gate | None = None
 
+    @property
+    def all_moves(self) -> tuple[Move, ...]:
+        """The moves, those of every option too."""
+        options = self.gate.options if self.gate else ()
+        return self.moves + tuple(move for option in options for move in option)
+
 
 @frozen(repr=False)
 class Rule(Element):
@@ -423,3 +429,10 @@ class Protocol:
     text: ProtocolText | None = None
     parameters: dict[str, Parameter] = field(factory=dict, hash=False)
     """Every parameter, by name."""
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of the verdicts that some rule declares, in their order."""
+        cases = [case for part in self.parts for rule in part.rules for case in rule.cases]
+        numbers = {move.verdict for case in cases for move in case.all_moves if isinstance(move, Declare)}
+        return tuple(verdict.name for number, verdict in enumerate(self.verdicts) if number in numbers)

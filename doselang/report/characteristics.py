@@ -84,7 +84,7 @@ def _shown(one: Characteristics) -> Lines:
         yield _parts(one, errors)
         yield _sizes(one.patients, errors.first, f" in {one.protocol.parts[0].name} alone")
         yield _first_part(one, errors.first)
-    if len(one.verdicts) > 1:
+    if len(one.protocol.declared) > 1:
         yield _verdicts(one, errors)
     if one.reasons:
         yield _reasons(one, errors)
@@ -182,17 +182,18 @@ def _first_part(one: Characteristics, errors: Counted) -> Table:
 
 
 def _verdicts(one: Characteristics, errors: Errors) -> Table:
-    """What is declared as each verdict, for protocols that have several."""
+    """What is declared as each verdict, for protocols whose rules declare several."""
+    verdicts = one.protocol.declared
     labels = [level.label for level in one.protocol.levels]
     names = [*labels, "no level", "not declared", *(["undecided"] if one.undecided > 0 else [])]
     columns = [
-        [percent(share, error) for share, error in zip(said(declared), errors.verdicts[name], strict=True)]
-        for name, declared in one.verdicts.items()
+        [percent(share, error) for share, error in zip(said(one.verdicts[name]), errors.verdicts[name], strict=True)]
+        for name in verdicts
     ]
     if one.undecided > 0:
         for column in columns:
             column.append(percent(one.undecided, errors.undecided))
-    headings = [Column(f"declared as {name}", "right") for name in one.verdicts]
+    headings = [Column(f"declared as {name}", "right") for name in verdicts]
     return _table([Column("level"), *headings], list(zip(names, *columns, strict=True)))
 
 

@@ -74,9 +74,10 @@ def figures(one: Characteristics) -> Iterator[Figure]:
     for name, part in one.parts.items():
         yield Figure("part_patients", "", name, part.patients, errors.parts[name][0])
         yield Figure("part_dlts", "", name, part.dlts, errors.parts[name][1])
-    for name, declared in one.verdicts.items() if len(one.verdicts) > 1 else ():
+    several = one.protocol.declared if len(one.protocol.declared) > 1 else ()
+    for name in several:
         names = *(("verdict", label) for label in labels), ("verdict_none", ""), ("verdict_not_declared", "")
-        for (figure, label), value, error in zip(names, said(declared), errors.verdicts[name], strict=True):
+        for (figure, label), value, error in zip(names, said(one.verdicts[name]), errors.verdicts[name], strict=True):
             yield Figure(figure, label, name, value, error)
     for end, error in zip(one.reasons, errors.reasons, strict=True):
         yield Figure("reason", "", f"{end.verdict}: {end.reason or ''}", end.probability, error, end.rules)
