@@ -18,9 +18,15 @@ TO = r"(?: (?:back|on|up|down))?(?: (?:to|at|with|onto|by|in))?"
 HERE = r"(?:(?:this|same|current|present)(?: dose)? level|(?:this|same|current|present) dose)"
 ENROLMENT = r"(?:enrol?lment|accrual|recruitment)"
 KEEP, MORE = r"(?:hold|remain|stay|repeat|keep|maintain)", r"(?:more|additional|further|extra)"
-PAUSE = rf"(?:suspend|pause|interrupt)(?: {ENROLMENT}| trial| study)?|hold (?:{ENROLMENT}|trial|study)"
+PAUSED = rf"(?: {ENROLMENT}| trial| study| treatment| dosing)"
+PAUSE = rf"(?:suspend|pause|interrupt){PAUSED}?|hold{PAUSED}"
+PLACE = rf"(?:{HERE}|next (?:higher|lower) level|(?:lowest|highest|start) level|level [\w-]+|mtd)"
+PATIENTS = r"(?: (?:evaluable )?patients?)?(?: in total| in all)?"
 
+BODY = re.compile(r"^[ \t]*body\s+([A-Za-z][\w-]*)", re.IGNORECASE | re.MULTILINE)
 HEADER = re.compile(r"^[ \t]*(part|patient|state)\b", re.IGNORECASE | re.MULTILINE)
+
+ENROL_AT = "Say how many patients enter there: `enrol 3 at level {}`."
 
 UP, DOWN, HERE_AGAIN = "up", "down", "here"
 
@@ -32,6 +38,9 @@ WAYS = (
     (rf"(?:go|move|step|climb|drop|dose) (?:down|back)(?: (?:one|1))?(?: {LEVEL})?", DOWN),
     (rf"(?:reduce|decrease|lower) {LEVEL}|de-escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", DOWN),
     (PAUSE, "pause"),
+    (r"hold(?! (?:at|on|in|with|here|this|same|current|present|dose|level|cohort|step)(?!\S))", "hold"),
+    (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? to {NUMBER}{PATIENTS}", "fill"),
+    (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? (?:by|with) {NUMBER}{PATIENTS}", "more at"),
     (rf"{GO}{TO} {HERE}|{KEEP}(?: (?:at|on|in|with))?(?: {HERE}| {LEVEL}| here)?", HERE_AGAIN),
     (rf"continue {ENROLMENT}(?: (?:at|on) {HERE})?", HERE_AGAIN),
     (rf"{GO}{TO}(?: (?:next|higher|following|subsequent)){{1,2}}(?: {LEVEL})?", UP),
@@ -48,11 +57,15 @@ IN_TRIAL = {
     UP: "Write `escalate`.",
     DOWN: "Write `de-escalate`.",
     HERE_AGAIN: "Write `enrol 3 more`, or `stay` for a cohort more.",
-    "pause": "Write who decides how it goes on: `ask safety-committee to choose enrol 3 more or stop`.",
     "stop": "Write `stop`.",
     "where": "Say where patients enter: `escalate`, `de-escalate`, `enrol 3 more`, or `enrol 3 at level 2`.",
 }
-IN_COURSE = {DOWN: "Write `continue at the next lower level`.", HERE_AGAIN: "Write `continue`."}
+IN_COURSE = {
+    DOWN: "Write `continue at the next lower level`.",
+    HERE_AGAIN: "Write `continue`.",
+    "pause": "Write a state of its own for such patients, and `enter` it.",
+    "hold": "Write `continue`, or a state of its own for such patients, and `enter` it.",
+}
 """What to write in a trial's rule, and in one of a patient's course."""
 
 
@@ -81,11 +94,19 @@ def going(scene: Scene) -> Fault | None:
 def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | None:
     """What to say about a move that goes this way."""
     course = _in_course(scene)
+    message = ""
     match way:
-        case "at" | "steps" | "more" if course:
+        case "at" | "steps" | "more" | "fill" | "more at" if course:
             return None
+        case "pause" | "hold" if not course:
+            message = "no move pauses a trial."
+            help: str | None = _decided_by_people(scene, way)
+        case "fill":
+            help = f"Write `fill {_place(match[1])} to {written_out(match[2])}`."
+        case "more at":
+            help = f"Write `enrol {written_out(match[2])} more{f' at {_place(match[1])}' if match[1] else ''}`."
         case "at":
-            help: str | None = f"Say how many patients enter there: `enrol 3 at level {match[1]}`."
+            help = ENROL_AT.format(match[1])
         case "steps":
             help = f"Write `{match[1]} {written_out(match[2])} levels`."
         case "more":
@@ -93,7 +114,33 @@ def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | N
         case _:
             help = (IN_COURSE if course else IN_TRIAL).get(way)
     found = shown(scene.text[span.start : span.end])
-    return None if help is None else scene.fault(f"`{found}` is not a move of the language.", help, span)
+    message = f"`{found}` is not a move of the language{f': {message}' if message else '.'}"
+    return None if help is None else scene.fault(message, help, span)
+
+
+def _decided_by_people(scene: Scene, way: str) -> str:
+    """What to write where a trial is to wait: nobody enters until those who are asked have chosen."""
+    declared = BODY.search(scene.text)
+    body = declared[1] if declared else "safety-committee"
+    help = (
+        f"Where people decide first, write `ask {body} to choose enrol 3 more or stop`: nobody enters until they have. "
+        "To end the trial write `stop`."
+    )
+    if way == "hold":
+        return f"{help} For more patients at this level write `enrol 3 more`. Pending patients are waited for anyhow."
+    return help
+
+
+def _place(words: str | None) -> str:
+    """The level that a move named, as the language says it."""
+    if words is None or re.fullmatch(HERE, words):
+        return "this level"
+    return words if words.startswith("level ") else f"the {words.replace('mtd', 'MTD')}"
+
+
+def to_a_level(move: str, label: str) -> tuple[str, str]:
+    """What is said about `escalate level 2`, and what to write."""
+    return f"`{shown(move)} level {shown(label)}` is not a move of the language.", ENROL_AT.format(shown(label))
 
 
 def _in_course(scene: Scene) -> bool:

@@ -92,7 +92,7 @@ PHRASES = (
     (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
     (r"de escalate|deescalate|descalate", "de-escalate", "phrase"),
     (r"enroll (\d+)", r"enrol \1", "phrase"),
-    (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
+    (rf"expand {NUMBER}", "enrol 3 more", "expand"),
     (
         r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below",
         "the next lower level",
@@ -170,7 +170,7 @@ STATEMENT_WORDS = {
 MOVE_WORDS = {
     "enroll": "enrol 3", "recruit": "enrol 3", "add": "enrol 3 more", "treat": "enrol 3", "expand": "enrol 3 more",
     "increase": "escalate", "raise": "escalate", "decrease": "de-escalate", "reduce": "de-escalate",
-    "lower": "de-escalate", "repeat": "stay", "hold": "stay", "remain": "stay", "terminate": "stop", "end": "stop",
+    "lower": "de-escalate", "repeat": "stay", "remain": "stay", "terminate": "stop", "end": "stop",
     "halt": "stop", "finish": "stop", "name": "declare this level as MTD", "select": "declare this level as MTD",
     "start": "begin", "go": "continue", "eliminate": "close this level as too toxic",
     "exclude": "close this level as too toxic", "move": "enter",
