@@ -27,6 +27,7 @@ FINDINGS = (
     ("move-to-a-level", 1, "DL101:13", "`enrol 3 at level 2`"),
     ("suspend", 1, "DL101:13", "no move pauses a trial"),
     ("hold-alone", 1, "DL101:13", "write `ask dsmb to choose enrol 3 more or stop`"),
+    ("second-choice-no-level", 1, "DL303:18", "says `enter second-infusion at the next lower level`, and there is no such"),
     ("escalate-level", 1, "DL101:13", "`enrol 3 at level 2`"),
     ("escalate-new-level", 1, "DL101:13", "`enrol 3 at level 4`"),
     ("expand-to-six", 1, "DL101:13", "Write `fill this level to 6`."),
