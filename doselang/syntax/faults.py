@@ -15,6 +15,7 @@ from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.rates import RATE_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
+from doselang.syntax.shares import SHARE_HINTS
 from doselang.syntax.sums import sum_of_toxicities
 from doselang.syntax.tables import END
 from doselang.syntax.wording import ENDINGS, FRIENDLY, NEW_STATEMENT, SENTENCES, expectation, groups, model, quoted
@@ -276,7 +277,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, going, *HABIT_HINTS, letter, quoted_name, unfinished,
-    beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
+    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *SHARE_HINTS, going, *HABIT_HINTS, letter,
+    quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

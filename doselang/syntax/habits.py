@@ -208,17 +208,6 @@ def count_after_noun(scene: Scene) -> Fault | None:
     )
 
 
-def have_no(scene: Scene) -> Fault | None:
-    """`3 of 3 patients have no DLT`, `2 of 3 patients have any DLT`."""
-    if scene.found.type not in ("NO", "ANY") or scene.last not in ("HAS", "HAVE") or not scene.ahead:
-        return None
-    if scene.found.type == "ANY":
-        return scene.fault("`any` is not said of a toxicity that patients have.", "Leave `any` out.")
-    sizes = [token for token in scene.seen if token.type == "NUMBER"]
-    write = f"none of {sizes[-1] if sizes else 3} patients has a {shown(scene.ahead[0])}"
-    return scene.fault("It is said how many patients have the toxicity.", f"Write for example `{write}`.")
-
-
 def choice(scene: Scene) -> Fault | None:
     """`then escalate or stay`."""
     done = any(token.type == "THEN" for token in scene.seen)
@@ -230,6 +219,6 @@ def choice(scene: Scene) -> Fault | None:
 
 HABIT_HINTS = (
     silent_sentence, late_citation, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article,
-    count_after_noun, have_no, choice,
+    count_after_noun, choice,
 )  # fmt: skip
 """The first that fits is said."""
