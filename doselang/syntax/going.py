@@ -28,6 +28,11 @@ HEADER = re.compile(r"^[ \t]*(part|patient|state)\b", re.IGNORECASE | re.MULTILI
 
 ENROL_AT = "Say how many patients enter there: `enrol 3 at level {}`."
 
+NOT_FIXED = re.compile(rf"(?:up to|at most|at least|maximum(?: of)?|max|no more than|not more than) {NUMBER}(?!\S)")
+IN_TURN = re.compile(
+    r"(?:patients? )?(?:one (?:after (?:other|another)|by one|at time)|sequentially|consecutively)(?!\S)"
+)
+
 UP, DOWN, HERE_AGAIN = "up", "down", "here"
 
 WAYS = (
@@ -73,6 +78,28 @@ IN_COURSE = {
 def ways() -> tuple[tuple[re.Pattern[str], str], ...]:
     """The patterns, made ready when the first fault is found."""
     return tuple((re.compile(rf"(?:{pattern})(?!\S)"), way) for pattern, way in WAYS)
+
+
+def how_many(scene: Scene) -> Fault | None:
+    """`backfill up to 3 patients`, `enrol 2 patients one after the other`."""
+    if [token.type for token in scene.seen if token.type in ("WHEN", "THEN")][-1:] != ["THEN"]:
+        return None
+    words = " ".join(token.lower() for token in (scene.found, *scene.ahead[:8]))
+    turns = IN_TURN.match(words)
+    if turns and scene.last in ("NUMBER", "PATIENTS", "PATIENT", "MORE"):
+        help = (
+            "`sentinel of each cohort for 14 days` in the part treats the first patient of a cohort alone. "
+            "With `enrol 1 more`, or `cohorts of 1`, the rules are asked after every patient."
+        )
+        span = where(scene.found, scene.ahead[turns[0].count(" ") - 1])
+        return scene.fault("In what order the patients of a cohort enter is not said in a move.", help, span)
+    bound = NOT_FIXED.match(words)
+    if bound is None or scene.last not in ("ENROL", "BACKFILL", "TO", "WITH"):
+        return None
+    move = f"{scene.seen[-1].lower()} {written_out(bound[1])}{' patients' if scene.last == 'BACKFILL' else ''}"
+    help = f"Write `{move}`. A limit is a statement of the part, such as `accrue at most 6 patients at a level`."
+    span = where(scene.found, scene.ahead[bound[0].count(" ") - 1])
+    return scene.fault("A move says exactly how many patients enter.", help, span)
 
 
 def going(scene: Scene) -> Fault | None:
@@ -149,3 +176,7 @@ def _in_course(scene: Scene) -> bool:
         return any(token.type == "PATIENT" for token in scene.seen[:2])
     headers = [header[1].lower() for header in HEADER.finditer(scene.text, 0, offset(scene.seen[0]))]
     return bool(headers) and headers[-1] != "part"
+
+
+GOING_HINTS = (how_many, going)
+"""The first that fits is said."""
