@@ -63,4 +63,5 @@ FINDINGS = (
     ("evaluable-patients", 1, "DL101:7", "`replace inevaluable patients`"),
     ("stratum", 1, "DL101:7", "one part runs at a time"),
     ("cohort-size", 1, "DL101:10", "`cohorts of 3`"),
+    ("patient-choice", 1, "DL215:30 DL215:31", "the level that comes next"),
 )
