@@ -696,3 +696,12 @@ def test_a_course_with_too_many_situations(tmp_path: Path, capsys: Capture, monk
         printed = capsys.readouterr()
         polite(status, printed.out + printed.err, (2,))
         assert "DL702" in printed.out + printed.err
+
+
+def test_a_condition_that_is_always_true_is_said_in_the_authors_words(tmp_path: Path, capsys: Capture) -> None:
+    said = "at  most\n6 evaluable and the DLT rate is at most 1/1"
+    path = tmp_path / "trial.dose"
+    path.write_text(SMALL.replace("and a higher level", f"and {said} and a higher level", 1))
+    run(["check", "--format", "concise", str(path)])
+    printed = capsys.readouterr().out
+    assert "`at most 6 evaluable` is always true" in printed and "`the DLT rate is at most 1/1` is always" in printed
