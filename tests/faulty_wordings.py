@@ -64,4 +64,7 @@ FINDINGS = (
     ("stratum", 1, "DL101:7", "one part runs at a time"),
     ("cohort-size", 1, "DL101:10", "`cohorts of 3`"),
     ("patient-choice", 1, "DL215:30 DL215:31", "the level that comes next"),
+    ("stop-until", 1, "DL101:13", "write `ask dsmb to choose enrol 3 more or stop`"),
+    ("enrol-sequentially", 1, "DL101:13", "`sentinel of each cohort for 14 days`"),
+    ("fill-up-to", 1, "DL101:13", "Write `to 6`."),
 )

@@ -42,7 +42,7 @@ WAYS = (
     (rf"{GO}{TO} (?:dose )?level below|(?:next lower|lower|previous) {LEVEL}|(?:dose )?level below", DOWN),
     (rf"(?:go|move|step|climb|drop|dose) (?:down|back)(?: (?:one|1))?(?: {LEVEL})?", DOWN),
     (rf"(?:reduce|decrease|lower) {LEVEL}|de-escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", DOWN),
-    (PAUSE, "pause"),
+    (rf"(?:{PAUSE})|(?:stop|halt|close){PAUSED}? until", "pause"),
     (r"hold(?! (?:at|on|in|with|here|this|same|current|present|dose|level|cohort|step)(?!\S))", "hold"),
     (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? to {NUMBER}{PATIENTS}", "fill"),
     (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? (?:by|with) {NUMBER}{PATIENTS}", "more at"),
@@ -84,21 +84,28 @@ def how_many(scene: Scene) -> Fault | None:
     """`backfill up to 3 patients`, `enrol 2 patients one after the other`."""
     if [token.type for token in scene.seen if token.type in ("WHEN", "THEN")][-1:] != ["THEN"]:
         return None
-    words = " ".join(token.lower() for token in (scene.found, *scene.ahead[:8]))
+    tokens = [scene.found, *scene.ahead[:8]]
+    words = " ".join(token.lower() for token in tokens)
     turns = IN_TURN.match(words)
     if turns and scene.last in ("NUMBER", "PATIENTS", "PATIENT", "MORE"):
         help = (
             "`sentinel of each cohort for 14 days` in the part treats the first patient of a cohort alone. "
             "With `enrol 1 more`, or `cohorts of 1`, the rules are asked after every patient."
         )
-        span = where(scene.found, scene.ahead[turns[0].count(" ") - 1])
+        span = where(scene.found, tokens[turns[0].count(" ")])
         return scene.fault("In what order the patients of a cohort enter is not said in a move.", help, span)
     bound = NOT_FIXED.match(words)
-    if bound is None or scene.last not in ("ENROL", "BACKFILL", "TO", "WITH"):
+    if bound is None:
         return None
-    move = f"{scene.seen[-1].lower()} {written_out(bound[1])}{' patients' if scene.last == 'BACKFILL' else ''}"
+    number = written_out(bound[1])
+    if scene.last in ("ENROL", "BACKFILL", "TO", "WITH"):
+        move = f"{scene.seen[-1].lower()} {number}{' patients' if scene.last == 'BACKFILL' else ''}"
+    elif "TO" in scene.expected and any(token.type in ("FILL", "FILLING") for token in scene.seen):
+        move = f"to {number}"
+    else:
+        return None
     help = f"Write `{move}`. A limit is a statement of the part, such as `accrue at most 6 patients at a level`."
-    span = where(scene.found, scene.ahead[bound[0].count(" ") - 1])
+    span = where(scene.found, tokens[bound[0].count(" ")])
     return scene.fault("A move says exactly how many patients enter.", help, span)
 
 

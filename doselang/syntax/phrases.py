@@ -173,7 +173,7 @@ STATEMENTS = (
         "Write in the part `sentinel of each new level for 14 days`: its first patient is treated alone.",
     ),
     (
-        r"(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)",
+        r"dose-limiting toxicit(?:y|ies)|(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)",
         "Write `toxicity DLT  within 28 days`: a toxicity is declared with its window.",
     ),
     (

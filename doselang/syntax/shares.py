@@ -60,7 +60,11 @@ def in_so_many(scene: Scene) -> Fault | None:
     """`no DLTs in 3 patients`; `three` would be the name of a part."""
     tokens = [*scene.seen, scene.found, *scene.ahead]
     place = len(scene.seen) - (scene.found.type in PATIENTS)
-    if place < 3 or tokens[place - 1].type != "IN" or not _is_number(tokens[place]):
+    if (
+        place < 3
+        or [token.type for token in tokens[place - 2 : place]] != ["NAME", "IN"]
+        or not _is_number(tokens[place])
+    ):
         return None
     counted = COUNTED.search(" ".join(tokens[: place - 1]).lower())
     if counted is None or place + 1 >= len(tokens) or tokens[place + 1].type not in PATIENTS:
@@ -86,7 +90,7 @@ def two_groups(scene: Scene) -> Fault | None:
         for group, size in ((match[2], match[3]), (match[6], match[7]))
     ]
     one, other = _share(match[1], groups[0], match[8], scene), _share(match[5], groups[1], match[8], scene)
-    last = next(token for token in tokens if token.type in HAVE)
+    last = next((token for token in tokens if token.type in HAVE), tokens[-1])
     help = f"Write `{one} {match[4]} {other}`."
     return scene.fault("Each group of patients is said with what it has.", help, where(tokens[0], last))
 
