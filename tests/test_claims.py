@@ -64,35 +64,6 @@ def test_the_outcomes_of_claims(claim: str, outcome: str, history: str | None) -
     assert (one.history and write_history(one.history, found.protocol)) == history
 
 
-SHIPPED = sorted((Path(__file__).parent.parent / "protocols").rglob("*.dose"))
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_another_decision_breaks_every_shipped_claim_but_no_truism(path: Path) -> None:
-    """A decision made of answers that the rules give elsewhere breaks all that the rules could break, and only that."""
-    protocol = load(str(path)).protocol
-    assert protocol is not None
-    truism = load_source(Source("truism.dose", PROTOCOL.format(claim="always at least 0 DLTs")), Path(".")).protocol
-    assert truism is not None
-    protocol = evolve(protocol, claims=(*protocol.claims, *truism.claims))
-    claims = {number for number, claim in enumerate(protocol.claims) if not claim.in_course}
-    found = explore(compile_protocol(protocol, for_claims=True), "whole-cohort")
-    states, situations = found.states, len(found.situations.rows)
-    assert broken_otherwise(found, claims).keys() == claims - {len(protocol.claims) - 1}
-    assert (found.states, len(found.situations.rows)) == (states, situations), "what only it meets is not reachable"
-
-
-def test_a_claim_that_repeats_a_limit_is_broken_by_another_decision() -> None:
-    text = PROTOCOL.format(claim="always at most 6 evaluable patients in the trial")
-    text = text.replace("cohorts of 3", "cohorts of 3\naccrue at most 6 in the trial")
-    text = text.replace("when at most 1 of 3 patients has a DLT", "when at most 1 DLT")
-    text = text.replace('then declare this level as MTD, stop "tolerated"', "then enrol 3 at this level")
-    protocol = load_source(Source("limit.dose", text), Path(".")).protocol
-    assert protocol is not None
-    found = explore(compile_protocol(protocol, for_claims=True))
-    assert broken_otherwise(found, {0})
-
-
 COURSE = """
 patient course
 event relapse  written R
@@ -133,3 +104,32 @@ def test_what_patients_may_not_enter_is_a_claim_that_rules_could_break(claim: st
     protocol = load_source(Source("course.dose", text), Path(".")).protocol
     assert protocol is not None
     assert [one.outcome for one in check(protocol).claims][-1] == outcome
+
+
+SHIPPED = sorted((Path(__file__).parent.parent / "protocols").rglob("*.dose"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_another_decision_breaks_every_shipped_claim_but_no_truism(path: Path) -> None:
+    """A decision made of answers that the rules give elsewhere breaks all that the rules could break, and only that."""
+    protocol = load(str(path)).protocol
+    assert protocol is not None
+    truism = load_source(Source("truism.dose", PROTOCOL.format(claim="always at least 0 DLTs")), Path(".")).protocol
+    assert truism is not None
+    protocol = evolve(protocol, claims=(*protocol.claims, *truism.claims))
+    claims = {number for number, claim in enumerate(protocol.claims) if not claim.in_course}
+    found = explore(compile_protocol(protocol, for_claims=True), "whole-cohort")
+    states, situations = found.states, len(found.situations.rows)
+    assert broken_otherwise(found, claims).keys() == claims - {len(protocol.claims) - 1}
+    assert (found.states, len(found.situations.rows)) == (states, situations), "what only it meets is not reachable"
+
+
+def test_a_claim_that_repeats_a_limit_is_broken_by_another_decision() -> None:
+    text = PROTOCOL.format(claim="always at most 6 evaluable patients in the trial")
+    text = text.replace("cohorts of 3", "cohorts of 3\naccrue at most 6 in the trial")
+    text = text.replace("when at most 1 of 3 patients has a DLT", "when at most 1 DLT")
+    text = text.replace('then declare this level as MTD, stop "tolerated"', "then enrol 3 at this level")
+    protocol = load_source(Source("limit.dose", text), Path(".")).protocol
+    assert protocol is not None
+    found = explore(compile_protocol(protocol, for_claims=True))
+    assert broken_otherwise(found, {0})
