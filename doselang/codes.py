@@ -52,6 +52,7 @@ CODES = _register(
     (220, "left-out", "info"),
     (221, "wrong-argument", "error"),
     (222, "wrong-table", "error"),
+    (223, "toxicity-never-asked", "warning"),
     # coverage
     (301, "uncovered-outcome", "error"),
     (302, "conflicting-answers", "error"),

@@ -65,6 +65,48 @@ def test_the_outcomes_of_claims(claim: str, outcome: str, history: str | None) -
     assert (one.history and write_history(one.history, found.protocol)) == history
 
 
+COURSE = """
+patient course
+event relapse  written R
+event harm  written H
+state first-infusion
+rule "again"
+  when relapse and not harm
+  then enter second-infusion
+rule "ends"
+  when harm
+  then enter follow-up
+rule "goes on"
+  when no event
+  then continue
+state second-infusion
+rule "ends after it"
+  when relapse or harm
+  then enter follow-up
+rule "goes on after it"
+  when no event
+  then continue
+state follow-up  final
+claim "of the course" in patient course {claim}
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [
+        ("when second-infusion is entered never harm", "proved"),  # two changes of conditions, or one of where to go
+        ("when follow-up is entered always relapse or harm", "proved"),
+        ("when second-infusion is entered always harm or not harm", "unbreakable"),
+        ("when second-infusion is entered never relapse", "refuted"),
+    ],
+)
+def test_what_patients_may_not_enter_is_a_claim_that_rules_could_break(claim: str, outcome: str) -> None:
+    text = PROTOCOL.format(claim="eventually the trial is stopped") + COURSE.format(claim=claim)
+    protocol = load_source(Source("course.dose", text), Path(".")).protocol
+    assert protocol is not None
+    assert [one.outcome for one in check(protocol).claims][-1] == outcome
+
+
 SHIPPED = sorted((Path(__file__).parent.parent / "protocols").rglob("*.dose"))
 
 

@@ -611,14 +611,14 @@ def test_too_many_states_are_told(tmp_path: Path, capsys: Capture) -> None:
 
 def test_what_patients_meet_is_told_though_the_trial_is_too_large(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "trial.dose"
-    path.write_text(GOES_ON + COURSE, encoding="utf-8")
+    path.write_text(GOES_ON + COURSE_WITH_HARM, encoding="utf-8")
     assert run(["check", str(path), "--max-states", "300", "--format", "concise"]) == 2
     printed = capsys.readouterr().out
     assert "DL702" in printed and 'error DL303 In the state on, with harm: "lower"' in printed
     assert '"never"' not in printed  # a rule that has not acted yet may act in a longer trial
 
 
-COURSE = """patient course
+COURSE_WITH_HARM = """patient course
 event harm  written S
 state on
 rule "goes on"
@@ -696,3 +696,12 @@ def test_a_course_with_too_many_situations(tmp_path: Path, capsys: Capture, monk
         printed = capsys.readouterr()
         polite(status, printed.out + printed.err, (2,))
         assert "DL702" in printed.out + printed.err
+
+
+def test_a_condition_that_is_always_true_is_said_in_the_authors_words(tmp_path: Path, capsys: Capture) -> None:
+    said = "at  most\n6 evaluable and the DLT rate is at most 1/1"
+    path = tmp_path / "trial.dose"
+    path.write_text(SMALL.replace("and a higher level", f"and {said} and a higher level", 1))
+    run(["check", "--format", "concise", str(path)])
+    printed = capsys.readouterr().out
+    assert "`at most 6 evaluable` is always true" in printed and "`the DLT rate is at most 1/1` is always" in printed

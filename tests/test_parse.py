@@ -635,7 +635,7 @@ FAULTS = [
         "DL101",
         "expand to 6",
         "not a move",
-        "how many more patients, such as `enrol 3 more`",
+        "Write `fill this level to 6`.",
     ),
     (MOVE.format("de escalate"), "DL101", "de escalate", "not a phrase", "`de-escalate`"),
     (MOVE.format("close"), "DL101", "close", "not said which level is closed", "`close this level as too toxic`"),

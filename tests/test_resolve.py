@@ -1082,6 +1082,16 @@ LADDER: list[Mistake] = [
     ),
 ]
 
+NEVER_ASKED: list[Mistake] = [
+    (
+        trial(top=TOP + "toxicity death\n"),
+        "DL223",
+        "toxicity death",
+        "No rule asks for the toxicity `death`",
+        "no death",
+    ),
+]
+
 LETTERS: list[Mistake] = [
     (trial(top=TOP + "toxicity minor written T\n"), "DL219", "written T", "have one letter, T", "another letter"),
     (trial(top=TOP + "toxicity minor written N\n"), "DL219", "written N", "without toxicity", "another letter"),
@@ -1139,7 +1149,7 @@ METHODS: list[Mistake] = [
 
 MISTAKES = [
     *METHODS, *MISSING, *TWICE, *UNKNOWN, *MISPLACED, *NUMBERS, *UNITS, *UNCLEAR, *NOT_HERE, *OVERRIDES, *LIMITS,
-    *WINDOWS, *HISTORIES, *RATES, *MOVES, *LADDER, *LETTERS, *BASIS, *SIZES,
+    *WINDOWS, *HISTORIES, *RATES, *MOVES, *LADDER, *NEVER_ASKED, *LETTERS, *BASIS, *SIZES,
 ]  # fmt: skip
 
 
@@ -1151,6 +1161,21 @@ def test_a_mistake_is_reported_once_and_alone(text: str, code: str, words: str, 
     assert message in diagnostic.message
     assert help in (diagnostic.help or "")
     assert (outcome.protocol is None) == (CODES[code].severity == "error")
+
+
+def test_a_toxicity_is_asked_for_by_a_rule_a_definition_or_a_silence_and_by_no_claim() -> None:
+    top = TOP + "toxicity death\n"
+    for rest in (
+        'rule "other" when any death then stop\n',
+        'rule "other" when at least 2 deaths in the trial then stop\n',
+        'rule "other" when any DLT then declare the highest level where (no death) as MTD\n',
+        "verdict MTD requires no death\n",
+        'silent "x" when none of 3 patients has a death\n',
+    ):
+        assert resolved(trial(top=top, rest=rest)).found == [], rest
+    event = 'patient course\nevent death written K\nstate on\nrule "dies" when death then enter off\nstate off final\n'
+    for rest in ('claim "x" never any death\n', 'scenario "s" DLT 5% death 1%\n', event):
+        assert resolved(trial(top=top, rest=rest)).found == [("DL223", "toxicity death")], rest
 
 
 def test_every_code_of_this_stage_has_a_mistake() -> None:

@@ -168,6 +168,8 @@ WRONG = (
     ("explain COURSE 2 --patient", "no cycle"),
     ("explain|COURSE|9 .|--patient", "There is no level 9"),
     ("explain|COURSE|2 . Z|--patient", "`Z` is not the letter of an event"),
+    ("explain|COURSE|2 . PI|--patient", "`(PI)`"),
+    ("explain|COURSE|2 U[1]|--patient", "is shown by the level that comes next"),
     ("explain|COURSE|2 . ((|--patient", "`((`"),
     ("explain|COURSE|2 P . .|--patient", "Treatment has ended"),
     ("explain|COURSE|2 . 3 .|--patient", "do not take the patient to level 3"),

@@ -6,6 +6,7 @@ Limits are taken out of every mutant, so that a claim that repeats a limit can f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, combinations, zip_longest
 
 from attrs import evolve, frozen
@@ -86,14 +87,20 @@ def course_mutants(protocol: Protocol) -> Iterator[Mutant]:
         changed = (*states[:number], evolve(states[number], rules=rules), *states[number + 1 :])
         return Mutant(change, evolve(protocol, course=evolve(course, states=changed)))
 
-    for kind in (_turned_options, _turned_moves, _turned_guards):
+    def changed(*kinds) -> Iterator[Mutant]:  # type: ignore[no-untyped-def]
+        for kind in kinds:
+            for number, state in enumerate(states):
+                for rules, change in _rules_changed(state.rules, kind):
+                    yield mutant(number, rules, change)
+
+    def left_out() -> Iterator[Mutant]:
         for number, state in enumerate(states):
-            for rules, change in _rules_changed(state.rules, kind):
-                yield mutant(number, rules, change)
-    for number, state in enumerate(states):
-        for rule in range(len(state.rules)):
-            rules = state.rules[:rule] + state.rules[rule + 1 :]
-            yield mutant(number, rules, f'without the rule "{state.rules[rule].name}"')
+            for rule in range(len(state.rules)):
+                rules = state.rules[:rule] + state.rules[rule + 1 :]
+                yield mutant(number, rules, f'without the rule "{state.rules[rule].name}"')
+
+    yield from changed(_turned_options, _turned_moves, _turned_guards)
+    yield from _in_turn(left_out(), changed(partial(_other_states, len(states))))
 
 
 def _with_rules(protocol: Protocol, number: int, rules: tuple[Rule, ...]) -> Protocol:
@@ -193,6 +200,27 @@ def _turned_moves(case: Case) -> Iterator[tuple[Case, str]]:
             yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "the level is not closed"
         if isinstance(move, Count) and (len(case.moves) > 1 or case.gate is not None):
             yield evolve(case, moves=case.moves[:m] + case.moves[m + 1 :]), "a counter is left as it is"
+
+
+def _other_states(states: int, case: Case) -> Iterator[tuple[Case, str]]:
+    """A patient enters another of so many states."""
+    for moves in _entering_others(states, case.moves):
+        yield evolve(case, moves=moves), "another state"
+    if case.gate is None:
+        return
+    for o, option in enumerate(case.gate.options):
+        for moves in _entering_others(states, option):
+            options = (*case.gate.options[:o], moves, *case.gate.options[o + 1 :])
+            yield evolve(case, gate=evolve(case.gate, options=options)), "another state"
+
+
+def _entering_others(states: int, moves: tuple[Move, ...]) -> Iterator[tuple[Move, ...]]:
+    """The moves with one that enters another state, also in place of one that goes on in the same."""
+    for m, move in enumerate(moves):
+        if isinstance(move, Enter | Continue):
+            there = move.state if isinstance(move, Enter) else -1
+            others = (Enter(state, move.place, span=move.span) for state in range(states) if state != there)
+            yield from ((*moves[:m], other, *moves[m + 1 :]) for other in others)
 
 
 def _turned_options(case: Case) -> Iterator[tuple[Case, str]]:

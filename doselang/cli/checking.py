@@ -94,7 +94,7 @@ def checked_file(loaded: Loaded, max_states: int = MAX_STATES) -> Outcome:
         help = "Count fewer cycles, or write fewer states and events."
         item = Diagnostic("DL702", message, course.states[0].span if course else NOWHERE, help=help)
         return Outcome(loaded, None, (*loaded.diagnostics, item))
-    items = (*loaded.diagnostics, *findings(checked, max_states=max_states))
+    items = (*loaded.diagnostics, *findings(checked, max_states=max_states, source=loaded.source))
     return Outcome(loaded, checked, tuple(sorted(items, key=lambda item: (item.span, item.code))))
 
 

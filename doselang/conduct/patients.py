@@ -13,6 +13,7 @@ from doselang.machine.notation import HistoryError
 from doselang.protocol.guards import Place
 from doselang.protocol.model import Continue, Enter, Example, Gate, Move, Protocol
 from doselang.protocol.words import decider_words, gate_words, moves_words
+from doselang.resolve.histories import CHOICE_SHOWN
 
 _SIGN = re.compile(r"\.|[A-Z]|\([A-Z]+\)")
 
@@ -49,7 +50,7 @@ def follow(machine: CourseMachine, history: str, closed: tuple[int, ...] = ()) -
         if _SIGN.fullmatch(word[0]) is None:
             named = levels.get(word[0].lower())
             if named is None:
-                raise HistoryError(f"`{word[0]}` is neither a level nor the events of a cycle.", *word.span())
+                raise HistoryError(_no_sign(machine, word[0]), *word.span())
             continue
         events = _events(machine, word)
         if cycles:
@@ -64,6 +65,16 @@ def follow(machine: CourseMachine, history: str, closed: tuple[int, ...] = ()) -
             "The history has no cycle: write a sign a cycle, `.` for none of the events.", *words[0].span()
         )
     return tuple(cycles)
+
+
+def _no_sign(machine: CourseMachine, word: str) -> str:
+    """What is said about a word that is neither a level nor the sign of a cycle."""
+    if word.endswith("]"):
+        return f"`{word}` is not the sign of one cycle. {CHOICE_SHOWN}"
+    message = f"`{word}` is neither a level nor the events of a cycle"
+    if set(word) - {event.letter for event in machine.course.events}:
+        return f"{message}."
+    return f"{message}: events of one cycle are written `({word})`, those of several `{' '.join(word)}`."
 
 
 def _events(machine: CourseMachine, word: re.Match[str]) -> tuple[int, ...]:
@@ -85,6 +96,10 @@ def _next(machine: CourseMachine, before: Cycle, named: int | None, word: re.Mat
     if not any(ways):
         raise HistoryError("Treatment has ended before this cycle.", *word.span())
     label = machine.protocol.levels[level].label
+    if on:
+        raise HistoryError(
+            f"Several decisions take the patient to level {label}, and no history tells them apart.", *word.span()
+        )
     raise HistoryError(f"The rules do not take the patient to level {label} here.", *word.span())
 
 

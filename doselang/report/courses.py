@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from doselang.check.facts import CourseCause
 from doselang.diagnostics import Diagnostic
+from doselang.machine.compiling import compile_lines
 from doselang.machine.course import CourseStep
-from doselang.protocol.model import Protocol
+from doselang.protocol.model import Move, Protocol
 from doselang.protocol.words import move_words
 from doselang.report.phrases import cited, listed, quoted
+
+EXISTS = {
+    "next higher": "a higher level exists",
+    "next lower": "a lower level exists",
+    "next lower that remains": "a lower level remains",
+}
+"""The condition under which a place exists, by its kind."""
 
 
 def course_words(steps: tuple[CourseStep, ...], protocol: Protocol) -> str:
@@ -59,14 +67,20 @@ def course_cause(cause: CourseCause, protocol: Protocol) -> Diagnostic:
             help = f"Write a rule in state {state.name}: when {_condition(cause, protocol)} then …"
             return Diagnostic("DL301", f"{when}: no rule says what follows.", span, history=history, help=help)
         case _:
-            move = ""
-            if about and cause.undecided.move is not None:
-                moves = [m for c in about[0].cases for m in (*c.moves, *(c.gate.options[0] if c.gate else ()))]
-                move = f" says `{move_words(protocol, moves[min(cause.undecided.move, len(moves) - 1)])}`, and"
-            help = "Add `and a lower level remains` to its condition, and say what happens when none does."
-            return Diagnostic(
-                "DL303", f"{when}: {names}{move} there is no such level.", span, history=history, cites=cites, help=help
-            )
+            line = compile_lines(state.rules)[0][cause.undecided.lines[0]]
+            rule, move = state.rules[line.rule], line.moves[cause.undecided.move or 0]
+            says = f"{quoted([rule.name])} says `{move_words(protocol, move)}`, and there is no such level."
+            help = _where_there_is_one(move)
+            return Diagnostic("DL303", f"{when}: {says}", rule.span, history=history, cites=cited(rule), help=help)
+
+
+def _where_there_is_one(move: Move) -> str:
+    """What makes sure that there is a level for a move, if a condition can."""
+    place = getattr(move, "place", None)
+    condition = EXISTS.get(place.kind) if place else None
+    if condition is None:
+        return "Say in a condition when there is such a level, and what happens when there is none."
+    return f"Add `and {condition}` to its condition, and say what happens when none does."
 
 
 def _condition(cause: CourseCause, protocol: Protocol) -> str:

@@ -37,7 +37,7 @@ from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
 from doselang.report.courses import course_cause, course_words
 from doselang.report.phrases import accrual_notes, cited, quoted
-from doselang.source import NOWHERE
+from doselang.source import NOWHERE, Source
 
 SAME_LOOK = (
     "A verdict is known to the rules that say what comes next, not to another rule, or choice, that declares a verdict "
@@ -54,9 +54,12 @@ LIMITS = (
 )
 
 
-def findings(checked: Checked, *, max_states: int) -> tuple[Diagnostic, ...]:
-    """All facts as diagnostics, in the order of the file; what could not be explored is said first."""
-    items = [one for fact in checked.facts for one in _finding(fact, checked)]
+def findings(checked: Checked, *, max_states: int, source: Source | None = None) -> tuple[Diagnostic, ...]:
+    """All facts as diagnostics, in the order of the file; what could not be explored is said first.
+
+    A single condition is said in the author's words where there is a source.
+    """
+    items = [one for fact in checked.facts for one in _finding(fact, checked, source)]
     if checked.too_many is not None:
         items.append(_too_many(checked, max_states))
     return tuple(sorted(items, key=in_file))
@@ -74,7 +77,7 @@ def _too_many(checked: Checked, max_states: int) -> Diagnostic:
     return Diagnostic("DL702", message, help=help, notes=(LIMITS,))
 
 
-def _finding(fact: Fact, checked: Checked) -> Iterator[Diagnostic]:
+def _finding(fact: Fact, checked: Checked, source: Source | None) -> Iterator[Diagnostic]:
     protocol = checked.protocol
     match fact:
         case Cause():
@@ -84,7 +87,7 @@ def _finding(fact: Fact, checked: Checked) -> Iterator[Diagnostic]:
         case ClaimChecked():
             yield from _claim(fact, protocol)
         case RuleIdle() | RuleRedundant() | ConditionConstant() | OverrideIdle() | SilenceMute() | LevelUnreached():
-            yield _idle(fact, protocol)
+            yield _idle(fact, protocol, source)
         case AccrualDependent() | Incoherent():
             yield _two_histories(fact, protocol)
         case LevelSkipped() | AgainstDefinition() | EndWithoutVerdict() | EndlessHistory() | NotMonotone():
@@ -103,6 +106,7 @@ def _rule(protocol: Protocol, part: int, rule: int) -> Rule:
 def _idle(
     fact: RuleIdle | RuleRedundant | ConditionConstant | OverrideIdle | SilenceMute | LevelUnreached,
     protocol: Protocol,
+    source: Source | None,
 ) -> Diagnostic:
     match fact:
         case RuleIdle(part, number, why):
@@ -127,11 +131,14 @@ def _idle(
             )
         case ConditionConstant(part, number, condition, value):
             rule = _rule(protocol, part, number)
+            span = _span(condition, rule)
             words = guard_words(protocol, condition)
+            if source and span != rule.span:
+                words = f"{_article(words)}{source.words(span)}"
             code, always = ("DL306", "always") if value else ("DL307", "never")
             message = f'`{words}` is {always} true when the rule "{rule.name}" is asked.'
             help = "Leave it out, or write the condition that was meant."
-            return Diagnostic(code, message, _span(condition, rule), help=help)
+            return Diagnostic(code, message, span, help=help)
         case OverrideIdle(part, number, other):
             rule = _rule(protocol, part, number)
             message = f'"{rule.name}" overrides "{other}", but where it acts "{other}" never would.'
@@ -152,6 +159,12 @@ def _idle(
 
 def _in_many_parts(protocol: Protocol, rule: Rule) -> bool:
     return sum(rule in part.rules for part in protocol.parts) > 1
+
+
+def _article(words: str) -> str:
+    """The article that a condition begins with, which its span leaves out."""
+    first = words.split(" ", 1)[0]
+    return f"{first} " if first in ("a", "an", "the") else ""
 
 
 def _span(condition: object, rule: Rule):  # type: ignore[no-untyped-def]

@@ -9,6 +9,7 @@ from doselang.diagnostics import Label, Report
 from doselang.protocol import model
 from doselang.resolve import treatment
 from doselang.resolve.advisers import bind_advisers, declare_advisers
+from doselang.resolve.asked import report_never_asked
 from doselang.resolve.composing import Composed
 from doselang.resolve.conditions import bind_guard
 from doselang.resolve.entering import bind_sentinel, report_entering
@@ -63,6 +64,8 @@ def resolve(
     sources = bind_sources(file, report, text, outline.texts[0] if outline.texts else None, whole.texts)
     protocol = _bind(glossary, outline, sources, file)
     report_missing(glossary, outline)
+    if not report.has_errors:
+        report_never_asked(glossary, outline, protocol.toxicities)
     if not glossary.partial:
         sources.report_uncited(outline.texts[0].span if outline.texts else NOWHERE)
     return None if report.has_errors else protocol

@@ -15,6 +15,10 @@ from doselang.source import Span
 from doselang.syntax import nodes as syntax
 
 HELP = "Write in the part, for example: sentinel of each new level for 14 days"
+ONE_SENTINEL = (
+    " `sentinel of each cohort` includes the first of a new level. "
+    "A wait between further patients is not written, unless each is a cohort of its own."
+)
 
 
 def bind_sentinel(
@@ -35,9 +39,10 @@ def bind_sentinel(
 def report_entering(report: Report, sections: Sequence[Section], parts: Sequence[Part]) -> None:
     """Report statements that do not fit together, and rules that speak of a sentinel where there is none."""
     for section in sections:
-        for statements, what in ((section.sentinels, "sentinels"), (section.looks, "looks")):
+        for statements, what, help in ((section.sentinels, "sentinels", ONE_SENTINEL), (section.looks, "looks", "")):
             if len(statements) > 1:
-                report.add("DL202", f"The part says twice what its {what} are.", statements[1].span, help="Keep one.")
+                message = f"The part says twice what its {what} are."
+                report.add("DL202", message, statements[1].span, help=f"Keep one.{help}")
     bare = [part for part in parts if part.sentinel is None]
     with_sentinel = {rule.span for part in parts if part.sentinel is not None for rule in part.rules}
     told: set[Span] = set()

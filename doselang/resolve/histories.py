@@ -23,6 +23,9 @@ _SIGN = re.compile(r"\.|[A-Za-z]|\([A-Za-z]*\)")
 LONGEST = 10_000
 """A history may have so many characters."""
 
+CHOICE_SHOWN = "What was chosen is shown by the level that comes next: `1 P 1 .`, where the patient goes on at level 1."
+"""A patient's history has no numbers of choices."""
+
 WITHOUT_TOXICITY = {"N": "no toxicity", ".": "pending", "n": "pending and clear so far", "x": "inevaluable"}
 
 
@@ -188,9 +191,9 @@ def _assigned(spelling: Spelling, word: re.Match[str]) -> Fault | None:
 
 def _cycle(spelling: Spelling, word: re.Match[str]) -> Fault | None:
     """What is wrong with a level in between, or with the sign of a cycle."""
-    choices = _CHOICES.search(word[0])
-    text = word[0][: choices.start()] if choices else word[0]
-    where = word.start(), word.end()
+    text, where = word[0], (word.start(), word.end())
+    if _CHOICES.search(text):
+        return Fault(*where, "A patient's history has no numbers of choices.", CHOICE_SHOWN)
     if spelling.levels.find(text) is not None or (_NUMBER.fullmatch(text) and not spelling.ladder_known):
         return None
     if _NUMBER.fullmatch(text):
@@ -200,6 +203,8 @@ def _cycle(spelling: Spelling, word: re.Match[str]) -> Fault | None:
         help = "Write `.` for no event, the letter of an event, or several in parentheses: (PU)"
         if len(apart) > 1:
             help = f'Write one sign a cycle, with spaces between: "{apart}"'
+            if text.isalpha() and len(set(text)) == len(text):
+                help += f"; events of one cycle in parentheses: ({text[:20]})"
         return Fault(*where, f"`{text[:40]}` is not the sign of one cycle.", help)
     letters = text.strip("().")
     unknown = next((letter for letter in letters if letter not in spelling.events), None)

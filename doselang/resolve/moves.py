@@ -20,8 +20,8 @@ from doselang.syntax.words import plain_words
 
 OF_THE_TRIAL = "A patient's course is made of `continue` and `enter`; moves of the trial stand above `patient course`."
 OF_A_COURSE = (
-    "`continue` and `enter` are moves of one patient: write the rule below `patient course`. "
-    "In the trial, `escalate`, `stay` and `enrol 3 more` say where the next patients enter."
+    "In the trial, `escalate`, `stay` and `enrol 3 more` say where the next patients enter. "
+    "`continue` and `enter` are moves of one patient, in rules below `patient course`."
 )
 
 

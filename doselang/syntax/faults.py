@@ -9,12 +9,15 @@ from itertools import zip_longest
 
 from lark import Token
 
-from doselang.syntax.going import going
-from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
-from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
+from doselang.source import Span
+from doselang.syntax.going import GOING_HINTS
+from doselang.syntax.habits import HABIT_HINTS, LONGEST_WORD, large_dose, phrase
+from doselang.syntax.lexer import offset
+from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, find_statement, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.rates import RATE_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
+from doselang.syntax.shares import SHARE_HINTS
 from doselang.syntax.sums import sum_of_toxicities
 from doselang.syntax.tables import END
 from doselang.syntax.wording import ENDINGS, FRIENDLY, NEW_STATEMENT, SENTENCES, expectation, groups, model, quoted
@@ -69,8 +72,18 @@ def unquoted_sentence(scene: Scene) -> Fault | None:
             break
         last = token
     span = where(scene.found, last)
+    if scene.head in ("PART", "LADDER") and len(scene.seen) == 2:
+        return _name_of_words(scene, span)
     write = f'{word} "{shown(scene.text[span.start : span.end], 60)}"' if scene.last in SENTENCES else '"…"'
     return scene.fault(f"{what} stands in quotation marks.", f"Write `{write}`.", span)
+
+
+def _name_of_words(scene: Scene, span: Span) -> Fault:
+    """`part accelerated titration`."""
+    head, first = scene.head.lower(), scene.seen[1]
+    title = shown(scene.text[offset(first) : span.end], 60)
+    help = f'Write `{head} {"-".join(title.split())}`, or `{head} {first} "{title}"`.'
+    return scene.fault("A name is one word; a title stands in quotation marks after it.", help, span)
 
 
 def quoted_name(scene: Scene) -> Fault | None:
@@ -124,6 +137,9 @@ def beginning(scene: Scene) -> Fault | None:
     if not scene.complete or (scene.seen and not scene.outdented):
         return None
     word = scene.found.lower()
+    help = find_statement([token[:LONGEST_WORD] for token in (scene.found, *scene.ahead[:3])])
+    if help is not None:
+        return scene.fault(f"No statement begins with {quoted(scene.found)}.", help)
     words = scene.keywords(scene.expected)
     guesses = sorted(near(word, words), key=lambda guess: scene.reach(words[guess], skip=1) < 1)
     meant = STATEMENT_WORDS.get(word)
@@ -276,7 +292,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, going, *HABIT_HINTS, letter, quoted_name, unfinished,
-    beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
+    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *SHARE_HINTS, *GOING_HINTS, *HABIT_HINTS, letter,
+    quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

@@ -18,9 +18,20 @@ TO = r"(?: (?:back|on|up|down))?(?: (?:to|at|with|onto|by|in))?"
 HERE = r"(?:(?:this|same|current|present)(?: dose)? level|(?:this|same|current|present) dose)"
 ENROLMENT = r"(?:enrol?lment|accrual|recruitment)"
 KEEP, MORE = r"(?:hold|remain|stay|repeat|keep|maintain)", r"(?:more|additional|further|extra)"
-PAUSE = rf"(?:suspend|pause|interrupt)(?: {ENROLMENT}| trial| study)?|hold (?:{ENROLMENT}|trial|study)"
+PAUSED = rf"(?: {ENROLMENT}| trial| study| treatment| dosing)"
+PAUSE = rf"(?:suspend|pause|interrupt){PAUSED}?|hold{PAUSED}"
+PLACE = rf"(?:{HERE}|next (?:higher|lower) level|(?:lowest|highest|start) level|level [\w-]+|mtd)"
+PATIENTS = r"(?: (?:evaluable )?patients?)?(?: in total| in all)?"
 
+BODY = re.compile(r"^[ \t]*body\s+([A-Za-z][\w-]*)", re.IGNORECASE | re.MULTILINE)
 HEADER = re.compile(r"^[ \t]*(part|patient|state)\b", re.IGNORECASE | re.MULTILINE)
+
+ENROL_AT = "Say how many patients enter there: `enrol 3 at level {}`."
+
+NOT_FIXED = re.compile(rf"(?:up to|at most|at least|maximum(?: of)?|max|no more than|not more than) {NUMBER}(?!\S)")
+IN_TURN = re.compile(
+    r"(?:patients? )?(?:one (?:after (?:other|another)|by one|at time)|sequentially|consecutively)(?!\S)"
+)
 
 UP, DOWN, HERE_AGAIN = "up", "down", "here"
 
@@ -31,7 +42,10 @@ WAYS = (
     (rf"{GO}{TO} (?:dose )?level below|(?:next lower|lower|previous) {LEVEL}|(?:dose )?level below", DOWN),
     (rf"(?:go|move|step|climb|drop|dose) (?:down|back)(?: (?:one|1))?(?: {LEVEL})?", DOWN),
     (rf"(?:reduce|decrease|lower) {LEVEL}|de-escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", DOWN),
-    (PAUSE, "pause"),
+    (rf"(?:{PAUSE})|(?:stop|halt|close){PAUSED}? until", "pause"),
+    (r"hold(?! (?:at|on|in|with|here|this|same|current|present|dose|level|cohort|step)(?!\S))", "hold"),
+    (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? to {NUMBER}{PATIENTS}", "fill"),
+    (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? (?:by|with) {NUMBER}{PATIENTS}", "more at"),
     (rf"{GO}{TO} {HERE}|{KEEP}(?: (?:at|on|in|with))?(?: {HERE}| {LEVEL}| here)?", HERE_AGAIN),
     (rf"continue {ENROLMENT}(?: (?:at|on) {HERE})?", HERE_AGAIN),
     (rf"{GO}{TO}(?: (?:next|higher|following|subsequent)){{1,2}}(?: {LEVEL})?", UP),
@@ -48,11 +62,15 @@ IN_TRIAL = {
     UP: "Write `escalate`.",
     DOWN: "Write `de-escalate`.",
     HERE_AGAIN: "Write `enrol 3 more`, or `stay` for a cohort more.",
-    "pause": "Write who decides how it goes on: `ask safety-committee to choose enrol 3 more or stop`.",
     "stop": "Write `stop`.",
     "where": "Say where patients enter: `escalate`, `de-escalate`, `enrol 3 more`, or `enrol 3 at level 2`.",
 }
-IN_COURSE = {DOWN: "Write `continue at the next lower level`.", HERE_AGAIN: "Write `continue`."}
+IN_COURSE = {
+    DOWN: "Write `continue at the next lower level`.",
+    HERE_AGAIN: "Write `continue`.",
+    "pause": "Write a state of its own for such patients, and `enter` it.",
+    "hold": "Write `continue`, or a state of its own for such patients, and `enter` it.",
+}
 """What to write in a trial's rule, and in one of a patient's course."""
 
 
@@ -60,6 +78,35 @@ IN_COURSE = {DOWN: "Write `continue at the next lower level`.", HERE_AGAIN: "Wri
 def ways() -> tuple[tuple[re.Pattern[str], str], ...]:
     """The patterns, made ready when the first fault is found."""
     return tuple((re.compile(rf"(?:{pattern})(?!\S)"), way) for pattern, way in WAYS)
+
+
+def how_many(scene: Scene) -> Fault | None:
+    """`backfill up to 3 patients`, `enrol 2 patients one after the other`."""
+    if [token.type for token in scene.seen if token.type in ("WHEN", "THEN")][-1:] != ["THEN"]:
+        return None
+    tokens = [scene.found, *scene.ahead[:8]]
+    words = " ".join(token.lower() for token in tokens)
+    turns = IN_TURN.match(words)
+    if turns and scene.last in ("NUMBER", "PATIENTS", "PATIENT", "MORE"):
+        help = (
+            "`sentinel of each cohort for 14 days` in the part treats the first patient of a cohort alone. "
+            "With `enrol 1 more`, or `cohorts of 1`, the rules are asked after every patient."
+        )
+        span = where(scene.found, tokens[turns[0].count(" ")])
+        return scene.fault("In what order the patients of a cohort enter is not said in a move.", help, span)
+    bound = NOT_FIXED.match(words)
+    if bound is None:
+        return None
+    number = written_out(bound[1])
+    if scene.last in ("ENROL", "BACKFILL", "TO", "WITH"):
+        move = f"{scene.seen[-1].lower()} {number}{' patients' if scene.last == 'BACKFILL' else ''}"
+    elif "TO" in scene.expected and any(token.type in ("FILL", "FILLING") for token in scene.seen):
+        move = f"to {number}"
+    else:
+        return None
+    help = f"Write `{move}`. A limit is a statement of the part, such as `accrue at most 6 patients at a level`."
+    span = where(scene.found, tokens[bound[0].count(" ")])
+    return scene.fault("A move says exactly how many patients enter.", help, span)
 
 
 def going(scene: Scene) -> Fault | None:
@@ -81,11 +128,19 @@ def going(scene: Scene) -> Fault | None:
 def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | None:
     """What to say about a move that goes this way."""
     course = _in_course(scene)
+    message = ""
     match way:
-        case "at" | "steps" | "more" if course:
+        case "at" | "steps" | "more" | "fill" | "more at" if course:
             return None
+        case "pause" | "hold" if not course:
+            message = "no move pauses a trial."
+            help: str | None = _decided_by_people(scene, way)
+        case "fill":
+            help = f"Write `fill {_place(match[1])} to {written_out(match[2])}`."
+        case "more at":
+            help = f"Write `enrol {written_out(match[2])} more{f' at {_place(match[1])}' if match[1] else ''}`."
         case "at":
-            help: str | None = f"Say how many patients enter there: `enrol 3 at level {match[1]}`."
+            help = ENROL_AT.format(match[1])
         case "steps":
             help = f"Write `{match[1]} {written_out(match[2])} levels`."
         case "more":
@@ -93,7 +148,33 @@ def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | N
         case _:
             help = (IN_COURSE if course else IN_TRIAL).get(way)
     found = shown(scene.text[span.start : span.end])
-    return None if help is None else scene.fault(f"`{found}` is not a move of the language.", help, span)
+    message = f"`{found}` is not a move of the language{f': {message}' if message else '.'}"
+    return None if help is None else scene.fault(message, help, span)
+
+
+def _decided_by_people(scene: Scene, way: str) -> str:
+    """What to write where a trial is to wait: nobody enters until those who are asked have chosen."""
+    declared = BODY.search(scene.text)
+    body = declared[1] if declared else "safety-committee"
+    help = (
+        f"Where people decide first, write `ask {body} to choose enrol 3 more or stop`: nobody enters until they have. "
+        "To end the trial write `stop`."
+    )
+    if way == "hold":
+        return f"{help} For more patients at this level write `enrol 3 more`. Pending patients are waited for anyhow."
+    return help
+
+
+def _place(words: str | None) -> str:
+    """The level that a move named, as the language says it."""
+    if words is None or re.fullmatch(HERE, words):
+        return "this level"
+    return words if words.startswith("level ") else f"the {words.replace('mtd', 'MTD')}"
+
+
+def to_a_level(move: str, label: str) -> tuple[str, str]:
+    """What is said about `escalate level 2`, and what to write."""
+    return f"`{shown(move)} level {shown(label)}` is not a move of the language.", ENROL_AT.format(shown(label))
 
 
 def _in_course(scene: Scene) -> bool:
@@ -102,3 +183,7 @@ def _in_course(scene: Scene) -> bool:
         return any(token.type == "PATIENT" for token in scene.seen[:2])
     headers = [header[1].lower() for header in HEADER.finditer(scene.text, 0, offset(scene.seen[0]))]
     return bool(headers) and headers[-1] != "part"
+
+
+GOING_HINTS = (how_many, going)
+"""The first that fits is said."""

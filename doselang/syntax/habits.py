@@ -142,6 +142,30 @@ def capital_article(scene: Scene) -> Fault | None:
     return None
 
 
+def article_as_name(scene: Scene) -> Fault | None:
+    """`part a`."""
+    if not scene.seen or scene.found.type in ("NAME", "LABEL") or not scene.expected & {"NAME", "LABEL"}:
+        return None
+    end = scene.seen[-1].end_pos or 0
+    article = re.compile(r"[ \t]+(an?|the)\b(?![\w-])").match(scene.text, end, offset(scene.found))
+    if article is None or len(scene.seen) > 1:
+        return None
+    write = f"{scene.seen[0].lower()} {article[1].upper()}"
+    help = f"Write `{write}`, with a capital wherever it is named, or another name."
+    return scene.fault(
+        f"`{article[1]}` is read over as an article, and is no name.", help, Span(article.start(1), article.end())
+    )
+
+
+def several_levels(scene: Scene) -> Fault | None:
+    """`levels 4 cart 1`."""
+    if scene.head != "LEVELS" or len(scene.seen) != 2 or scene.found.type != "NAME" or scene.opens_line:
+        return None
+    label, name = shown(scene.seen[1]), shown(scene.found)
+    help = f"Write `level {label}  {name} …` for one level, `levels 1 to {label}  {name} from …` for several."
+    return scene.fault("`levels` is followed by the first and the last of them.", help, where(*scene.seen[:2]))
+
+
 def large_dose(scene: Scene) -> Fault | None:
     """`0.5 x 10^6`, `1e6`, `2,000,000`, `2 million`: doses of cells as protocols print them."""
     if scene.head != "LEVEL":
@@ -208,17 +232,6 @@ def count_after_noun(scene: Scene) -> Fault | None:
     )
 
 
-def have_no(scene: Scene) -> Fault | None:
-    """`3 of 3 patients have no DLT`, `2 of 3 patients have any DLT`."""
-    if scene.found.type not in ("NO", "ANY") or scene.last not in ("HAS", "HAVE") or not scene.ahead:
-        return None
-    if scene.found.type == "ANY":
-        return scene.fault("`any` is not said of a toxicity that patients have.", "Leave `any` out.")
-    sizes = [token for token in scene.seen if token.type == "NUMBER"]
-    write = f"none of {sizes[-1] if sizes else 3} patients has a {shown(scene.ahead[0])}"
-    return scene.fault("It is said how many patients have the toxicity.", f"Write for example `{write}`.")
-
-
 def choice(scene: Scene) -> Fault | None:
     """`then escalate or stay`."""
     done = any(token.type == "THEN" for token in scene.seen)
@@ -229,7 +242,8 @@ def choice(scene: Scene) -> Fault | None:
 
 
 HABIT_HINTS = (
-    silent_sentence, late_citation, at_any_time, phrase, number_in_letters, glued_unit, which_level, capital_article,
-    count_after_noun, have_no, choice,
+    silent_sentence, late_citation, at_any_time, phrase, number_in_letters, glued_unit, which_level, article_as_name,
+    capital_article, several_levels,
+    count_after_noun, choice,
 )  # fmt: skip
 """The first that fits is said."""

@@ -16,7 +16,7 @@ from lark.exceptions import UnexpectedToken
 from doselang.diagnostics import Report
 from doselang.source import NOWHERE, Source, Span
 from doselang.syntax.lexer import MOST_WORDS, TOO_MANY, offset
-from doselang.syntax.nodes import Comment, File, Statement
+from doselang.syntax.nodes import Comment, File, Level, Rule, Statement, Step
 from doselang.syntax.tables import END, Grammar, grammar
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def parse(source: Source, report: Report, base: int = 0) -> File:
         return File((), span=span)
     text = "\n" * base + text  # empty lines above move every offset and change nothing else
     with _without_collection():
-        return File(tuple(_read(text, report)), comments(text, report), span=span)
+        statements = tuple(_without_levels_of_steps(_read(text, report), text, report))
+        return File(statements, comments(text, report), span=span)
 
 
 @contextmanager
@@ -66,6 +67,22 @@ def _without_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _without_levels_of_steps(statements: list[Statement], text: str, report: Report) -> Iterator[Statement]:
+    """The statements but for those that `escalate level 2` would make: it reads as a rule, and a level declared."""
+    before: Statement | None = None
+    for statement in statements:
+        if isinstance(statement, Level) and isinstance(before, Rule):
+            move = before.cases[-1].moves[-1]
+            if isinstance(move, Step) and "\n" not in text[move.span.end : statement.span.start]:
+                from doselang.syntax.going import to_a_level
+
+                message, help = to_a_level(text[move.span.start : move.span.end], statement.label.text)
+                report.add("DL101", message, move.span.to(statement.span), help=help)
+                continue
+        before = statement
+        yield statement
 
 
 def comments(text: str, report: Report) -> tuple[Comment, ...]:

@@ -92,7 +92,7 @@ PHRASES = (
     (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
     (r"de escalate|deescalate|descalate", "de-escalate", "phrase"),
     (r"enroll (\d+)", r"enrol \1", "phrase"),
-    (rf"expand(?: level)?(?: to)? {NUMBER}", "enrol 3 more", "expand"),
+    (rf"expand {NUMBER}", "enrol 3 more", "expand"),
     (
         r"(?:previous|prior|preceding|former|last) (?:dose )?level|(?:dose )?level below",
         "the next lower level",
@@ -167,10 +167,43 @@ STATEMENT_WORDS = {
     "param": "parameter", "constant": "parameter", "note": "background",
 }  # fmt: skip
 
+STATEMENTS = (
+    (
+        r"stagger(?:ed|ing)?|sentinels",
+        "Write in the part `sentinel of each new level for 14 days`: its first patient is treated alone.",
+    ),
+    (
+        r"dose-limiting toxicit(?:y|ies)|(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)",
+        "Write `toxicity DLT  within 28 days`: a toxicity is declared with its window.",
+    ),
+    (
+        r"(?:in|non-)?evaluable",
+        'Write `evaluability means "…"`: who is evaluable. Others are replaced by `replace inevaluable patients`.',
+    ),
+    (
+        r"stratum|strata|subgroup",
+        "Write a `ladder` for levels of their own, and a `part` for rules of their own; one part runs at a time.",
+    ),
+    (r"cohort(?: of|s)? sizes?", "Write `cohorts of 3` in the part."),
+    (
+        r"(?:(?:maximum|total) )?sample size|(?:maximum|total) (?:number|patients)",
+        "Write `accrue at most 30 in the trial`.",
+    ),
+    (r"(?:starting|initial|start) (?:dose|level)(?: level)?", "Write `start at level 1`."),
+)
+"""How protocols begin what is a statement here, and what to write."""
+
+
+def find_statement(words: list[str]) -> str | None:
+    """What to write for words at the beginning of a line that begin no statement."""
+    joined = " ".join(words).lower()
+    return next((help for pattern, help in STATEMENTS if re.match(rf"(?:{pattern})(?!\S)", joined)), None)
+
+
 MOVE_WORDS = {
     "enroll": "enrol 3", "recruit": "enrol 3", "add": "enrol 3 more", "treat": "enrol 3", "expand": "enrol 3 more",
     "increase": "escalate", "raise": "escalate", "decrease": "de-escalate", "reduce": "de-escalate",
-    "lower": "de-escalate", "repeat": "stay", "hold": "stay", "remain": "stay", "terminate": "stop", "end": "stop",
+    "lower": "de-escalate", "repeat": "stay", "remain": "stay", "terminate": "stop", "end": "stop",
     "halt": "stop", "finish": "stop", "name": "declare this level as MTD", "select": "declare this level as MTD",
     "start": "begin", "go": "continue", "eliminate": "close this level as too toxic",
     "exclude": "close this level as too toxic", "move": "enter",

@@ -201,6 +201,8 @@ def other_sign(scene: Scene) -> Fault | None:
         message = f"`{sign}` is a long dash; the language has only the short one (`-`)."
         return scene.fault(message, help, place, "DL103")
     if sign == "." and scene.following == "NUMBER" and scene.ahead[0].start_pos == place.end:
+        if scene.last == "NAME" and scene.seen[-1].end_pos == place.start:
+            return _dot_in_name(scene)
         number = Span(place.start, place.end + len(scene.ahead[0]))
         return scene.fault("A number begins with a digit.", f"Write `0.{scene.ahead[0]}`.", number, "DL103")
     if sign[0].isalpha():
@@ -214,6 +216,14 @@ def other_sign(scene: Scene) -> Fault | None:
         )
     message, help = about_sign(sign)
     return scene.fault(message, help, place, "DL103")
+
+
+def _dot_in_name(scene: Scene) -> Fault:
+    """`level normal-1.3`."""
+    word = re.compile(r"[\w.-]*[\w-]").match(scene.text, offset(scene.seen[-1]))
+    assert word is not None
+    write = shown(word[0].replace(".", "-"))
+    return scene.fault("A label or name has no dot.", f"Write `{write}`.", Span(*word.span()), "DL103")
 
 
 def _whole_word(text: str, place: Span) -> Span:

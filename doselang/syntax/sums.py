@@ -89,7 +89,7 @@ def sum_of_toxicities(scene: Scene) -> Fault | None:
     last = first
     for place in range(first, len(words)):
         if words[place].type == "NAME":
-            names.append(_singular(words[place], declared))
+            names.append(singular(words[place], declared))
             last = place
         elif not (words[place].type in ("OR", "AND", "COMMA", "PLUS") or words[place] == "+"):
             break
@@ -116,7 +116,7 @@ def _fault(scene: Scene, names: Sequence[str], first: int, last: int) -> Fault:
     return scene.fault(NOT_ADDED, spelled_out(bound, number, names), where(words[first], words[last]))
 
 
-def _singular(name: str, declared: Sequence[str]) -> str:
+def singular(name: str, declared: Sequence[str]) -> str:
     """The name as declared, a plural s read over."""
     folded = name.lower()
     return next((one for one in declared if one.lower() in (folded, folded.removesuffix("s"))), str(name))
