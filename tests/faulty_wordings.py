@@ -11,6 +11,7 @@ FINDINGS = (
     ("third-of-patients", 1, "DL101:18", "`the DLT rate is more than 1/3`"),
     ("third-as-parameter", 1, "DL203:18", "Write `1/3`"),
     ("rate-of-three", 1, "DL101:18", "Write `1/3`."),
+    ("rate-below", 1, "DL101:18", "Write `fewer than`."),
     ("rate-between", 1, "DL101:18", "`the DLT rate is at least 1/6 and the DLT rate is at most 1/3`"),
     ("rate-over-one", 1, "DL206:18", "between 0 and 1; 4/3 does not"),
     ("rate-over-nothing", 1, "DL206:18", "Nothing is divided by 0."),
