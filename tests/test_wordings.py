@@ -34,6 +34,7 @@ def faults(text: str) -> list[tuple[str, str]]:
 # ---- moves ----
 
 UP, DOWN, HERE = "Write `escalate`.", "Write `de-escalate`.", "Write `enrol 3 more`"
+PEOPLE = "to choose enrol 3 more or stop`: nobody enters until they have."
 MOVES = (
     ("go to next level", UP), ("go to the next level", UP), ("go to the next dose level", UP), ("go up", UP),
     ("go up one level", UP), ("move up", UP), ("move to the next higher level", UP), ("next dose", UP),
@@ -43,13 +44,13 @@ MOVES = (
     ("go down", DOWN), ("step down", DOWN), ("go to the level below", DOWN), ("go to the next lower level", DOWN),
     ("return to the previous dose level", DOWN), ("de-escalate to the next lower level", DOWN),
     ("reduce the dose", DOWN), ("lower the dose", DOWN), ("deescalate", DOWN), ("de-escalate one dose level", DOWN),
-    ("hold", HERE), ("hold the dose", HERE), ("remain", HERE), ("remain at this level", HERE),
+    ("hold", "`enrol 3 more`"), ("hold the dose", HERE), ("remain", HERE), ("remain at this level", HERE),
     ("stay at this level", HERE), ("stay at the same dose level", HERE), ("stay here", HERE),
     ("continue enrolment at this level", HERE), ("repeat the dose level", HERE), ("expand this level", "enrol 3 more"),
     ("escalate by 2 levels", "`escalate 2 levels`"), ("de-escalate two dose levels", "`de-escalate 2 levels`"),
     ("go to level 2", "`enrol 3 at level 2`"), ("escalate to level -1", "`enrol 3 at level -1`"),
     ("enter 6 more patients", "Write `enrol 6 more`."), ("treat three additional patients", "Write `enrol 3 more`."),
-    ("pause", "who decides"), ("hold enrolment", "who decides"), ("suspend the trial", "who decides"),
+    ("pause", PEOPLE), ("hold enrolment", PEOPLE), ("suspend the trial", PEOPLE),
     ("stop the trial", "Write `stop`."), ("terminate the study", "Write `stop`."), ("proceed", "`enrol 3 at level 2`"),
 )  # fmt: skip
 

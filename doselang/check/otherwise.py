@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import product
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 
 from doselang.check.watching import AllFailed, ClaimWatch, Gathered, Watcher
 from doselang.machine.arrays import present
@@ -28,30 +28,47 @@ from doselang.machine.steps import Steps, forget, sources, taken
 
 MOST_LOOKS = 200
 """So many states of a part are tried, spread over all situations that were met."""
-MOST_STEPS = 20_000
-MOST_BEGINNINGS = 500
-"""So many of the states after another decision are followed by the rules, through at most MOST_STATES."""
-MOST_STATES = 5_000
+
+
+@frozen
+class Extent:
+    """How much is tried: so many steps of each part, and what follows on so many of them, through so many states."""
+
+    steps: int
+    beginnings: int
+    states: int
+
+
+EXTENTS = (Extent(5_000, 100, 1_000), Extent(50_000, 500, 5_000))
+"""A few steps are enough for most claims; more are tried for those that withstand them."""
 CHANGE = "another decision at a look"
 
 
 def broken_otherwise(found: Exploration, claims: set[int]) -> dict[int, str]:
     """For each claim that fails after a decision made of answers given elsewhere: what was changed, in words."""
+    broken: set[int] = set()
+    for extent in EXTENTS:
+        if claims - broken:
+            broken |= _broken_within(found, claims - broken, extent)
+    return dict.fromkeys(sorted(broken), CHANGE)
+
+
+def _broken_within(found: Exploration, claims: set[int], extent: Extent) -> set[int]:
     protocol = found.machine.protocol
     watches = {n: ClaimWatch(protocol.claims[n]) for n in sorted(claims)}
     watcher = Watcher(list(watches.values()), stop_when_all_failed=True)
     with suppress(AllFailed):
-        others = [(part, *made) for part in range(len(protocol.parts)) for made in _other_steps(found, part)]
+        others = [(part, *made) for part in range(len(protocol.parts)) for made in _other_steps(found, part, extent)]
         for part, own, steps in others:
             watcher(steps, own.frames)
             forget(own.frames, part, steps.codes, steps.frames)
         # to follow them takes longer: first where most situations are, for there most can fail
         for _, own, steps in sorted(others, key=lambda one: -len(one[2].of.frames)):
-            _follow(own, steps, watcher)
-    return {n: CHANGE for n, watch in watches.items() if watch.failed is not None}
+            _follow(own, steps, watcher, extent)
+    return {n for n, watch in watches.items() if watch.failed is not None}
 
 
-def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, Steps]]:
+def _other_steps(found: Exploration, part: int, extent: Extent) -> Iterator[tuple[Exploration, Steps]]:
     """Steps out of reachable states of a part in which each look decides what others of the part decide.
 
     They are made in an exploration of their own: nothing that only they meet counts as reachable.
@@ -69,7 +86,7 @@ def _other_steps(found: Exploration, part: int) -> Iterator[tuple[Exploration, S
     branches = np.array([frames.branch(branch) for branch in _decisions(found, part)], np.int32)
     deciding = [not isinstance(branch.decision.answers.next, GoesOn) for branch in frames.branches]
     open_to = np.flatnonzero(np.array(deciding, np.bool_)[own.situations.branch[exits]])
-    each = _spread(open_to, max(1, MOST_STEPS // max(1, len(branches))))
+    each = _spread(open_to, max(1, extent.steps // max(1, len(branches))))
     which, branch = np.repeat(each, len(branches)), np.tile(branches, len(each))
     pending = (found.machine.records.tally(-2)[codes].sum(axis=1) > 0)[state[which]]
     possible = _possible(own, numbers[state[which]], pending, branch)
@@ -95,13 +112,13 @@ def _without_limits(machine: Machine) -> Machine:
     return evolve(machine, protocol=protocol, parts=parts)
 
 
-def _follow(own: Exploration, steps: Steps, watcher: Watcher) -> None:
+def _follow(own: Exploration, steps: Steps, watcher: Watcher, extent: Extent) -> None:
     """What the rules do after other decisions, through the first states."""
-    some = _spread(np.flatnonzero(own.frames.ended[steps.frames] == 0), MOST_BEGINNINGS)
+    some = _spread(np.flatnonzero(own.frames.ended[steps.frames] == 0), extent.beginnings)
     if len(some):
         begin, gathered = (steps.frames[some], steps.codes[some]), Gathered(watcher)
         with suppress(TooManyStates):
-            explore(own.machine, begin=begin, met=own, max_states=MOST_STATES, watch=gathered)
+            explore(own.machine, begin=begin, met=own, max_states=extent.states, watch=gathered)
         gathered.rest()
 
 

@@ -68,8 +68,8 @@ IN_TRIAL = {
 IN_COURSE = {
     DOWN: "Write `continue at the next lower level`.",
     HERE_AGAIN: "Write `continue`.",
-    "pause": "Write a state of its own for such patients, and `enter` it.",
-    "hold": "Write `continue`, or a state of its own for such patients, and `enter` it.",
+    "pause": "Write a state of its own for such patients, and enter that.",
+    "hold": "Write `continue`, or a state of its own for such patients, and enter that.",
 }
 """What to write in a trial's rule, and in one of a patient's course."""
 
