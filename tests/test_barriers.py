@@ -28,7 +28,8 @@ SHIPPED = [*sorted((ROOT / "protocols").glob("*.dose")), *sorted((ROOT / "protoc
 
 BARRED = {
     "a-plus-b", "accelerated-titration", "accelerated-titration-double-steps", "pure-de-escalation",
-    "sequential-cohorts", "three-plus-three-escalation-only", "three-plus-three-plus-three",
+    "sequential-cohorts", "three-plus-three", "three-plus-three-de-escalation", "a-plus-b-de-escalation",
+    "three-plus-three-escalation-only", "three-plus-three-plus-three",
     "ibrutinib-lenalidomide", "ibrutinib-lenalidomide-literal", "pri-724",
 }  # fmt: skip
 """Those of which barriers make the machine smaller."""
@@ -74,6 +75,15 @@ def test_what_bars_a_level_follows_from_the_moves(move: str, rises: bool, up: bo
     assert (barriers.rises, barriers.up, barriers.down) == (rises, up, down)
     if up or down:
         assert barriers.floor == floor
+
+
+def test_a_condition_on_the_level_below_is_a_floor_too() -> None:
+    text = PLAIN.replace("1 DLT", "1 DLT and at most 3 evaluable at the next lower level")
+    barriers = compile_protocol(protocol_of(text.replace("MOVE", "de-escalate"))).parts[0].barriers
+    assert barriers is not None and barriers.floor == 4
+    text = text.replace("MOVE", "fill the next lower level to 3")
+    barriers = compile_protocol(protocol_of(text)).parts[0].barriers
+    assert barriers is not None and barriers.floor == 3
 
 
 def test_a_ladder_on_which_a_move_names_a_level_has_no_barriers() -> None:

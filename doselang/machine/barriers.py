@@ -16,7 +16,7 @@ from doselang.machine.columns import Bools
 from doselang.machine.reading import Line, Reads, joined, parts_after
 from doselang.machine.records import CLOSED, FIRST_N, Change, Folding, Ints, Layout, Records
 from doselang.machine.relations import Relations
-from doselang.protocol.guards import Compare, Place
+from doselang.protocol.guards import Compare, Place, Range, Tally
 from doselang.protocol.model import Backfill, Begin, Declare, Enrol, Protocol
 
 
@@ -206,7 +206,8 @@ def _go(protocol: Protocol, ways: _Ways, line: Line, place: Place, total: int | 
             ways.rises, ways.up = True, ways.up and place.steps == 1
         case Place("next lower", axis=-1):
             ways.down &= place.steps == 1
-            ways.floor = None if total is None or ways.floor is None else max(ways.floor, total)
+            enough = _enough(line, total)
+            ways.floor = None if enough is None or ways.floor is None else max(ways.floor, enough)
         case Place("level", index):
             start, ladder = _only_at(line), protocol.levels[index].ladder
             if start is not None and protocol.levels[start].ladder == ladder:
@@ -215,6 +216,19 @@ def _go(protocol: Protocol, ways: _Ways, line: Line, place: Place, total: int | 
                 ways.named.add(ladder)
         case _:
             ways.up = ways.down = False
+
+
+def _enough(line: Line, total: int | None) -> int | None:
+    """With how many evaluable patients at the next lower level a line that opens it cannot act; None: with any number.
+
+    That is so if it fills the level up to a total, or if its condition allows no more patients there.
+    """
+    least = [] if total is None else [total]
+    for guard in line.conjuncts:
+        match guard:
+            case Tally(Range(high=int(high)), -1, "level", Place("next lower", steps=1, axis=-1), None):
+                least.append(high + 1)
+    return min(least, default=None)
 
 
 def _only_at(line: Line) -> int | None:
