@@ -25,16 +25,11 @@ def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
 
 def packed(columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """One number a row, as `pack`, of rows given by columns, [columns, rows]: fastest where each lies in one piece."""
-    return _packed(columns, columns.shape[1])
-
-
-def _packed(columns: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any]], rows: int) -> NDArray[np.int64]:
-    key, radix = np.zeros(rows, np.int64), 1
-    for column in columns if rows else ():
-        if held_once(column):
-            continue
-        low = int(column.min())
-        width = int(column.max()) - low + 1
+    key, radix = np.zeros(columns.shape[1], np.int64), 1
+    if not columns.size:
+        return key
+    for column, low, high in zip(columns, columns.min(axis=1).tolist(), columns.max(axis=1).tolist(), strict=True):
+        width = high - low + 1
         if width == 1:
             continue
         if radix * width >= 1 << 62:
