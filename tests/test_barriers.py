@@ -13,6 +13,7 @@ from doselang.api import load, load_source
 from doselang.check.checking import check
 from doselang.check.facts import Cause
 from doselang.conduct.looks import counted, looks_of
+from doselang.machine import barriers
 from doselang.machine.barriers import Barriers, barriers_of, parts_that_matter
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.exploring import TooManyStates, explore
@@ -250,6 +251,21 @@ def test_trials_that_fill_levels_end_alike(monkeypatch: pytest.MonkeyPatch, most
     protocol = filled(most, again)
     assert compile_protocol(protocol).parts[0].barriers is not None
     assert same_ends(protocol, monkeypatch)
+
+
+def test_a_part_that_fills_a_level_up_knows_who_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many patients the expansion takes depends on those of the escalation, though it reads nothing of them."""
+    text = FILLED.replace("MOST", "2").replace("MORE", "3").replace(" and NOT", "")
+    text = text.replace(text[text.index('rule "again"') : text.index('rule "none"')], "")
+    text = text.replace("lower level as MTD, stop", "lower level as MTD, begin expansion filling level 1 to 8")
+    text += 'part expansion\ncohorts of 2\nrule "done"\n  when the cohort is complete\n  then stop\n'
+    protocol = protocol_of(text)
+    assert same_ends(protocol, monkeypatch)
+    monkeypatch.setattr("doselang.machine.barriers._go", lambda *given: None if given[4] == 8 else _GO(*given))
+    assert not same_ends(protocol, monkeypatch)
+
+
+_GO = barriers._go
 
 
 @given(protocols())

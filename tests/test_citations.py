@@ -238,7 +238,7 @@ part second {cites} cohorts of 2 {cites} rule "r" {cites} when any DLT then stop
 patient course event e {cites} state on final {cites} claim "c" {cites} never any DLT
 """
     protocol, diagnostics, source = looked_up('rule "q" assume "a" because "b" when any DLT then stop' + statements)
-    assert protocol is not None and {d.code for d in diagnostics} == {"DL602"}
+    assert protocol is not None and {d.code for d in diagnostics} == {"DL223", "DL602"}
     assert [c.sentence for c in protocol.citations] == [3] * source.text.count("cites")
     spans = [c.span.start for c in protocol.citations]
     assert spans == sorted(spans) and all(source.words(c.span) == cites for c in protocol.citations)

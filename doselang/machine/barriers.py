@@ -181,7 +181,7 @@ class _Ways:
 
 
 def _ways(protocol: Protocol, lines: Sequence[Line], parts: set[int]) -> _Ways:
-    """The ways of the moves of some lines, those into other parts than some left out."""
+    """The ways of the moves of some lines; to begin another part than some is none, unless a level is filled up."""
     ways = _Ways()
     for line in lines:
         for move in line.moves:
@@ -190,8 +190,8 @@ def _ways(protocol: Protocol, lines: Sequence[Line], parts: set[int]) -> _Ways:
                     ways.declared.append(place)
                 case Backfill():
                     ways.up = ways.down = False
-                case Begin(part) if part not in parts:
-                    pass
+                case Begin(part, total=None) if part not in parts:
+                    pass  # how many patients enter does not depend on who was there
                 case Enrol(place, _, total) | Begin(_, place, _, total):
                     _go(protocol, ways, line, place, total)
     return ways

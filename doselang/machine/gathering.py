@@ -89,6 +89,9 @@ class _Collector:
     def at(self, place: Place, *columns: int, ceiling: int = 1) -> None:
         self.place(place)
         self.columns.setdefault(place, set()).update(columns)
+        # which level a condition finds can change with the look, by what is closed or declared
+        for level in range(len(self.protocol.levels)) if place.where is not None else ():
+            self.columns.setdefault(Place("level", level), set()).update(columns)
         for column in columns:
             self.ceilings[column] = max(self.ceilings[column], ceiling)
 
