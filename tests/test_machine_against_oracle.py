@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -12,6 +13,7 @@ from attrs import define, evolve, field, frozen
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from doselang.api import load
 from doselang.check.causes import find_causes
 from doselang.machine import columns, compiling, composing, gathering, situations, states
 from doselang.machine.asking import Asked
@@ -563,3 +565,59 @@ def test_a_wrong_machine_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises((AssertionError, TooManyStates)):
         agree()
+
+
+# ---- scripts and protocols as they are written ----
+
+ROOT = Path(__file__).parent.parent
+TOO_LONG = {"two-classes"}
+"""Of these the plain interpreter has too many histories for a test."""
+WRITTEN = sorted(path for path in (ROOT / "tests" / "scripts").glob("*.dose") if path.stem not in TOO_LONG) + [
+    ROOT / "protocols" / f"{name}.dose"
+    for name in (
+        "ibrutinib-lenalidomide", "ibrutinib-lenalidomide-literal", "pembrolizumab-gemcitabine", "designs/a-plus-b",
+        "designs/a-plus-b-de-escalation", "designs/best-of-five", "designs/sequential-cohorts",
+        "designs/three-plus-three", "designs/three-plus-three-de-escalation",
+        "designs/three-plus-three-escalation-only", "designs/three-plus-three-plus-three",
+    )
+]  # fmt: skip
+
+
+def as_written(path: Path) -> Case | None:
+    """A protocol with rates that rise from level to level, and the chances of its first scenario."""
+    protocol = load(str(path)).protocol
+    assert protocol is not None
+    if protocol.advisers or any(part.rolling for part in protocol.parts):
+        return None
+    levels = range(1, 1 + len(protocol.levels))
+    rates = tuple(tuple(Fraction(level, 20) for level in levels) for _ in protocol.toxicities)
+    chances = {
+        rule: tuple(Fraction(one).limit_denominator(1000) for one in chances)
+        for scenario in protocol.scenarios[:1] for rule, chances in scenario.chances.items()
+    }  # fmt: skip
+    return Case(protocol, rates, chances)
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_what_is_written_agrees_with_the_plain_interpreter(path: Path) -> None:
+    case = as_written(path)
+    if case is not None:
+        explored, ends = Explored(case, "whole-cohort"), case.ends("whole-cohort")
+        check_ends(explored, ends)
+        check_exact(case, "whole-cohort", ends)
+
+
+def test_a_level_that_a_condition_finds_after_the_look_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The level below the MTD is one only when the look has declared it: its patients matter before."""
+    case = as_written(ROOT / "tests" / "scripts" / "cells.dose")
+    assert case is not None
+
+    def at(self: gathering._Collector, place: Place, *columns: int, ceiling: int = 1) -> None:
+        self.place(place)
+        self.columns.setdefault(place, set()).update(columns)
+        for column in columns:
+            self.ceilings[column] = max(self.ceilings[column], ceiling)
+
+    monkeypatch.setattr(gathering._Collector, "at", at)
+    with pytest.raises(AssertionError):
+        check_all(case, "whole-cohort")
