@@ -48,9 +48,8 @@ class Barriers:
         `codes` are [states, levels], `at` the level of the cohort under way, `verdicts` [states, verdicts] the levels
         that were declared.
         """
-        closed = records.column(CLOSED) != 0
-        bars = closed if self.floor is None or not self.down else closed | (records.tally(-1) >= self.floor)
-        some = np.arange(len(codes)) if self.up and not self.rises else np.flatnonzero(bars.take(codes).any(axis=1))
+        bars = self._full(records).take(codes).any(axis=1)
+        some = np.arange(len(codes)) if self.up and not self.rises else np.flatnonzero(bars)
         if not len(some):
             return codes
         settled = codes.copy()
@@ -81,7 +80,7 @@ class Barriers:
         No cohort opens at any of them as long as the parts run.
         """
         closed = (records.column(CLOSED) != 0).take(codes)
-        full = closed if self.floor is None else closed | (records.tally(-1) >= self.floor).take(codes)
+        full = self._full(records).take(codes)
         barred, behind = self._from(relations, closed, full, at)
         further = bool(self.jumps)
         while further:  # a jump can lead to where another begins
@@ -95,6 +94,11 @@ class Barriers:
                     behind[rows] &= beyond
                     further = True
         return barred, behind
+
+    def _full(self, records: Records) -> Bools:
+        """By record: whether it bars a level below, because it is closed or has too many patients to be opened."""
+        closed: Bools = records.column(CLOSED) != 0
+        return closed if self.floor is None else closed | (records.tally(-1) >= self.floor)
 
     def _from(self, relations: Relations, closed: Bools, full: Bools, at: Ints) -> tuple[Bools, Bools]:
         """The same, by steps from a level alone."""
