@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -136,10 +137,13 @@ class Explored:
         machine = compile_protocol(self.case.protocol, for_claims=self.for_claims)
         self.found = explore(machine, self.accrual, histories=True, max_patients=MOST_PATIENTS)
         self.flow = flow_of(self.found)
-        rates = np.array([self.case.rates], float)
-        shares = [float(self.share(*option)) for option in self.flow.kinds.options]
-        self.chance = self.flow.kinds.chance(rates, np.array([shares]))
+        self.chance = self.chances(self.flow)
         self.weights = carry(self.flow, self.chance)
+
+    def chances(self, flow: Flow) -> Floats:
+        """The chance of each step of a flow of the machine."""
+        shares = [float(self.share(*option)) for option in flow.kinds.options]
+        return flow.chance(np.array([self.case.rates], float), np.array([shares]))
 
     @property
     def protocol(self) -> Protocol:
@@ -155,10 +159,12 @@ class Explored:
             return Fraction(1, gated.options) if own is None else own[option]
         return told[option]
 
-    def ending(self, state: int) -> Ending:
-        """How an ended state ended."""
-        frame = self.found.frames.frames[self.flow.frames[state]]
-        group = decided(self.found.machine, frame.part, self.found.frames.branches[frame.end].decision)
+    def ending(self, state: int, flow: Flow | None = None) -> Ending:
+        """How an ended state ended, of this flow or another of the same machine."""
+        flow = flow or self.flow
+        frames = flow.exploration.frames
+        frame = frames.frames[flow.frames[state]]
+        group = decided(self.found.machine, frame.part, frames.branches[frame.end].decision)
         named = {
             verdict.name: level if level >= 0 else None
             for verdict, level in zip(self.protocol.verdicts, frame.verdicts, strict=True)
@@ -167,10 +173,13 @@ class Explored:
         result = named.get(self.protocol.verdicts[self.protocol.result].name)
         return Ending(group[0], group[1], tuple(sorted(named.items())), result, group[2])
 
-    def endings(self) -> dict[Ending, float]:
+    def endings(self, flow: Flow | None = None) -> dict[Ending, float]:
+        """The probability of each way to end, by this flow or another of the same machine."""
         found: Counter[Ending] = Counter()
-        for state in np.flatnonzero(self.flow.ended).tolist():
-            found[self.ending(state)] += float(self.weights[state, 0])
+        flow = flow or self.flow
+        weights = self.weights if flow is self.flow else carry(flow, self.chances(flow))
+        for state in np.flatnonzero(flow.ended).tolist():
+            found[self.ending(state, flow)] += float(weights[state, 0])
         return found
 
     def steps(self) -> Floats:
@@ -304,31 +313,39 @@ def check_situations(found: Exploration) -> None:
                     assert found.situations.rows[row].exits == exits
 
 
-def check_bundles(explored: Explored) -> None:
-    """With bundles of exits the states are the same, in the same order, with their histories, causes and weights."""
+def check_once(explored: Explored) -> None:
+    """States met once are all there are, with their histories, the same probabilities, and the longest trial."""
     found, machine = explored.found, explored.found.machine
     if any(part.rolling for part in explored.protocol.parts):
         return
-    bundled = explore(machine, explored.accrual, histories=True, max_patients=MOST_PATIENTS, bundled=True)
-    assert bundled.states == found.states and bundled.bundles is not None
-    for one, other in zip(found.buckets, bundled.buckets, strict=True):
-        assert (one.codes == other.codes).all() and (one.ended == other.ended).all()
-        exits = 0 if other.bundle is None else int(bundled.bundles.many[other.bundle].sum())
-        assert exits == len(one.came_by) or not one.start
-    states = range(0, found.states, 1 + found.states // 20)
-    assert [history_of(bundled, state) for state in states] == [history_of(found, state) for state in states]
-    assert [cause for cause, _ in find_causes(bundled)] == [cause for cause, _ in find_causes(found)]
-    flow = flow_of(bundled)
+    once = explore(machine, explored.accrual, histories=True, max_patients=MOST_PATIENTS, once=True)
+    numbers: dict[object, list[int]] = {}
+    for number, state in enumerate(states_of(found)):
+        numbers.setdefault(state, []).append(number)
+    met = list(states_of(once))
+    assert set(met) == set(numbers) and len(met) == len(numbers) and once.max_patients == found.max_patients
+    for state in range(0, len(met), 1 + len(met) // 20):
+        assert history_of(once, state) == history_of(found, numbers[met[state]][0])
+    causes, theirs = ([cause for cause, _ in find_causes(one)] for one in (once, found))
+    assert {(c.undecided, c.part, c.history) for c in causes} <= {(c.undecided, c.part, c.history) for c in theirs}
+    assert {(c.undecided, c.part) for c in causes} == {(c.undecided, c.part) for c in theirs}
+    flow = flow_of(once)
     assert flow.kinds.options == explored.flow.kinds.options
-    shares = [float(explored.share(*option)) for option in flow.kinds.options]
-    weights = carry(flow, flow.chance(np.array([explored.case.rates], float), np.array([shares])))
-    assert np.abs(weights - explored.weights).max() < CLOSE
+    ends, as_kept = explored.endings(flow), explored.endings()
+    assert ends.keys() == as_kept.keys() and all(abs(ends[one] - as_kept[one]) < CLOSE for one in ends)
+
+
+def states_of(found: Exploration) -> Iterator[object]:
+    """What every state of an exploration is."""
+    for bucket in found.buckets:
+        for frame, codes in zip(bucket.frames.tolist(), bucket.codes.tolist(), strict=True):
+            yield found.frames.frames[frame], tuple(codes)
 
 
 def check_all(case: Case, accrual: Accrual) -> None:
     explored, ends = Explored(case, accrual), case.ends(accrual)
     check_situations(explored.found)
-    check_bundles(explored)
+    check_once(explored)
     check_ends(explored, ends)
     check_counts(explored, ends)
     check_causes(explored, ends)

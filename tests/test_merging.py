@@ -41,7 +41,7 @@ def without(codes: Codes, level: int | None) -> Codes:
 
 
 def all_hashes_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "_hashed", lambda words, masks: np.zeros(len(words), np.uint64))
+    monkeypatch.setattr(merging, "hashed", lambda columns: np.zeros(len(columns[0]), np.uint64))
 
 
 # ---- sorted by a hash, and compared ----

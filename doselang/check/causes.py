@@ -67,7 +67,7 @@ def _levels_before(exploration: Exploration, bucket: Bucket, states: Ints) -> In
 
 @frozen
 class UndecidedSteps:
-    """All steps to an undecided end, in the order of the buckets; `number` is that of the step, as in a flow.
+    """All steps to an undecided end; `number` is that of the step among all of the exploration.
 
     Of a bundle of exits there is one for each exit, all with the same number.
     """
@@ -86,21 +86,15 @@ def undecided_steps(exploration: Exploration) -> UndecidedSteps:
     branches, frames = exploration.frames.branches, exploration.frames.frames
     undecided = [frame.end >= 0 and branches[frame.end].decision.undecided is not None for frame in frames]
     end = np.where(undecided, [frame.end for frame in frames], -1).astype(np.int32)
-    none = np.zeros((0, 4), np.int32)
-    found, before = [none], -1  # the beginning of the trial is no step of a flow
-    for bucket in exploration.buckets:
-        many = np.diff(bucket.steps, append=len(bucket.came_from))
-        end_of_step = np.repeat(end[bucket.frames], many)
-        # where patients are pending at the end they become known by further steps
-        step = np.flatnonzero((end_of_step >= 0) & (exploration.situations.branch[bucket.came_by] == end_of_step))
-        exits = bucket.came_by[step]
-        if exploration.bundles is not None and bucket.bundle is not None:
-            position, exits = exploration.bundles.exits(bucket.bundle[step])
-            step = step[position]
-        patients = np.full(len(step), bucket.patients)
-        found.append(np.column_stack([before + step, patients, bucket.came_from[step], exits]))
-        before += len(bucket.came_from)
-    return UndecidedSteps(*np.concatenate(found).astype(np.int32).T)
+    made = exploration.every_step()
+    end_of_step = np.concatenate([end[bucket.frames] for bucket in exploration.buckets])[made.target]
+    # where patients are pending at the end they become known by further steps
+    step = np.flatnonzero((end_of_step >= 0) & (exploration.situations.branch[made.exit] == end_of_step))
+    exits = made.exit[step]
+    if exploration.bundles is not None and made.bundle is not None:
+        position, exits = exploration.bundles.exits(made.bundle[step])
+        step = step[position]
+    return UndecidedSteps(step.astype(np.int32), made.patients[step], made.source[step], exits)
 
 
 def find_causes(exploration: Exploration) -> list[tuple[Cause, Ints]]:
@@ -141,7 +135,7 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
         one.steps = np.concatenate([one.steps, some.astype(np.int32)])
     for one in met.values():
         found = np.sort(one.steps)
-        one.steps, one.fewest = steps.number[found], int(steps.patients[found[0]])
+        one.steps, one.fewest = steps.number[found], int(steps.patients[found].min())
         shortest = found[steps.patients[found] == one.fewest][:MOST_COMPARED]
         one.shortest = list(zip(steps.source[shortest].tolist(), steps.exit[shortest].tolist(), strict=True))
     return met
@@ -237,13 +231,13 @@ def _shown_at(history: tuple[Group, ...], level: int, protocol: Protocol) -> tup
 
 def _opener(exploration: Exploration, bucket: Bucket, state: int) -> tuple[int, int] | None:
     """Part and rule that opened the cohort under way in a state, in its first history."""
-    step = bucket.steps[state]
-    if bucket.came_from[step] < 0:
+    source, exit = exploration.step_to(bucket.start + state)
+    if source < 0:
         return None
-    before, position = exploration.state(int(bucket.came_from[step]))
+    before, position = exploration.state(source)
     part = int(exploration.frames.part[before.frames[position]])
     lines = exploration.machine.parts[part].lines
-    branch = exploration.frames.branches[exploration.situations.branch[bucket.came_by[step]]]
+    branch = exploration.frames.branches[exploration.situations.branch[exit]]
     opening = [i for i in branch.decision.lines if lines[i].answers(3)]
     return (part, lines[opening[0]].rule) if opening else None
 

@@ -18,7 +18,7 @@ from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.course import compile_course, environments, explore_course
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Endless, Exploration, TooManyStates, explore
-from doselang.machine.notation import history_of
+from doselang.machine.notation import history_along, history_of
 from doselang.machine.relations import Relations
 from doselang.machine.replay import replay
 from doselang.machine.states import Frames
@@ -86,9 +86,8 @@ def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
         claims.see(steps, frames, view, rows)
         safe.see(steps, frames, view, rows)
 
-    bundled = not any(part.rolling for part in machine.protocol.parts)
-    gathered = Gathered(watch)
-    found = explore(machine, accrual, histories=True, max_states=max_states, watch=gathered, bundled=bundled)
+    gathered, once = Gathered(watch), not any(part.rolling for part in machine.protocol.parts)
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=gathered, once=once)
     gathered.rest()
     return Watched(found, watches, safe)
 
@@ -119,8 +118,8 @@ def _met(found: Exploration) -> tuple[Fact, ...]:
 def _endless(endless: Endless, protocol: Protocol) -> Checked:
     assert endless.found is not None
     found = endless.found
-    history = history_of(found, endless.later)
-    before = len(history_of(found, endless.earlier))
+    history = history_along(found, endless.steps)
+    before = len(history_of(found, endless.state))
     fact = EndlessHistory(history[:before], history[before:])
     return Checked(protocol, (fact, *_met(found)), found.states, found.max_patients, complete=False)
 

@@ -42,8 +42,9 @@ class Weighed:
         self.chance = self.flow.chance(rates, told)
 
     def of(self, steps: Ints) -> dict[str, float]:
-        """The probability of making one of some steps of the flow, by scenario name; each counts once."""
+        """The probability of making one of some steps of the exploration, by scenario name; each counts once."""
         steps = steps[np.sort(np.unique(steps, return_index=True)[1])]
+        steps = steps if self.flow.position is None else self.flow.position[steps]
         total = (self.states[self.flow.source[steps]] * self.chance[self.flow.kind[steps]]).sum(axis=0)
         return {s.name: min(float(p), 1.0) for s, p in zip(self.scenarios, total, strict=True)}
 

@@ -111,14 +111,8 @@ def graph_of(found: Exploration, detail: Detail) -> Graph:
 
 def _edges(found: Exploration, place: Ints) -> Ints:
     """Every step once for each (place it comes from, place it leads to, exit): three columns."""
-    rows = []
-    for bucket in found.buckets:
-        many = np.diff(bucket.steps, append=len(bucket.came_from))
-        leads_to = np.repeat(place[bucket.start : bucket.start + len(bucket)], many)
-        steps = np.flatnonzero(bucket.came_from >= 0)
-        edges = np.column_stack([place[bucket.came_from[steps]], leads_to[steps], bucket.came_by[steps]])
-        rows.append(_once(edges.astype(np.int32)))
-    return _once(np.concatenate(rows))
+    made = found.every_step()
+    return _once(np.column_stack([place[made.source], place[made.target], made.exit]).astype(np.int32))
 
 
 def _once(rows: Ints) -> Ints:

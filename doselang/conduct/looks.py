@@ -144,8 +144,8 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
         np.concatenate([bucket.frames for bucket in found.buckets]),
         np.concatenate([bucket.codes for bucket in found.buckets]),
     )
-    source = np.concatenate([bucket.came_from for bucket in found.buckets])[1:]
-    exits = np.concatenate([bucket.came_by for bucket in found.buckets])[1:]
+    made = found.every_step()
+    source, exits = made.source, made.exit
     decisions, of_exit, first = _decided(found)
     kinds = found.machine.records.kinds()
     is_look = np.array([isinstance(kind, Outcome) for kind in kinds], np.bool_)[found.situations.change]

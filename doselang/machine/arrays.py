@@ -18,6 +18,12 @@ else:
             return np.ndarray
 
 
+Words = NDArray[np.uint64]
+
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
+"""Odd numbers without a pattern, by which a hash is multiplied."""
+
+
 def pack(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """One number a row of whole numbers: equal rows, and only those, have equal numbers."""
     return packed(np.ascontiguousarray(rows.T))
@@ -40,6 +46,17 @@ def packed(columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         key -= low
         radix *= width
     return key
+
+
+def hashed(columns: Sequence[Words]) -> Words:
+    """A hash of each row, given by columns: of equal rows the same; its upper bits are the best mixed."""
+    key = np.zeros(len(columns[0]), np.uint64)
+    for number, column in enumerate(columns):
+        key ^= column
+        key *= _MIX[1 + number % 3]
+        key ^= key >> np.uint64(32)
+    mixed: Words = key * _MIX[0]
+    return mixed
 
 
 def labels(rows: NDArray[np.integer[Any]]) -> list[bytes]:

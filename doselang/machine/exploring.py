@@ -1,23 +1,27 @@
 """Exploring a machine: all reachable states, in order of the number of patients, by table look-up.
 
-States with the same tallies have had the same number of patients, so a bucket a number of patients merges all that can
-be merged, and reaches every state by its shortest history first.
+States with the same tallies have had the same number of patients, so a bucket a number of patients merges nearly all
+that can be merged, and reaches every state by its shortest history first. Where the number of patients does not matter,
+a state that has been met with fewer is not met again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import packed, present
+from doselang.machine.arrays import NDArray, packed, present
 from doselang.machine.bundles import Bundles
 from doselang.machine.columns import Bools
 from doselang.machine.compiling import Machine
 from doselang.machine.exits import Accrual
+from doselang.machine.known import Known
+from doselang.machine.ordering import ordered, way_round
 from doselang.machine.records import Ints
 from doselang.machine.sequences import Endings, Letters, concatenated, nothing
 from doselang.machine.situations import Situations, every_exit
@@ -47,11 +51,11 @@ class TooManyStates(Exception):
 
 
 class Endless(TooManyStates):
-    """A history comes back to where it was: from state `earlier` to state `later`, which behave alike."""
+    """A history comes back to where it was: from state `state` by some steps, each a state and an exit."""
 
-    def __init__(self, found: Exploration, earlier: int, later: int) -> None:
+    def __init__(self, found: Exploration, state: int, steps: Sequence[tuple[int, int]]) -> None:
         super().__init__(found.states, found.max_patients, found)
-        self.earlier, self.later = earlier, later
+        self.state, self.steps = state, tuple(steps)
 
 
 @frozen
@@ -79,6 +83,35 @@ class Bucket:
         return len(self.frames)
 
 
+@frozen
+class Returns:
+    """Steps to states that were met before, `leads_to`, with `patients` after them; see `Bucket` for the others."""
+
+    patients: int
+    leads_to: Ints
+    came_from: Ints
+    by: Ints
+
+
+@frozen(eq=False)
+class EveryStep:
+    """The steps of an exploration, one after another: first those of the buckets, then those to states met before.
+
+    `source` and `target` are states, `patients` how many patients there are after the step, `more` how many it adds.
+    Where exits are bundled `exit` is the first of a `bundle`.
+    """
+
+    source: Ints
+    target: Ints
+    exit: Ints
+    bundle: Ints | None
+    patients: Ints
+    more: Ints
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
 Watch = Callable[[Steps, Frames], None]
 
 
@@ -96,11 +129,38 @@ class Exploration:
     """By situation: the first state in it, numbered through all buckets."""
     bundles: Bundles | None = None
     """The bundles of exits that the steps are taken by, None where each exit is a step of its own."""
+    known: Known | None = None
+    """The states met so far, None where each number of patients has states of its own."""
+    returns: list[Returns] = field(factory=list)
+
+    def patients_of_states(self) -> Ints:
+        """By state: the number of patients of its bucket."""
+        return _joined([np.full(len(one), one.patients) for one in self.buckets])
+
+    def every_step(self) -> EveryStep:
+        """The steps that were made, the beginning of the trial left out."""
+        buckets, returns = self.buckets, self.returns
+        many = _joined([np.diff(one.steps, append=len(one.came_from)) for one in buckets])
+        of_state = self.patients_of_states()
+        target = _joined([np.repeat(np.arange(len(many)), many), *(one.leads_to for one in returns)])
+        patients = _joined([np.repeat(of_state, many), *(np.full(len(one.by), one.patients) for one in returns)])
+        source = _joined([*(one.came_from for one in buckets), *(one.came_from for one in returns)])
+        by = _joined([one.came_by if one.bundle is None else one.bundle for one in buckets] + [r.by for r in returns])
+        made = np.flatnonzero(source >= 0)
+        source, target, by, patients = source[made], target[made], by[made], patients[made]
+        exits, bundle = (by, None) if self.bundles is None else (self.bundles.exit[by], by)
+        return EveryStep(source, target, exits, bundle, patients, patients - of_state[source])
 
     def state(self, number: int) -> tuple[Bucket, int]:
         """Bucket and position of a state by its number."""
         bucket = self.buckets[bisect_right(self.buckets, number, key=attrgetter("start")) - 1]
         return bucket, number - bucket.start
+
+    def step_to(self, number: int) -> tuple[int, int]:
+        """The step to a state in its first history: the state it comes from, and the exit; (-1, -1) where none."""
+        bucket, position = self.state(number)
+        step = bucket.steps[position]
+        return int(bucket.came_from[step]), int(bucket.came_by[step])
 
 
 @define
@@ -119,20 +179,22 @@ def explore(
     machine: Machine, accrual: Accrual = "one-at-a-time", *, histories: bool = False,
     max_states: int = MAX_STATES, max_patients: int = MAX_PATIENTS, watch: Watch | None = None,
     known_gates: frozenset[tuple[int, int]] | None = None,
-    met: Exploration | None = None, begin: tuple[Ints, Ints] | None = None, bundled: bool = False,
+    met: Exploration | None = None, begin: tuple[Ints, Ints] | None = None, once: bool = False,
 ) -> Exploration:  # fmt: skip
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. With `bundled`, which is not for rolling parts, the exits by which a cohort leaves the same
-    state behind are one step. `begin` has the frames and codes of the states to begin from, instead of the beginning of
-    the trial, by the numbers of an exploration of the same machine, whose situations `met` keeps. Raises
-    TooManyStates, Endless where histories without end are found, and OverflowError where a cohort has too many
-    outcomes.
+    `watch` sees every step. With `once`, which is not for rolling parts, a state is met once, with the fewest patients
+    that lead to it, and the exits by which a cohort leaves the same state behind are one step. `begin` has the frames
+    and codes of the states to begin from, instead of the beginning of the trial, by the numbers of an exploration of
+    the same machine, whose situations `met` keeps. Raises TooManyStates, Endless where histories without end are
+    found, and OverflowError where a cohort has too many outcomes.
     """
     frames = Frames(machine) if met is None else met.frames
     situations = Situations(machine, frames, accrual, known_gates) if met is None else met.situations
-    found = Exploration(machine, frames, situations, bundles=Bundles(situations) if bundled else None)
+    found = Exploration(machine, frames, situations)
+    if once:
+        found.bundles, found.known = Bundles(situations), Known(machine.levels)
     if begin is None:
         frame, codes = frames.first()
         begin = np.array([frame], np.int32), codes
@@ -144,6 +206,8 @@ def explore(
     while waiting:
         patients, steps = min(waiting)
         bucket, letters = _merge(waiting.pop((patients, steps)), found, patients)
+        if not len(bucket):
+            continue
         found.states += len(bucket)
         if found.states > max_states or patients > max_patients:
             raise TooManyStates(found.states, patients, found)
@@ -163,6 +227,8 @@ def explore(
                 ends = None if letters is None else endings.of(situations.letters)
                 for more, chunk in _chunks(made, bucket.start, by, letters, ends):
                     waiting.setdefault((patients + more, after), []).append(chunk)
+    if once:
+        _put_in_order(found)
     return found
 
 
@@ -193,10 +259,21 @@ def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Buc
     place = np.empty_like(rank)
     place[rank] = np.arange(len(rank))
     index, leads_to = index[rank], place[inverse]
+    if found.known is not None:
+        met, new = found.known.of(number[index], codes.take(index, axis=0))
+        there = met[leads_to]
+        before = np.flatnonzero(there >= 0)
+        if len(before):
+            found.returns.append(Returns(patients, there[before], came_from[before], by[before]))
+            some = np.flatnonzero(there < 0)
+            came_from, by, leads_to = came_from[some], by[some], leads_to[some]
+            index, new = index[met < 0], new[met < 0]
+            leads_to = (np.cumsum(met < 0) - 1)[leads_to]
+        found.known.add(new)
     by_state = np.argsort(leads_to, kind="stable")
     steps = np.searchsorted(leads_to[by_state], np.arange(len(index))).astype(np.int32)
     number, codes, came_from, by = number[index], codes.take(index, axis=0), came_from[by_state], by[by_state]
-    bundle = None if found.bundles is None or came_from[0] < 0 else by
+    bundle = None if found.bundles is None or not found.buckets else by
     came_by = by if found.bundles is None or bundle is None else found.bundles.exit[bundle]
     ended = found.frames.ended[number] != 0
     bucket = Bucket(patients, found.states, number, codes, ended, came_from, came_by, steps, bundle)
@@ -242,16 +319,49 @@ def _chunks(
         yield more, _Chunk(made.frames[some], made.codes.take(some, axis=0), came_from, by[some], written)
 
 
+def _put_in_order(found: Exploration) -> None:
+    """Find the most patients of a machine each of whose states was met once; raise Endless if there is no most."""
+    made = found.every_step()
+    order = ordered(found.states, made.source, made.target, made.more)
+    if order.depth.min(initial=0) < 0:
+        way = way_round(found.states, made.source, made.target)
+        assert way is not None
+        steps = zip(made.source[way].tolist(), made.exit[way].tolist(), strict=True)
+        raise Endless(found, int(made.source[way[0]]), list(steps))
+    found.max_patients = int(order.patients.max(initial=0))
+
+
 def _refuse_endless(found: Exploration) -> None:
-    """Raise Endless if the history of a state of the last bucket holds two states that behave alike."""
+    """Raise Endless if a history of the last bucket comes back to a state, or to one that behaves alike."""
     bucket = found.buckets[-1]
-    for state in np.flatnonzero(~bucket.ended)[:8].tolist():
-        seen: dict[bytes, int] = {}
-        number = bucket.start + state
-        while number >= 0:
-            there, position = found.state(number)
-            key = there.frames[position].tobytes() + there.codes[position].tobytes()
-            if key in seen:
-                raise Endless(found, number, seen[key])
-            seen[key] = number
-            number = int(there.came_from[there.steps[position]])
+    if found.known is None:
+        for state in np.flatnonzero(~bucket.ended)[:8].tolist():
+            _refuse_alike(found, bucket.start + state)
+    elif found.returns and found.returns[-1].patients == bucket.patients:
+        last = found.returns[-1]
+        exits = last.by if found.bundles is None else found.bundles.exit[last.by]
+        first = [column[:8].tolist() for column in (last.leads_to, last.came_from, exits)]
+        for state, source, exit in zip(*first, strict=True):
+            steps = [(source, exit)]
+            while steps[-1][0] not in (state, -1):
+                steps.append(found.step_to(steps[-1][0]))
+            if steps[-1][0] == state:
+                raise Endless(found, state, steps[::-1])
+
+
+def _refuse_alike(found: Exploration, state: int) -> None:
+    """Raise Endless if the history of a state holds two states that behave alike."""
+    seen: dict[bytes, int] = {}
+    steps: list[tuple[int, int]] = []
+    while state >= 0:
+        there, position = found.state(state)
+        key = there.frames[position].tobytes() + there.codes[position].tobytes()
+        if key in seen:
+            raise Endless(found, state, steps[seen[key] :][::-1])
+        seen[key] = len(steps)
+        steps.append(found.step_to(state))
+        state = steps[-1][0]
+
+
+def _joined(arrays: Sequence[NDArray[np.integer[Any]]]) -> Ints:
+    return np.concatenate(arrays).astype(np.int32, copy=False)

@@ -8,11 +8,9 @@ from itertools import pairwise
 import numpy as np
 from attrs import frozen
 
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, Words, hashed
 from doselang.machine.records import Ints
 from doselang.machine.weights import Floats
-
-Words = NDArray[np.uint64]
 
 LEVELS_OF_WORD = 4
 """Levels in one word of 64 bits, each a code of 16."""
@@ -20,7 +18,6 @@ CODE_BITS = 16
 MOST_CODES = 1 << CODE_BITS
 
 ALL_BITS = ~np.uint64(0)
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
 @frozen(eq=False)
@@ -91,7 +88,7 @@ def grouped(chunks: list[Packed], but: int | None = None) -> Groups:
     number, masks = len(states), _masks(states.words.shape[1], but)
     bits = np.uint64(number.bit_length())
     low = (np.uint64(1) << bits) - np.uint64(1)
-    key = (_hashed(states.words, masks) & ~low) | np.arange(number, dtype=np.uint64)
+    key = (hashed(_columns(states.words, masks)) & ~low) | np.arange(number, dtype=np.uint64)
     key.sort()
     order = (key & low).view(np.int64)
     key >>= bits
@@ -130,17 +127,6 @@ def _differs(words: Words, masks: Words) -> NDArray[np.bool_]:
     for column in _columns(words, masks):
         differs[1:] |= column[1:] != column[:-1]
     return differs
-
-
-def _hashed(words: Words, masks: Words) -> Words:
-    """A hash of each state: of equal ones the same."""
-    key = np.zeros(len(words), np.uint64)
-    for word, column in enumerate(_columns(words, masks)):
-        key ^= column
-        key *= _MIX[1 + word % 3]
-        key ^= key >> np.uint64(32)
-    mixed: Words = key * _MIX[0]
-    return mixed
 
 
 @frozen(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from attrs import evolve, field, frozen
@@ -251,22 +251,28 @@ def history_of(exploration: Exploration, state: int) -> tuple[Group, ...]:
 
 def history_through(exploration: Exploration, state: int, exit: int) -> tuple[Group, ...]:
     """The shortest history that leaves a state by an exit, which is a position in the situations' flat columns."""
-    bucket, row = exploration.state(state)
-    step = (int(bucket.frames[row]), exit)
-    return history_from(exploration.situations, [*_steps_to(exploration, state), step])
+    return history_along(exploration, [(state, exit)])
+
+
+def history_along(exploration: Exploration, steps: Sequence[tuple[int, int]]) -> tuple[Group, ...]:
+    """The shortest history that makes some steps, one after another: each leaves a state by an exit."""
+    along = [(_frame(exploration, state), exit) for state, exit in steps]
+    return history_from(exploration.situations, [*_steps_to(exploration, steps[0][0]), *along])
 
 
 def _steps_to(exploration: Exploration, state: int) -> list[tuple[int, int]]:
     """The steps of the first history to a state: (frame, exit)."""
     steps: list[tuple[int, int]] = []
     while True:
-        bucket, row = exploration.state(state)
-        step = bucket.steps[row]
-        state, exit = int(bucket.came_from[step]), int(bucket.came_by[step])
+        state, exit = exploration.step_to(state)
         if state < 0:
             return steps[::-1]
-        before, position = exploration.state(state)
-        steps.append((int(before.frames[position]), exit))
+        steps.append((_frame(exploration, state), exit))
+
+
+def _frame(exploration: Exploration, state: int) -> int:
+    bucket, position = exploration.state(state)
+    return int(bucket.frames[position])
 
 
 def history_from(

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import define, field, frozen
 
-from doselang.machine.arrays import NDArray
+from doselang.machine.arrays import NDArray, Words
 from doselang.machine.records import Ints
 
 WORD = 64
-Words = NDArray[np.uint64]
 
 
 @frozen(eq=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from attrs import define
 
 from doselang.machine.arrays import NDArray, distinct, pack
 from doselang.machine.compiling import Machine
 from doselang.machine.exploring import Exploration
+from doselang.machine.ordering import ordered
 from doselang.machine.records import Change, Ints, Known, Outcome
 from doselang.machine.situations import Situations
 
@@ -133,8 +132,8 @@ class Flow:
     """An exploration as flat arrays of steps, sorted by the state they lead to; the state at the beginning has none.
 
     By step: `source`, `exits`, and `kind`: a position in `kinds`, or a kind of bundle. By state: `first`, the position
-    of its first step (one more entry for the end), and `frames`. `buckets` are the first states of the buckets, the end
-    included; `patients` the patients in each.
+    of its first step (one more entry for the end), and `frames`. All steps to the states of a bucket come from earlier
+    ones: `buckets` are the first states of the buckets, the end included.
     """
 
     exploration: Exploration
@@ -146,9 +145,10 @@ class Flow:
     frames: Ints
     ended: NDArray[np.bool_]
     buckets: tuple[int, ...]
-    patients: tuple[int, ...]
     bundled: tuple[Ints, Ints] | None = None
     """Where exits are bundled, the kinds of all exits of all kinds of bundles, and where those of each begin."""
+    position: Ints | None = None
+    """By number of a step in the exploration, its position here; None: they are the same, and so are the states."""
 
     def chance(self, rates: Floats, chances: Floats | None = None) -> Floats:
         """The chance of a step of each number in `kind`, [numbers, K]; arguments as for `Kinds.chance`."""
@@ -169,40 +169,49 @@ class Flow:
 
 
 def flow_of(exploration: Exploration) -> Flow:
-    """The steps of an exploration, flattened once for any number of scenarios."""
-    buckets = exploration.buckets
-    source = _joined([bucket.came_from for bucket in buckets])[1:]
-    exits = _joined([bucket.came_by for bucket in buckets])[1:]
-    before = np.cumsum([0, *(len(bucket.came_from) for bucket in buckets)]) - 1
-    first = _joined([*(bucket.steps + start for bucket, start in zip(buckets, before[:-1], strict=True)), before[-1:]])
-    first[0] = 0
-    frames = _joined([bucket.frames for bucket in buckets])
+    """The steps of an exploration, flattened once for any number of scenarios.
+
+    States that were met once are put in an order in which each comes after all that lead to it.
+    """
+    buckets, made = exploration.buckets, exploration.every_step()
+    frames = np.concatenate([bucket.frames for bucket in buckets])
+    ended = np.concatenate([bucket.ended for bucket in buckets])
+    source, target, exits, bundle, position = made.source, made.target, made.exit, made.bundle, None
+    starts = [bucket.start for bucket in buckets]
+    if exploration.returns:
+        depth = ordered(len(frames), source, target, made.more).depth
+        states = np.argsort(depth, kind="stable")
+        rank = np.argsort(states).astype(np.int32)
+        steps = np.argsort(rank[target], kind="stable")
+        position = np.argsort(steps).astype(np.int32)
+        frames, ended, source, target, exits = (
+            frames[states],
+            ended[states],
+            rank[source[steps]],
+            rank[target[steps]],
+            exits[steps],
+        )
+        bundle = None if bundle is None else bundle[steps]
+        starts = np.searchsorted(depth[states], np.arange(depth.max() + 1)).tolist()
+    first = np.searchsorted(target, np.arange(len(frames) + 1)).astype(np.int32)
     levels = exploration.frames.at[frames[source]] + exploration.situations.aside[exits]
-    kinds, kind, bundled = _kinds_of_steps(exploration, exits, levels)
+    kinds, kind, bundled = _kinds_of_steps(exploration, exits, levels, bundle)
     return Flow(
-        exploration, kinds, source, kind, exits, first, frames,
-        np.concatenate([bucket.ended for bucket in buckets]),
-        (*(bucket.start for bucket in buckets), len(frames)),
-        tuple(bucket.patients for bucket in buckets), bundled,
+        exploration, kinds, source, kind, exits, first, frames, ended, (*starts, len(frames)), bundled, position
     )  # fmt: skip
 
 
 def _kinds_of_steps(
-    exploration: Exploration, exits: Ints, levels: Ints
-) -> tuple[Kinds, Ints, tuple[Ints, Ints] | None]:  # fmt: skip
+    exploration: Exploration, exits: Ints, levels: Ints, bundle: Ints | None
+) -> tuple[Kinds, Ints, tuple[Ints, Ints] | None]:
     """The kinds of exits, the kind of each step, and what kinds of bundles are made of."""
     situations, bundles = exploration.situations, exploration.bundles
-    if bundles is None:
+    if bundles is None or bundle is None:
         return *kinds_of(situations, exits, levels), None
-    bundle = _joined([bucket.bundle for bucket in exploration.buckets if bucket.bundle is not None])
     first, kind = distinct([bundle, levels])
     position, members = bundles.exits(bundle[first])
     kinds, of_member = kinds_of(situations, members, levels[first][position])
     return kinds, kind.astype(np.int32), (of_member, np.searchsorted(position, np.arange(len(first))))
-
-
-def _joined(arrays: Sequence[Ints | NDArray[np.int64]]) -> Ints:
-    return np.concatenate(arrays).astype(np.int32, copy=False)
 
 
 def weigh(flow: Flow, rates: Floats, chances: Floats | None = None) -> Floats:
@@ -213,7 +222,7 @@ def weigh(flow: Flow, rates: Floats, chances: Floats | None = None) -> Floats:
 def carry(flow: Flow, chance: Floats) -> Floats:
     """The probability of each state, [states, K], given the chance of each kind of step, [kinds, K].
 
-    States stand in order of the number of patients, and every step adds some: one pass over the buckets is enough.
+    Every step leads to a later bucket: one pass over the buckets is enough.
     """
     weights = np.empty((flow.states, chance.shape[1]))
     weights[0] = 1.0

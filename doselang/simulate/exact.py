@@ -212,7 +212,7 @@ class Explored:
         leads_to = flow.leads_to()
         left = flow.ended | (part[flow.frames] != 0)
         self.leaving = np.flatnonzero((part[flow.frames[flow.source]] == 0) & left[leads_to]).astype(np.int32)
-        patients = np.repeat(np.array(flow.patients, np.int32), np.diff(flow.buckets))
+        patients = flow.exploration.patients_of_states()
         order, self.size_starts, self.sizes = _grouped(patients[leads_to[self.leaving]])
         self.leaving = self.leaving[order]
         ended = np.flatnonzero(flow.ended).astype(np.int32)
