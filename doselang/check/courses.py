@@ -61,7 +61,7 @@ def _unsafe(explored: CourseExploration) -> Iterator[Fact]:
         kinds = []
         if went.level > step.point.level:
             kinds.append("escalated")
-        elif moved and step.point.environment.closed[went.level]:
+        if moved and step.point.environment.closed[went.level]:
             kinds.append("closed")
         for kind in kinds:
             if (kind, step.point.state, rule) not in seen:
