@@ -56,6 +56,7 @@ def test_sentences(content: str, sentences: list[str]) -> None:
         ("Design\n======\nText.", ["Design", "Text."]),
         ("- one\n- two\n  goes on\n* three\n1. four\n2) five", ["one", "two goes on", "three", "four", "five"]),
         ("> quoted words\n> go on.", ["quoted words go on."]),
+        (">= 2 of 3: stop.\n\n> 1 of 6: stop.\n\n>33%: stop.", [">= 2 of 3: stop.", "> 1 of 6: stop.", ">33%: stop."]),
         ("**Bold** and *slanted* and _too_ and `code`.", ["Bold and slanted and too and code."]),
         ("**bold over\ntwo lines** and ***both***.", ["bold over two lines and both."]),
         ("A snake_case_name and 2 * 3 * 4.", ["A snake_case_name and 2 * 3 * 4."]),

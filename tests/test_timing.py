@@ -246,3 +246,22 @@ def test_options_that_do_not_go_together(
 ) -> None:
     assert run(["simulate", ROLLING, *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_time_to_the_result_has_the_name_of_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trial.dose"
+    path.write_text(
+        """protocol "A trial"
+level 1
+start at level 1
+toxicity DLT  within 28 days
+verdict RP2D as the result
+part escalation
+cohorts of 3
+rule "three" when at least 3 evaluable then declare this level as MTD, declare this level as RP2D, stop
+""",
+        encoding="utf-8",
+    )
+    assert run(["simulate", str(path), "--method", "timed", "--dlt", "10%", "--trials", "20", "--seed", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "time to the RP2D, days" in shown and "time to the MTD" not in shown

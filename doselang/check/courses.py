@@ -59,7 +59,7 @@ def _unsafe(explored: CourseExploration) -> Iterator[Fact]:
         rule = explored.machine.rule(step.point.state, step.branch.decision.acted[0])
         moved = went.state != step.point.state or went.level != step.point.level
         kinds = []
-        if went.level > step.point.level:
+        if went.level > step.point.level and not explored.machine.course.may_escalate:
             kinds.append("escalated")
         if moved and step.point.environment.closed[went.level]:
             kinds.append("closed")

@@ -353,10 +353,14 @@ class State(Element):
 
 @frozen(repr=False)
 class Course(Element):
-    """The course of one patient; the first state is the initial one."""
+    """The course of one patient; the first state is the initial one.
+
+    `may_escalate`: a patient may be moved to a higher level.
+    """
 
     events: tuple[Event, ...]
     states: tuple[State, ...]
+    may_escalate: bool = False
 
 
 # ---- what must hold, what is expected, what is assumed ----

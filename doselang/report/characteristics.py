@@ -97,7 +97,7 @@ def _shown(one: Characteristics) -> Lines:
     elif one.method == "montecarlo" and one.scenario.hazards is not None:
         yield "the courses of patients are not simulated; `--method exact` gives them, and `--method timed`"
     if one.timing is not None:
-        yield from shown_timing(one.timing)
+        yield from shown_timing(one.timing, one.protocol.verdicts[one.protocol.result].name)
 
 
 def whole_words(one: Characteristics) -> str:

@@ -31,7 +31,7 @@ from doselang.machine.decisions import Decision
 from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import write_history
-from doselang.protocol.guards import Declared, Rate, Tally, atoms
+from doselang.protocol.guards import Declared, Place, Rate, Tally, atoms
 from doselang.protocol.model import Claim, Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
 from doselang.report.causes import cause_finding
@@ -306,8 +306,13 @@ def _course(fact: CourseUnsafe | CourseRule, protocol: Protocol) -> Diagnostic:
     history = course_words(fact.course, protocol)
     if fact.kind == "escalated":
         message = f'"{rule.name}" moves a patient to a higher level.'
-        help = "Write `continue`, or a lower level: the dose of a patient is not escalated."
+        help = (
+            "Write `continue`, or a lower level. If the protocol permits it, write `patient course  may escalate`, "
+            "with the sentence that does."
+        )
         return Diagnostic("DL405", message, rule.span, history=history, cites=cited(rule), help=help)
     message = f'"{rule.name}" treats a patient at a level that is closed as too toxic.'
     help = "Write `the next lower level that remains`, with `and a lower level remains` in the condition."
+    if any(getattr(move, "place", None) == Place("assigned") for case in rule.cases for move in case.moves):
+        help = "Add `and the assigned level is not closed as too toxic` to the condition, and say what follows if it is."
     return Diagnostic("DL406", message, rule.span, history=history, cites=cited(rule), help=help)

@@ -13,7 +13,7 @@ from doselang.simulate.clock import Assumed
 
 TITLES = {
     "duration_days": "duration of the trial, days",
-    "time_to_mtd_days": "time to the MTD, days",
+    "time_to_mtd_days": "time to the {result}, days",
     "enrolled": "patients who entered",
     "inevaluable": "of them inevaluable",
     "turned_away": "patients turned away",
@@ -23,11 +23,11 @@ TITLES = {
 }
 
 
-def shown_timing(timing: TimeFigures) -> Iterator[str | Table]:
-    """The assumptions of the clock, then its figures, each with its standard error."""
+def shown_timing(timing: TimeFigures, result: str) -> Iterator[str | Table]:
+    """The assumptions of the clock, then its figures, each with its standard error; `result` is the trial's verdict."""
     yield assumptions_table({"": timing.assumptions})
     headings = ["", "mean", *(f"{share:.0%}" for share in QUANTILES)]
-    rows_of_figures = [_row(name, spread) for name, spread in timing.spreads.items() if spread is not None]
+    rows_of_figures = [_row(name, spread, result) for name, spread in timing.spreads.items() if spread is not None]
     yield _table(headings, "right", rows_of_figures)
     if timing.after:
         rows_after = [(reason, _percent(share)) for reason, share in timing.after.items()]
@@ -54,9 +54,9 @@ def shared_assumptions(by_design: Mapping[str, Sequence[Assumed]]) -> list[tuple
     return [pair for same in found.values() for pair in same.items()]
 
 
-def _row(name: str, spread: Spread) -> tuple[str, ...]:
+def _row(name: str, spread: Spread, result: str) -> tuple[str, ...]:
     figures = [(spread.mean, spread.standard_error), *((q.value, q.standard_error) for q in spread.quantiles)]
-    return TITLES[name], *(_number(value, error) for value, error in figures)
+    return TITLES[name].format(result=result), *(_number(value, error) for value, error in figures)
 
 
 def _number(value: float, error: float) -> str:

@@ -176,7 +176,8 @@ def _course(glossary: Glossary, outline: Outline, events: tuple[model.Event, ...
             means = header.means.text.value if header.means else None
             states.append(model.State(header.name.text, header.final, held, means, span=header.span))
     span = outline.courses[0].span if outline.courses else NOWHERE
-    return model.Course(events, tuple(states), span=span)
+    may_escalate = any(header.may_escalate for header in outline.courses)
+    return model.Course(events, tuple(states), may_escalate, span=span)
 
 
 def _assumptions(file: syntax.File) -> tuple[model.Assumption, ...]:

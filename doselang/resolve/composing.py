@@ -391,6 +391,7 @@ def _merge_headers(designs: _Sections, own: _Sections) -> None:
         says_more = (isinstance(header, syntax.Part) and (header.title is not None or header.cites)) or (
             isinstance(header, syntax.State) and (header.final or header.means is not None or header.cites)
         )
+        says_more = says_more or (isinstance(header, syntax.Course) and (header.may_escalate or header.cites != ()))
         if says_more:
             theirs[0] = header
         del statements[0]

@@ -36,7 +36,8 @@ _CELL_ANCHOR = re.compile(rf"[*_\[]{{0,3}}({_NUMBER})[*_\].:)]{{0,4}}")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)$")
 _ITEM = re.compile(r"\s*(?:[-*+•–]|\(?\d{1,3}[.)]|\(?[a-z][)])\s+")
-_QUOTE = re.compile(r"\s{0,3}(?:>\s?)+")
+_QUOTE = re.compile(r"\s{0,3}(?:>(?!=|\s?\d)\s?)+")
+"""The marks of a quotation; `>= 2` and `> 2` at the beginning of a line are of the text."""
 _STARS = re.compile(r"(?<![A-Za-z0-9])(\*{1,3})(?=\S)([^*]+?)(?<=\S)\1(?![A-Za-z0-9])")
 _LINES = re.compile(r"(?<![A-Za-z0-9_])(_{1,3})(?=\S)([^_]+?)(?<=\S)\1(?![A-Za-z0-9_])")
 _MARKUP = (

@@ -245,7 +245,10 @@ class Accrue(Node):
 
 @frozen(repr=False)
 class Course(Node):
-    """The header `patient course`."""
+    """The header `patient course`; `may_escalate` where the dose of a patient may be raised."""
+
+    may_escalate: bool
+    cites: tuple[Cites, ...]
 
 
 @frozen(repr=False)

@@ -254,7 +254,8 @@ class Shape:
     per_level = literal(Word, "level")
     per_part = literal(Word, "part")
     per_trial = literal(Word, "trial")
-    course = node(n.Course)
+    course = node(n.Course, said("may escalate"), every(n.Cites))
+    may_escalate = literal(Word, "may escalate")
     state = node(n.State, one(n.Name), said("final"), maybe(n.Means), every(n.Cites))
     final = literal(Word, "final")
 

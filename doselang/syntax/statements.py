@@ -100,7 +100,7 @@ def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
         case Silent(text=text, when=guard):
             head = head_line(f"silent {quoted(text)}", text)
             return [head] if guard is None else [head, clause_line("when", guard_words(guard), guard)]
-        case Component() | Cycle() | Start() | Replace() | Cohorts() | Accrue() | Part():
+        case Component() | Cycle() | Start() | Replace() | Cohorts() | Accrue() | Part() | Course():
             return [_cited_head(statement), *cites_lines(statement.cites)]
         case UseDesign():
             return _use_design(statement)
@@ -118,7 +118,7 @@ def statement_lines(statement: Statement, room: int = 0) -> list[Line]:
 # ---- statements of one line, and those with `means` and `cites` below it ----
 
 
-def _simple(statement: ProtocolTitle | TextFile | Background | Levels | Course) -> str:
+def _simple(statement: ProtocolTitle | TextFile | Background | Levels) -> str:
     match statement:
         case ProtocolTitle(title=title):
             return f"protocol {quoted(title)}"
@@ -128,12 +128,12 @@ def _simple(statement: ProtocolTitle | TextFile | Background | Levels | Course) 
             return f"background {quoted(text)}"
         case Levels(low=low, high=high):
             return f"levels {low.text} to {high.text}"
-        case Course():
-            return "patient course"
 
 
-def _cited_head(statement: Component | Cycle | Start | Replace | Cohorts | Accrue | Part) -> Line:
+def _cited_head(statement: Component | Cycle | Start | Replace | Cohorts | Accrue | Part | Course) -> Line:
     match statement:
+        case Course(may_escalate=may_escalate):
+            return head_line(f"patient course{'  may escalate' if may_escalate else ''}", statement)
         case Component(name=name, unit=None):
             return head_line(f"component {name.text}", name)
         case Component(name=name, unit=unit) if unit:
