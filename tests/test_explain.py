@@ -447,3 +447,27 @@ def test_a_method_without_an_estimate_of_a_level_shows_none() -> None:
     estimates = [level["estimates"]["estimate"] for level in record["levels"]]  # type: ignore[attr-defined]
     assert estimates[0] == pytest.approx(0.05 / 3.1)  # (y + 0.05) / (n + 0.1)
     assert estimates[1:] == [None] * 4
+
+
+def test_a_choice_that_changes_nothing_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trial.dose"
+    path.write_text(
+        """protocol "A trial"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 28 days
+body committee
+part escalation
+cohorts of 3
+rule "next"
+  assume "it may hold the level" because "the text leaves it open"
+  when fewer than 12 evaluable in the trial and no DLT
+  then ask committee to choose enrol 3 at the highest level or enrol 3 at level 2
+rule "end"
+  when at least 12 evaluable in the trial or any DLT
+  then declare this level as MTD, stop
+""",
+        encoding="utf-8",
+    )
+    assert run(["next", str(path), "1NNN"]) == 0
+    assert "enrol 3 at level 2, whatever the committee decides" in capsys.readouterr().out

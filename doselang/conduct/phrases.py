@@ -9,7 +9,7 @@ from attrs import evolve
 
 from doselang.conduct.accounts import Answer, Trouble
 from doselang.protocol.model import Gate, Limit, Protocol
-from doselang.protocol.words import gate_words, guard_words, move_words, moves_words
+from doselang.protocol.words import decider_words, gate_words, guard_words, move_words, moves_words
 from doselang.resolve.names import listing
 
 
@@ -24,6 +24,8 @@ def answers_words(protocol: Protocol, answers: tuple[Answer, ...], tried: Collec
     if len(gates) > 1 or any(answer.trouble for answer in answers):
         return "; ".join(f"{options_words(answer)} {answer_words(protocol, answer, tried)}" for answer in answers)
     ((_, gate),) = gates
+    if len({answer.moves for answer in answers}) == 1:
+        return f"{moves_words(protocol, answers[0].moves, tried)}, whatever {decider_words(protocol, gate)} decides"
     common = [move for move in answers[0].moves if all(move in answer.moves for answer in answers)]
     if any(len(answer.moves) == len(common) for answer in answers):
         common = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from doselang.check.course_differences import CourseParting
 from doselang.check.differences import Compared, Parting, Told
@@ -83,6 +83,11 @@ def _difference(machines: tuple[Machine, Machine], parting: Parting, sources: Se
     first, second = (
         _decided(machine, told, source) for machine, told, source in zip(machines, parting.both, sources, strict=True)
     )
+    if not any(told.history for told in parting.both) and first.then == second.then:
+        first, second = (
+            evolve(one, then=f"{one.then}, number {protocol.start + 1} of its {len(protocol.levels)} levels")
+            for one, protocol in zip((first, second), (machine.protocol for machine in machines), strict=True)
+        )
     return Difference(
         (first, second), parting.situations, parting.probability, parting.accrual if parting.only else None
     )
