@@ -183,9 +183,11 @@ def _account(protocol: Protocol, source: Source | None, account: RuleAccount) ->
         yield "    true, but not asked"
     if account.overridden_by:
         yield f"    overridden by {quoted(account.overridden_by)}"
-    for case in account.cases:
+    for number, case in enumerate(account.cases, 1):
         if acted and case.value != "true":
             continue
+        if not acted and len(account.cases) > 1:
+            yield f"    case {number} of {len(account.cases)}"
         shown = case.clauses if acted or account.role in ("overridden", "waits", "not asked") else case.untrue
         yield from _clauses(protocol, shown)
         if acted:
