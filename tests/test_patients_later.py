@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from attrs import evolve
 
 from doselang.cli import run
 from doselang.conduct.conducted import Patient
+from doselang.conduct.standing import Standing
 from doselang.loading import load
 from doselang.patients.reading import Tables, read_conducted
 from doselang.patients.templates import templates
@@ -228,3 +230,59 @@ def test_an_amendment_must_have_it_in_later_cycles(kept: Kept, script: Path) -> 
     (script.parent / "amended.dose").write_text(amended, encoding="utf-8")
     found = propose_amendment(kept.trial, load(str(script.parent / "amended.dose")), date(2025, 4, 1), TODAY)
     assert found.refused is not None and "It has no outcome late-DLT" in found.refused
+
+
+# ---- a toxicity in a later cycle that came after somebody had entered ----
+
+PAUSES = """protocol "Pauses"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 90 days  written T
+toxicity late  in later cycles  within 640 days  written L
+replace inevaluable patients
+counter pause
+body committee
+part escalation
+cohorts of 1
+look at every arrival
+rule "go"
+  when fewer than 3 enrolled and (no late in the trial or any pause) then stay
+rule "up"
+  when at least 3 enrolled and no pending and (no late in the trial or any pause) and a higher level exists
+  then escalate
+rule "top"
+  when at least 3 enrolled and no pending and (no late in the trial or any pause) and no higher level exists
+  then declare this level as MTD, stop
+rule "late"
+  when any late in the trial and no pause
+"""
+ASKED = '  then ask committee to choose stay and count pause or declare no MTD and stop "late toxicity"\n'
+COUNTED = "  then stay, count pause\n"
+PATIENTS = """patient,level,entered,outcome,known,later,later-known
+001,1,2026-01-11,none,2026-04-12,late,2026-05-20
+002,1,2026-01-12,none,2026-04-13,,
+003,1,2026-01-13,none,2026-04-14,,
+004,2,2026-04-16,,,,
+"""
+
+
+def next_of(move: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    """What may be done on the day after the late toxicity, of which nobody knew when 004 entered."""
+    script, table = folder / "pauses.dose", folder / "patients.csv"
+    script.write_text(PAUSES + move, encoding="utf-8")
+    table.write_text(PATIENTS, encoding="utf-8")
+    assert run(["next", str(script), str(table), "--on", "2026-05-21", "--format", "json"]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_people_are_asked_after_a_late_toxicity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert next_of(ASKED, tmp_path, capsys)["action"] == "choose"
+
+
+def test_a_late_toxicity_counts_from_the_day_on_which_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert next_of(COUNTED, tmp_path, capsys)["rules"] == ["late"]
+    monkeypatch.setattr(Standing, "_moments_of", lambda self, grouped: [()] * len(grouped))
+    assert next_of(COUNTED, tmp_path, capsys)["rules"] == ["go"]

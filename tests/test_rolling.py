@@ -196,6 +196,37 @@ def test_a_history_that_no_order_of_arrivals_leads_to_is_refused(history: str, m
     assert message in error.value.message
 
 
+CHOICE = """protocol "A choice in a run"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 28 days
+body committee
+part escalation
+cohorts of 1
+look at every arrival
+rule "go on"
+  when fewer than 2 enrolled or (exactly 3 enrolled and no DLT)
+  then stay
+rule "ask"
+  when exactly 2 enrolled and no DLT
+  then ask committee to choose stay or escalate
+rule "end"
+  when at least 4 enrolled or any DLT
+  then declare this level as MTD, stop
+"""
+
+
+def test_what_people_chose_between_two_patients_of_a_level_must_be_written() -> None:
+    protocol = load_source(Source("choice.dose", CHOICE), None).protocol
+    assert protocol is not None
+    for unsaid in ("1NN.", "1NN 1."):
+        with pytest.raises(HistoryError, match=r"Only what is chosen leads to `1…`: write `1NN\[1\]` if it was"):
+            followed(protocol, unsaid)
+    assert followed(protocol, "1NN[1] 1N").steps[-1].outcome[0].decision.answers.next == Opened(0, 1)
+    with pytest.raises(HistoryError, match="the rules open level 2, not level 1"):
+        followed(protocol, "1NN[2] 1N")
+
+
 def test_outcomes_are_known_no_earlier_than_the_rules_allow() -> None:
     """After three without a DLT the fourth patient would be at level 2: the fourth came before the third was known."""
     one = followed(six(3), "1NNNN")

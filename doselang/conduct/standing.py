@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import groupby
 
 from attrs import define, field, frozen
 
@@ -14,7 +15,7 @@ from doselang.machine.compiling import Machine
 from doselang.machine.decisions import Branch
 from doselang.machine.exits import Accrual
 from doselang.machine.followed import Look, Replay, opens
-from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group, HistoryError
+from doselang.machine.notation import INEVALUABLE, NONE, PENDING, Against, Group, HistoryError, Moments
 from doselang.machine.replay import Follower
 from doselang.machine.states import Frames
 
@@ -64,6 +65,10 @@ class Standing:
     worse: set[int] = field(factory=set)
     """Patients whose toxicity in a later cycle is known."""
     entered: list[int] = field(factory=list)
+    _placed: list[int] = field(factory=list)
+    """Patients in the order in which they were put into cohorts."""
+    _moments: dict[tuple[int, bool], int] = field(factory=dict)
+    """How many had been put into cohorts when a patient became known, or (True) had a toxicity in a later cycle."""
     followed: Replay = field(init=False)
     stopped: bool = False
     barred: set[int] = field(factory=set)
@@ -92,6 +97,7 @@ class Standing:
         self.contrary = None
         self.entered.append(patient)
         cohort.patients.append(patient)
+        self._placed.append(patient)
         self._follow()
 
     def hold(self, patient: int) -> None:
@@ -107,6 +113,7 @@ class Standing:
         size = size_of(self.machine, Group(part, level, ""))
         self._drop_empty()
         self.open = [CohortOf(part, level, size, "instead", patients=[patient])]
+        self._placed.append(patient)
         self.cohorts += self.open
         self._follow()
 
@@ -124,6 +131,7 @@ class Standing:
         if patient in self.known:
             return
         self.known.append(patient)
+        self._moments[patient, False] = len(self._placed)
         aside = next((one for one in self.cohorts if one.against == "aside" and one.patients == [patient]), None)
         if aside is not None and not any(cohort.patients for cohort in self.open):
             self._drop_empty()
@@ -134,6 +142,7 @@ class Standing:
     def worsen(self, patient: int) -> None:
         """A patient who is known has a toxicity in a later cycle."""
         self.worse.add(patient)
+        self._moments[patient, True] = len(self._placed)
         self._follow()
 
     def choose(self, option: int) -> None:
@@ -151,10 +160,50 @@ class Standing:
 
     def groups(self) -> tuple[Group, ...]:
         """The history so far."""
+        grouped = self._grouped()
+        moments = self._moments_of(grouped)
         return tuple(
-            Group(cohort.part, cohort.level, self._letters(patients), cohort.chosen, cohort.against)
-            for cohort, patients in self._grouped()
+            Group(cohort.part, cohort.level, self._letters(patients), cohort.chosen, cohort.against, moments=moments[n])
+            for n, (cohort, patients) in enumerate(grouped)
         )
+
+    def _moments_of(self, grouped: list[tuple[CohortOf, list[int]]]) -> list[Moments]:
+        """By group of a rolling part, where the days are known: when its patients became known, see `Group`."""
+        found: list[Moments] = [()] * len(grouped)
+        if any(patient.entered is None for patient in self.patients):
+            return found
+        for numbers in self._rolling_groups(grouped):
+            there = [one for number in numbers for one in grouped[number][1] if not self._left(one)]
+            for number in numbers:
+                found[number] = tuple(
+                    self._moment(one, there) for one in self.known if one in grouped[number][1] and not self._left(one)
+                )
+        return found
+
+    def _rolling_groups(self, grouped: list[tuple[CohortOf, list[int]]]) -> Iterator[list[int]]:
+        """The groups of rolling parts, by number, those of one part together that nothing stands between."""
+
+        def section(number: int) -> int:
+            cohort, _ = grouped[number]
+            return cohort.part if self.machine.protocol.parts[cohort.part].rolling and not cohort.against else -1
+
+        for part, numbers in groupby(range(len(grouped)), section):
+            if part >= 0:
+                yield list(numbers)
+
+    def _moment(self, patient: int, there: list[int]) -> tuple[int, int | None]:
+        """After how many of some patients, in order of entering, one became known and had a later toxicity."""
+
+        def after(moment: int) -> int:
+            entered = self._placed[:moment]
+            return max(there.index(patient) + 1, sum(one in entered for one in there))
+
+        worse = self._moments.get((patient, True))
+        return after(self._moments[patient, False]), None if worse is None else after(worse)
+
+    def _left(self, patient: int) -> bool:
+        """Whether a patient is known to be inevaluable."""
+        return patient in self.known and self.patients[patient].outcome == INEVALUABLE
 
     def _grouped(self) -> list[tuple[CohortOf, list[int]]]:
         """The groups of the history: each a cohort, with the patients of those before it that it goes on.
@@ -228,6 +277,7 @@ class Standing:
             cohort = self.fitting(self.patients[patient], self.today)
             if cohort is not None:
                 cohort.patients.append(patient)
+                self._placed.append(patient)
             elif looked:
                 self._put_aside(patient, self.followed.frame.part)
             else:

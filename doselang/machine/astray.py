@@ -186,7 +186,9 @@ def nobody_enters(protocol: Protocol, groups: tuple[Group, ...]) -> HistoryError
 
 
 def several_ways(protocol: Protocol, groups: tuple[Group, ...], leading: list[Branch]) -> HistoryError:
-    """People could choose several options that open the cohort that follows."""
+    """What people chose is not written: some options open the cohort that follows."""
     head = cohort_label(groups[-1].part, groups[-1].level, protocol)
     written = [write_group(evolve(groups[-2], chosen=_options(branch)), protocol) for branch in leading]
+    if len(written) == 1:
+        return _error(groups[-1], f"Only what is chosen leads to `{head}…`: write {listing(written)} if it was.")
     return _error(groups[-1], f"Several options lead to `{head}…`: write which was chosen, {listing(written, 'or')}.")

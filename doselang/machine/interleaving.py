@@ -2,13 +2,15 @@
 
 A history says at which levels patients entered, one after the other, and in which order those of a group became known;
 it does not say what was known when each entered. An order is looked for in which every patient entered where the rules
-say. Outcomes are taken to be known as early as that allows, those of earlier groups first. A patient whose letter is
-that of a toxicity in later cycles was known before with another outcome, and had it later.
+say. Outcomes are taken to be known as early as that allows, those of earlier groups first; in a trial with days they
+are taken when they were, if patients entered as the rules say then. A patient whose letter is that of a toxicity in
+later cycles was known before with another outcome, and had it later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 from attrs import define, evolve, field, frozen
@@ -40,19 +42,22 @@ class Asked:
     view: View
 
 
+Coming = tuple[int, int, int, int]
+
+
 @frozen(eq=False)
 class Point:
     """A situation on the way: a frame and codes, how many patients have entered and, by group, are known.
 
     `coming` are the patients who are known and have a toxicity in later cycles ahead: group, outcome so far, and at
-    last.
+    last; and after how many patients it comes, -1 where that is not said.
     """
 
     number: int
     codes: Ints
     entered: int
     known: tuple[int, ...]
-    coming: tuple[tuple[int, int, int], ...] = ()
+    coming: tuple[Coming, ...] = ()
     before: Point | None = None
     asked: Asked | None = None
 
@@ -82,6 +87,8 @@ class Interleaving:
     entries: list[int] = field(init=False)
     """By patient, in order of entering: the group."""
     _refused: list[tuple[Point, Outcome, Frame]] = field(factory=list)
+    _dated: bool = False
+    """Whether outcomes are taken when they became known, as the groups have it."""
 
     def __attrs_post_init__(self) -> None:
         of_part = self.groups[self.first : self.end]
@@ -94,7 +101,16 @@ class Interleaving:
         """The situation in which all have entered and all outcomes of the history are known.
 
         From a frame in which patients are entering, and codes [1, levels]. Raises HistoryError where there is none.
+        Who became inevaluable is no longer there: then what the rules said when others entered can be without an order.
         """
+        self._dated = any(group.moments for group in self.groups[self.first : self.end])
+        if self._dated:
+            with suppress(HistoryError):
+                return self._found(number, codes)
+            self._dated, self._refused = False, []
+        return self._found(number, codes)
+
+    def _found(self, number: int, codes: Ints) -> Point:
         stack = [Point(number, codes, 0, (0,) * len(self.outcomes))]
         seen: set[tuple[object, ...]] = set()
         while stack:
@@ -121,12 +137,20 @@ class Interleaving:
             yield from self._enter(point, frame)
             return
         for group, letters in enumerate(self.outcomes):
-            if point.known[group] < min(len(letters), self.entries[: point.entered].count(group)):
+            there = point.known[group] < min(len(letters), self.entries[: point.entered].count(group))
+            if there and self._moment(group, point.known[group])[0] in (-1, point.entered):
                 yield from self._become_known(point, group, letters[point.known[group]])
         for one in dict.fromkeys(point.coming):
-            yield from self._worse(point, *one)
+            if one[3] in (-1, point.entered):
+                yield from self._worse(point, *one)
         if point.entered < len(self.entries):
             yield from self._arrive(point, frame)
+
+    def _moment(self, group: int, outcome: int) -> tuple[int, int]:
+        """After how many patients an outcome of a group became known, and got worse; -1 where that is not said."""
+        moments = self.groups[self.first + group].moments if self._dated else ()
+        known, worse = moments[outcome] if moments else (-1, -1)
+        return known, -1 if worse is None else worse
 
     def _enter(self, point: Point, frame: Frame) -> Iterator[Point]:
         """Patients enter for whom the rules opened a place; more than the history has can be still to come."""
@@ -145,20 +169,21 @@ class Interleaving:
         part, toxicities = self.groups[self.first + group].part, self.machine.protocol.toxicities
         last, at_once = letters_of(self.machine.protocol).index(letter), known_with(toxicities)
         known = tuple(n + (g == group) for g, n in enumerate(point.known))
+        _, when = self._moment(group, point.known[group])
         for outcome in (last,) if last in at_once else at_once:
             if outcome == last or (outcome, last) in worsenings(toxicities):
-                coming = () if outcome == last else ((group, outcome, last),)
+                coming = () if outcome == last else ((group, outcome, last, when),)
                 after = self._changed(point, group, Known(part, outcome))
                 yield evolve(after, known=known, coming=tuple(sorted((*point.coming, *coming))))
 
-    def _worse(self, point: Point, group: int, outcome: int, last: int) -> Iterator[Point]:
+    def _worse(self, point: Point, group: int, outcome: int, last: int, when: int) -> Iterator[Point]:
         """A patient who is known has the toxicity in later cycles that is ahead, or a less severe one before it."""
         part, every = self.groups[self.first + group].part, worsenings(self.machine.protocol.toxicities)
         left = list(point.coming)
-        left.remove((group, outcome, last))
+        left.remove((group, outcome, last, when))
         for before, after in every:
             if before == outcome and (after == last or (after, last) in every):
-                coming = () if after == last else ((group, after, last),)
+                coming = () if after == last else ((group, after, last, when),)
                 worse = self._changed(point, group, Worse(part, before, after))
                 yield evolve(worse, coming=tuple(sorted((*left, *coming))))
 
@@ -173,11 +198,10 @@ class Interleaving:
         here, coming = self.entries[point.entered - 1], self.entries[point.entered]
         group, said = self.groups[self.first + coming], self.groups[self.first + here].chosen
         outcome, view = look_at(self.machine, self.frames, point.number, point.codes)
-        fitting = [
-            branch for branch in outcome
-            if _opens(branch, frame) == group.level
-            and (coming == here or tuple(option for _, option in branch.choices) == said)
-        ]  # fmt: skip
+        leading = [branch for branch in outcome if _opens(branch, frame) == group.level]
+        # within a group nobody chose: what people choose is written after the letters, and ends the group
+        chose = () if coming == here else said
+        fitting = [branch for branch in leading if tuple(option for _, option in branch.choices) == chose]
         if not fitting:
             self._refused.append((point, outcome, frame))
         for branch in fitting:
@@ -197,8 +221,13 @@ class Interleaving:
             for _, outcome, frame in refused
             for branch in outcome
             if (level := _opens(branch, frame)) is not None
+            and (not groups[-2].chosen or groups[-2].chosen == tuple(option for _, option in branch.choices))
         }
         _, outcome, frame = refused[0]
+        level = groups[-1].level
+        unsaid = [branch for branch in outcome if branch.choices and _opens(branch, frame) == level]
+        if unsaid and not groups[-2].chosen:
+            return astray.several_ways(self.machine.protocol, groups, unsaid)
         if all(waits(outcome) for _, outcome, _ in refused):
             return astray.nobody_enters(self.machine.protocol, groups)
         return astray.opened_instead(self.machine.protocol, groups, sorted(opened), outcome[0], frame)

@@ -43,6 +43,9 @@ class HistoryError(Exception):
         self.message, self.start, self.end = message, start, end
 
 
+Moments = tuple[tuple[int, int | None], ...]
+
+
 @frozen
 class Group:
     """A cohort of a history: a letter for each patient, in order of becoming known.
@@ -50,7 +53,8 @@ class Group:
     `letters` are `N`, the toxicities' letters, `.` pending, `n` pending and clear so far, `x` inevaluable. `chosen` are
     the options that people chose at its look, counted from 0 (in the notation from 1: `1NMN[2]`). `against` tells what
     was done against the rules: `!3NNN` is a cohort that they do not open, `+3N` a patient of no cohort, who counts at
-    the level from the next look on.
+    the level from the next look on. `moments` are of a rolling part in a trial with days: by known outcome, in order,
+    how many of the part had entered before it, and before a toxicity in a later cycle (None: there was none).
     """
 
     part: int
@@ -59,6 +63,7 @@ class Group:
     chosen: tuple[int, ...] = ()
     against: Against = ""
     span: Span = field(default=NOWHERE, eq=False, repr=False)
+    moments: Moments = field(default=(), eq=False, repr=False)
 
 
 def patients_of(history: Iterable[Group]) -> int:

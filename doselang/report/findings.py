@@ -314,7 +314,5 @@ def _course(fact: CourseUnsafe | CourseRule, protocol: Protocol) -> Diagnostic:
     message = f'"{rule.name}" treats a patient at a level that is closed as too toxic.'
     help = "Write `the next lower level that remains`, with `and a lower level remains` in the condition."
     if any(getattr(move, "place", None) == Place("assigned") for case in rule.cases for move in case.moves):
-        help = (
-            "Add `and the assigned level is not closed as too toxic`, and say what follows where it is."
-        )
+        help = "Add `and the assigned level is not closed as too toxic`, and say what follows where it is."
     return Diagnostic("DL406", message, rule.span, history=history, cites=cited(rule), help=help)
