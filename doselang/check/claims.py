@@ -21,7 +21,7 @@ from doselang.protocol.model import Protocol
 MOST_MUTANTS = 400
 MUTANT_STATES = 20_000
 MUTANT_PATIENTS = 80
-MUTANTS_STATES, MUTANT_COST = 150_000, 80
+MUTANTS_STATES, MUTANT_COST = 60_000, 80
 """So many states of mutants are met in all, where each mutant counts for some more."""
 
 
@@ -103,8 +103,11 @@ def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> tuple[dict
     watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
     watcher, states = Watcher(list(watches.values()), stop_when_all_failed=True), 0
     machine = compile_protocol(mutant.protocol, for_claims=True)
+    once = not any(part.rolling for part in mutant.protocol.parts)
     try:
-        states = explore(machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher).states
+        states = explore(
+            machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher, once=once
+        ).states
     except TooManyStates as many:
         states = many.states
     except (AllFailed, OverflowError):

@@ -238,7 +238,8 @@ class Situations:
         remembered.keep([asked[position] for position in new], early, rows)
         whole = not early and part.any_time and size
         every = outcomes_of(size, self.machine.protocol.toxicities, True, sentinel) if whole else nodes
-        return remembered.of(asked, early, [every.index(node) for node in nodes])
+        place = {node: position for position, node in enumerate(every)}
+        return remembered.of(asked, early, [place[node] for node in nodes])
 
     def _shapes(
         self, part: PartMachine, size: int, sentinel: bool, frames: Ints, codes: Ints, asked: list[Asked] | None

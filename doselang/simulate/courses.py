@@ -12,6 +12,7 @@ from itertools import chain
 import numpy as np
 from attrs import define, field
 
+from doselang.machine.arrays import pack
 from doselang.machine.course import (
     CourseBranch,
     CourseMachine,
@@ -57,36 +58,35 @@ def courses(protocol: Protocol, flow: Flow, chance: Floats, scenario: Scenario) 
 
 def _assigned(flow: Flow, chance: Floats) -> dict[tuple[int, Environment], float]:
     """Expected numbers of patients by assigned level and status of the levels at the end of their trial."""
-    ends = _environments(flow)
-    environments = sorted(set(ends.values()))
-    until_end = np.zeros((flow.states, len(environments)))
-    for state, environment in ends.items():
-        until_end[state, environments.index(environment)] = 1.0
-    step_chance = chance[flow.kind, 0]
-    for start, end in reversed(list(zip(flow.buckets[1:-1], flow.buckets[2:], strict=True))):
+    treated = _treated(flow, chance)
+    found: dict[tuple[int, Environment], float] = {}
+    ended = np.flatnonzero(flow.ended)
+    codes = np.concatenate([bucket.codes for bucket in flow.exploration.buckets])[ended]
+    records = flow.exploration.machine.records
+    status = (records.column(FIRST_SIZE) > 0) + 2 * (records.column(CLOSED) > 0)
+    there = status.astype(np.int32)[codes]
+    _, first, which = np.unique(pack(there), return_index=True, return_inverse=True)
+    patients = np.zeros((len(first), treated.shape[1]))
+    np.add.at(patients, which, treated[ended])
+    for row, levels in zip(there[first].tolist(), patients.tolist(), strict=True):
+        environment = Environment(tuple(s & 1 > 0 for s in row), tuple(s & 2 > 0 for s in row))
+        found.update(((level, environment), number) for level, number in enumerate(levels) if number > 0)
+    return dict(sorted(found.items()))
+
+
+def _treated(flow: Flow, chance: Floats) -> Floats:
+    """By state and level: the chance of the state times the patients treated at the level before it, on average."""
+    reached, step_chance = carry(flow, chance)[:, 0], chance[flow.kind, 0]
+    size, level = flow.kinds.counts.sum(axis=1)[flow.kind], flow.kinds.level[flow.kind]
+    treated = np.zeros((flow.states, flow.exploration.machine.levels))
+    for start, end in zip(flow.buckets[1:-1], flow.buckets[2:], strict=True):
         steps = slice(flow.first[start], flow.first[end])
-        into = np.repeat(np.arange(start, end), np.diff(flow.first[start : end + 1]))
-        np.add.at(until_end, flow.source[steps], step_chance[steps, None] * until_end[into])
-    arriving = carry(flow, chance)[flow.source, 0] * step_chance * flow.kinds.counts.sum(axis=1)[flow.kind]
-    joint = arriving[:, None] * until_end[flow.leads_to()]
-    levels = flow.kinds.level[flow.kind]
-    found = {}
-    for level in np.unique(levels).tolist():
-        for number, patients in enumerate(joint[levels == level].sum(axis=0).tolist()):
-            if patients > 0:
-                found[level, environments[number]] = patients
-    return found
-
-
-def _environments(flow: Flow) -> dict[int, Environment]:
-    table = flow.exploration.machine.records.table
-    found = {}
-    for bucket in flow.exploration.buckets:
-        for state in np.flatnonzero(bucket.ended).tolist():
-            rows = table[bucket.codes[state]]
-            tried, closed = (rows[:, FIRST_SIZE] > 0).tolist(), (rows[:, CLOSED] > 0).tolist()
-            found[bucket.start + state] = Environment(tuple(tried), tuple(closed))
-    return found
+        source = flow.source[steps]
+        arriving = treated[source]
+        arriving[np.arange(len(source)), level[steps]] += reached[source] * size[steps]
+        arriving *= step_chance[steps, None]
+        np.add.reduceat(arriving, flow.first[start:end] - flow.first[start], axis=0, out=treated[start:end])
+    return treated
 
 
 @define
