@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from doselang.cli import run
-from doselang.conduct.looks import WAIT, counted
+from doselang.conduct import looks as looks_module
+from doselang.conduct.looks import WAIT, Looks, counted, looks_of
 from doselang.conduct.pathways import pathways
 from doselang.conduct.tables import DecisionTable, decision_tables
 from doselang.loading import load
@@ -353,3 +354,33 @@ def test_the_boin_boundaries_of_this_test_are_those_of_the_formula() -> None:
     # lower 0.2365, upper 0.3585 (E3): escalate if y/n <= lower, de-escalate if y/n >= upper
     for n, (up, down, _) in BOIN.items():
         assert up == int(0.2365 * n) and down == ceil(0.3585 * n)
+
+
+WRITTEN = [
+    *SCRIPTS, REFERENCE, *(ROOT / "protocols" / f"{name}.dose" for name in ("pembrolizumab-gemcitabine", "viola")),
+    *sorted((ROOT / "protocols" / "designs").glob("*titration*.dose")), DESIGN,
+]  # fmt: skip
+
+
+def rows_of(looks: Looks) -> set[tuple[object, ...]]:
+    """The looks as they are, whatever their order, with the conditions by name."""
+    names = [str(condition.guard) for condition in looks.conditions]
+    columns = zip(looks.evaluable, looks.dlt, looks.decision, looks.truths, strict=True)
+    return {(int(n), int(t), looks.decisions[d], tuple(zip(names, truths))) for n, t, d, truths in columns}  # noqa: B905
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("rows", [1_000_000, 50])
+def test_states_that_are_left_out_show_no_other_looks(path: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = counted(protocol_of(path))
+    monkeypatch.setattr(looks_module, "MOST_ROWS", rows)
+    few = [rows_of(looks) for looks in looks_of(found)]
+    monkeypatch.setattr(looks_module, "_unlike", lambda found, part, states, sources, conditions: sources)
+    assert few == [rows_of(looks) for looks in looks_of(found)]
+
+
+def test_leaving_out_states_that_differ_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = counted(protocol_of(DESIGN))
+    every = [rows_of(looks) for looks in looks_of(found)]
+    monkeypatch.setattr(looks_module, "_unlike", lambda found, part, states, sources, conditions: sources[::3])
+    assert every != [rows_of(looks) for looks in looks_of(found)]

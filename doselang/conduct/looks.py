@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import comb
 from typing import Literal
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from doselang.conduct.answers import decision_word
 from doselang.conduct.orders import ways_of
-from doselang.machine.arrays import NDArray, pack
+from doselang.machine.arrays import distinct, pack, summed
 from doselang.machine.barriers import barriers_of
 from doselang.machine.cohorts import after_outcomes
-from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, joined, truth
+from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
 from doselang.machine.compiling import Machine, PartMachine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
@@ -40,6 +41,9 @@ WAIT = "wait"
 
 MOST_COUNTED = 8
 """Numbers of a further toxicity at the level are told apart up to so many."""
+
+MOST_ROWS = 1_000_000
+"""So many looks are worked out together, roughly."""
 
 MOST_CONDITIONS = 48
 """So many conditions are tried at most: their truths, and the numbers of patients, are packed into one number."""
@@ -156,10 +160,50 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     for part in found.machine.parts:
         of_part = part_of == part.number
         if of_part.any():
-            rows = _rows(found, part.number, states, source[of_part], exits[of_part], of_exit)
+            seen = _Seen(part.number, _conditions(found.machine, part.number))
+            own, leaving = source[of_part], exits[of_part]
+            there = np.isin(own, _unlike(found, part, states, np.unique(own), seen.conditions))
+            own, leaving = own[there], leaving[there]
+            for block in _blocks(found, part, states, own):
+                seen.add(*_rows(found, part.number, states, own[block], leaving[block], of_exit))
             if part.part.rolling:
-                rows = _with_waiting(found, part, states, waiting, *rows)
-            yield from _counted_rows(found.machine, part.number, decisions, *rows)
+                seen.add(*_waiting(found, part, states, waiting))
+            yield from seen.looks(decisions)
+
+
+def _unlike(
+    found: Exploration, part: PartMachine, states: _States, sources: Ints, conditions: list[Condition]
+) -> Ints:  # fmt: skip
+    """Of some states of a part one of each kind: those of a kind have looks of which nothing that is asked differs.
+
+    They agree in all that the rules read, in the record of the level, and in what further conditions tell.
+    """
+    if part.reads.everything:
+        return sources
+    numbers, codes = states.frames[sources], states.codes[sources]
+    view, records = view_of(found.frames, part.number, numbers, codes), found.machine.records
+    columns = found.situations.features(part, part.reads, numbers, codes)
+    columns += [view.here, codes[np.arange(len(codes)), view.here]]
+    for condition in conditions:
+        match condition.guard:
+            case Tally(_, what, "trial" | "part" as scope, _):
+                columns.append(summed(records.tally(what, part.number if scope == "part" else None), codes))
+            case guard if guard != "first cohort":
+                columns.append(truth(guard, view).astype(np.int32) + 1)
+    index, _ = distinct(columns)
+    return sources[index]
+
+
+def _blocks(found: Exploration, part: PartMachine, states: _States, source: Ints) -> Iterator[Ints]:
+    """Steps out of states of a part, by position, some states at a time: they can be more than the memory holds."""
+    order = np.argsort(source, kind="stable")
+    starts = np.flatnonzero(np.diff(source[order], prepend=-1))
+    largest = 1 + int(found.frames.size[states.frames[source]].max())
+    outcomes = comb(largest + len(found.machine.protocol.toxicities), largest) if part.any_time else 1
+    more = max(outcomes, len(source) // len(starts))
+    for block in range(0, len(starts), max(1, MOST_ROWS // more)):
+        end = block + max(1, MOST_ROWS // more)
+        yield order[starts[block] : starts[end] if end < len(starts) else None]
 
 
 @frozen(eq=False)
@@ -237,14 +281,12 @@ def _rows(
     return view, decision
 
 
-def _with_waiting(
-    found: Exploration, part: PartMachine, states: _States, sources: Ints, view: View, decision: Ints
-) -> tuple[View, Ints]:
-    """The looks of a rolling part, with those at which the next patient waits, from states that have no other."""
+def _waiting(found: Exploration, part: PartMachine, states: _States, sources: Ints) -> tuple[View, Ints]:
+    """The looks of a rolling part at which the next patient waits, from states that have no other."""
     there = sources[found.frames.part[states.frames[sources]] == part.number].astype(np.int32)
     nobody = [(0,) * (1 + len(found.machine.protocol.toxicities))]
-    waiting = after_outcomes(found.frames, part, states.frames[there], states.codes[there], nobody, 0)
-    return joined(view, waiting), np.concatenate([decision, np.zeros(len(there), np.int32)])
+    view = after_outcomes(found.frames, part, states.frames[there], states.codes[there], nobody, 0)
+    return view, np.zeros(len(there), np.int32)
 
 
 def _counts(kinds: Sequence[object], toxicities: int) -> Ints:
@@ -277,18 +319,18 @@ def _going_on(
 # ---- conditions ----
 
 
-def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
+def _conditions(machine: Machine, part: int) -> list[Condition]:
     """What may tell looks with the same numbers apart: where the level stands, then what the rules ask."""
     plain: list[Guard | Literal["first cohort"]] = [
         Standing("higher", "remains"), Standing("lower", "exists"), "first cohort", CohortComplete(),
         Standing("higher", "exists"), Standing("lower", "remains"), Standing("higher", "tried"),
     ]  # fmt: skip
-    code = view.codes[np.arange(len(view)), view.here]
+    records = machine.records
     for toxicity in range(1, len(machine.protocol.toxicities)):
-        most = min(int(view.records.tally(toxicity)[code].max(initial=0)), MOST_COUNTED)
+        most = min(int(records.tally(toxicity).max()), MOST_COUNTED)
         plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
     if machine.protocol.parts[part].rolling:
-        most = min(int(view.records.tally(-2)[code].max(initial=0)), MOST_COUNTED)
+        most = min(int(records.tally(-2).max()), MOST_COUNTED)
         plain += [Tally(Range(least, None), -2) for least in range(1, most + 1)]
     asked: dict[Guard, None] = {}
     for line in machine.parts[part].lines:
@@ -320,36 +362,58 @@ def _room_left(machine: Machine, part: int) -> Iterator[Guard]:
                 yield from (Tally(full, -1, limit.scope, place) for place in places)
 
 
-def _truths(conditions: list[Condition], view: View) -> tuple[list[Condition], Truth]:
-    """The conditions that hold in some rows only, each in other ones, and their truths, [rows, conditions]."""
-    kept: list[Condition] = []
-    columns: dict[bytes, Truth] = {}
-    for condition in conditions:
-        if condition.guard == "first cohort":
-            code = view.codes[np.arange(len(view)), view.here]
-            value = np.where(view.records.column(ADDED_SIZE)[code] == 0, TRUE, FALSE)
-        else:
-            value = truth(condition.guard, view)
-        holds = value == TRUE
-        if holds.all() or not holds.any() or len(kept) == MOST_CONDITIONS:
-            continue
-        if holds.tobytes() not in columns and (~holds).tobytes() not in columns:
-            columns[holds.tobytes()] = value
-            kept.append(condition)
-    return kept, np.array(list(columns.values()), np.int8).reshape(len(kept), len(view)).T
+@define
+class _Seen:
+    """The looks of a part that were seen, each once: by row evaluable patients and DLTs at the level in all parts and
+    in the part, the decision, and the truth of each condition.
+    """
+
+    part: int
+    conditions: list[Condition]
+    rows: Ints = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.rows = np.zeros((0, 5 + len(self.conditions)), np.int32)
+
+    def add(self, view: View, decision: Ints) -> None:
+        """See some looks, before their questions."""
+        code = view.codes[np.arange(len(view)), view.here]
+        counts = [view.records.tally(what, part)[code] for part in (None, self.part) for what in (-1, 0)]
+        truths = [_truth(condition, view, code) for condition in self.conditions]
+        rows = np.column_stack([*counts, decision, *truths]).astype(np.int32)
+        self.rows = _once(np.concatenate([self.rows, _once(rows)]))
+
+    def looks(self, decisions: tuple[Decided, ...]) -> Iterator[Looks]:
+        """The different looks, counted in all parts; of a later part also in the part alone."""
+        decision, (kept, truths) = self.rows[:, 4], self._telling()
+        for in_part in (False, True) if self.part else (False,):
+            evaluable, dlt = self.rows[:, 2 * in_part], self.rows[:, 1 + 2 * in_part]
+            columns = np.column_stack([evaluable, dlt, decision, truths + 1]).astype(np.int32)
+            _, index = np.unique(pack(columns), return_index=True)
+            yield Looks(
+                self.part, in_part, kept, decisions, evaluable[index], dlt[index], truths[index], decision[index]
+            )
+
+    def _telling(self) -> tuple[tuple[Condition, ...], Truth]:
+        """The conditions that hold in some rows only, each in other ones, and their truths, [rows, conditions]."""
+        kept: list[Condition] = []
+        columns: dict[bytes, Truth] = {}
+        for number, condition in enumerate(self.conditions, 5):
+            holds = self.rows[:, number] == TRUE
+            if holds.all() or not holds.any() or len(kept) == MOST_CONDITIONS:
+                continue
+            if holds.tobytes() not in columns and (~holds).tobytes() not in columns:
+                columns[holds.tobytes()] = self.rows[:, number].astype(np.int8)
+                kept.append(condition)
+        return tuple(kept), np.array(list(columns.values()), np.int8).reshape(len(kept), len(self.rows)).T
 
 
-def _counted_rows(
-    machine: Machine, part: int, decisions: tuple[Decided, ...], view: View, decision: Ints
-) -> Iterator[Looks]:
-    conditions, truths = _truths(_conditions(machine, part, view), view)
-    code = view.codes[np.arange(len(view)), view.here]
-    for in_part in (False, True) if part else (False,):
-        of = part if in_part else None
-        evaluable, dlt = (view.records.tally(what, of)[code] for what in (-1, 0))
-        columns: NDArray[np.int32] = np.column_stack([evaluable, dlt, decision, truths + 1]).astype(np.int32)
-        _, index = np.unique(pack(columns), return_index=True)
-        looks = Looks(part, in_part, tuple(conditions), decisions, evaluable, dlt, truths, decision)
-        yield evolve(
-            looks, evaluable=evaluable[index], dlt=dlt[index], truths=truths[index], decision=decision[index]
-        )  # fmt: skip
+def _truth(condition: Condition, view: View, code: Ints) -> Truth:
+    if condition.guard == "first cohort":
+        return np.where(view.records.column(ADDED_SIZE)[code] == 0, TRUE, FALSE).astype(np.int8)
+    return truth(condition.guard, view)
+
+
+def _once(rows: Ints) -> Ints:
+    """Each row once."""
+    return rows[np.unique(pack(rows), return_index=True)[1]]

@@ -190,15 +190,6 @@ class View:
         return self.codes[:, index[0]] if held_once(index) else self.codes[self._rows, index], exists
 
 
-def joined(one: View, other: View) -> View:
-    """The rows of two views of one part."""
-    columns: dict[str, AnyType] = {
-        name: None if (column := getattr(one, name)) is None else np.concatenate([column, getattr(other, name)])
-        for name in _ROW_COLUMNS
-    }
-    return View(one.setting, part=one.part, **columns)
-
-
 def _last(levels: Bools) -> Ints:
     """By row the last level that is marked, -1 where none is."""
     last: Ints = np.where(_any(levels), levels.shape[1] - 1 - np.argmax(levels[:, ::-1], axis=1), -1)
