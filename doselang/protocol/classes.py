@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from doselang.protocol.model import Toxicity
+from doselang.protocol.model import Adviser, Table, Toxicity
 
 
 def known_with(toxicities: Sequence[Toxicity]) -> tuple[int, ...]:
@@ -22,6 +22,11 @@ def worsenings(toxicities: Sequence[Toxicity]) -> tuple[tuple[int, int], ...]:
     classes = range(1 + len(toxicities))
     later = [outcome for outcome, toxicity in enumerate(toxicities, 1) if toxicity.later]
     return tuple((before, after) for after in later for before in classes if before == 0 or before > after)
+
+
+def counted_by(adviser: Adviser) -> tuple[int, ...]:
+    """The toxicities that an adviser counts, added up, from 0 on: those of a table; a method counts the first."""
+    return adviser.toxicities if isinstance(adviser, Table) else (0,)
 
 
 def added(toxicities: Sequence[Toxicity], patients: int) -> list[tuple[int, ...]]:

@@ -118,7 +118,7 @@ def _capital(words: str) -> str:
 
 
 def _toxicities(protocol: Protocol) -> str:
-    return toxicity_words(protocol, 0, 2)
+    return toxicity_words(protocol, (0,), 2)
 
 
 def _grid(protocol: Protocol, table: DecisionTable) -> tuple[Table, list[str]]:

@@ -13,16 +13,19 @@ from doselang.syntax import nodes as syntax
 
 
 def report_never_asked(glossary: Glossary, outline: Outline, toxicities: Sequence[model.Toxicity]) -> None:
-    """Report each toxicity beside the first that no rule of the trial, definition of a verdict or silence names.
+    """Report each toxicity beside the first that no rule of the trial, table, definition of a verdict or silence names.
 
-    To the rules a patient with it is one without a toxicity, which is easily overlooked where it is worse than a DLT.
+    One that is asked for under a name for several is asked for. To the rules a patient with any other is one without a
+    toxicity, which is easily overlooked where it is worse than a DLT.
     """
     if len(toxicities) < 2:
         return
     rules = (rule for section in (outline.trial, *outline.parts) for rule in section.rules)
     silences = (silent for silent, home in outline.silences if not home.course)
-    names = {name.text for node in (*rules, *outline.verdicts, *silences) for name in _names(node)}
-    asked = {glossary.find_toxicity(name) for name in names}
+    tables = (adviser for adviser in outline.advisers if isinstance(adviser, syntax.Table))
+    nodes = (*rules, *tables, *outline.verdicts, *silences)
+    names = {name.text for node in nodes for name in _names(node)}
+    asked = {one for name in names for one in glossary.find_classes(name) or ()}
     for number, toxicity in enumerate(toxicities):
         if number and number not in asked:
             first = toxicities[0].name
