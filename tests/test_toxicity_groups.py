@@ -284,6 +284,35 @@ def test_people_are_shown_how_many_there_are(capsys: Capture, tmp_path: Path) ->
     ).replace("limiting-events 3", "limiting-events  3")
 
 
+def test_decision_tables_count_what_the_rules_count(capsys: Capture, tmp_path: Path) -> None:
+    """Decisions depend on the sum alone, so that the tables are those of one class, under the name of the sum."""
+    told = []
+    for name, text in (("together", TOGETHER), ("alone", ALONE)):
+        (tmp_path / f"{name}.dose").write_text(text)
+        assert run(["table", str(tmp_path / f"{name}.dose")]) == 0
+        told.append(capsys.readouterr().out)
+    assert "limiting-events among them down" in told[0]
+    assert told[0].replace("limiting-event", "DLT").replace("-", "").split() == told[1].replace("-", "").split()
+
+
+def test_decision_tables_count_the_first_class_where_it_is_asked_for_alone(capsys: Capture, tmp_path: Path) -> None:
+    rule = 'rule "a DLT"\n  when any DLT and any haem-DLT\n  then count both\n'
+    (tmp_path / "a.dose").write_text(TOGETHER.replace("part escalation", "counter both\npart escalation") + rule)
+    assert run(["table", str(tmp_path / "a.dose")]) == 0
+    assert " DLTs among them down" in capsys.readouterr().out
+
+
+def test_a_gap_is_told_in_what_the_rules_count(capsys: Capture, tmp_path: Path) -> None:
+    """Of one patient with either class nothing is said any more; the rule that is proposed says it."""
+    before, _, rest = TOGETHER.partition('rule "one"')
+    gap = before + 'rule "one of six"' + rest.partition('rule "one of six"')[2]
+    (tmp_path / "a.dose").write_text(gap)
+    assert run(["check", str(tmp_path / "a.dose")]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The first cohort at a level, with 1 limiting-event in 3: no rule says what comes next." in told
+    assert "when 1 of 3 patients has a limiting-event then …" in told
+
+
 def test_a_class_that_is_asked_for_together_with_others_is_asked_for() -> None:
     source = Source("a.dose", TOGETHER)
     assert "DL223" not in {item.code for item in load_source(source, DESIGNS).diagnostics}

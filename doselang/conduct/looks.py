@@ -20,6 +20,7 @@ from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.reading import parts_after
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
 from doselang.machine.states import ROLLING, view_of
+from doselang.protocol.classes import tabled
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     NEXT_LOWER,
@@ -68,8 +69,9 @@ class Decided:
 class Looks:
     """The different looks of one part, one row each.
 
-    `evaluable` and `dlt` count the patients at the level, those in the part alone if `in_part`; `truths[r, c]` tells
-    whether condition c is true (1), open (0) or false (-1); `decision[r]` is a position in `decisions`.
+    `evaluable` and `dlt` count the patients at the level, and those with toxicities that are `tabled`, of the part
+    alone if `in_part`. `truths[r, c]` tells whether condition c is true (1), open (0) or false (-1); `decision[r]` is a
+    position in `decisions`.
     """
 
     part: int
@@ -93,7 +95,7 @@ class Looks:
 def counted(
     protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES
 ) -> Exploration:  # fmt: skip
-    """All states, with the true numbers of evaluable patients and of DLTs at every level where a cohort can open.
+    """All states, with the true numbers of evaluable and of tabled patients at every level where a cohort can open.
 
     The machine as compiled stops counting where no condition can tell the difference; it is explored once to know how
     far there is to count, and again if that is farther. Raises as `explore`.
@@ -121,9 +123,9 @@ def _compiled(protocol: Protocol) -> Machine:
 
 
 def _counters(machine: Machine) -> list[int]:
-    """The columns of a record that count evaluable patients, and those with the first toxicity."""
-    layout = machine.records.layout
-    return [layout.part_n(part) + what for part in range(layout.parts) for what in (0, 1)]
+    """The columns of a record that count evaluable patients, and those with a toxicity that the tables count."""
+    layout, counted = machine.records.layout, (-1, *tabled(machine.protocol))
+    return [layout.part_n(part) + 1 + what for part in range(layout.parts) for what in counted]
 
 
 def _raised(ceilings: Ints, columns: list[int], least: int) -> Ints:
@@ -284,7 +286,8 @@ def _conditions(machine: Machine, part: int, view: View) -> list[Condition]:
         Standing("higher", "exists"), Standing("lower", "remains"), Standing("higher", "tried"),
     ]  # fmt: skip
     code = view.codes[np.arange(len(view)), view.here]
-    for toxicity in range(1, len(machine.protocol.toxicities)):
+    counted = tabled(machine.protocol)
+    for toxicity in (one for one in range(len(machine.protocol.toxicities)) if (one,) != counted):
         most = min(int(view.records.tally(toxicity)[code].max(initial=0)), MOST_COUNTED)
         plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
     if machine.protocol.parts[part].rolling:
@@ -346,7 +349,7 @@ def _counted_rows(
     code = view.codes[np.arange(len(view)), view.here]
     for in_part in (False, True) if part else (False,):
         of = part if in_part else None
-        evaluable, dlt = (view.records.tally(what, of)[code] for what in (-1, 0))
+        evaluable, dlt = (view.records.total(what, of)[code] for what in ((-1,), tabled(machine.protocol)))
         columns: NDArray[np.int32] = np.column_stack([evaluable, dlt, decision, truths + 1]).astype(np.int32)
         _, index = np.unique(pack(columns), return_index=True)
         looks = Looks(part, in_part, tuple(conditions), decisions, evaluable, dlt, truths, decision)

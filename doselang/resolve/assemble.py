@@ -66,7 +66,7 @@ def resolve(
     protocol = _bind(glossary, outline, sources, file)
     report_missing(glossary, outline)
     if not report.has_errors:
-        report_never_asked(glossary, outline, protocol.toxicities)
+        report_never_asked(glossary, outline, protocol)
     if not glossary.partial:
         sources.report_uncited(outline.texts[0].span if outline.texts else NOWHERE)
     return None if report.has_errors else protocol
