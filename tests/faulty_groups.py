@@ -7,6 +7,9 @@ must be said.
 FINDINGS = (
     ("group-of-unknown", 1, "DL203:6", "Did you mean `haem-DLT`?"),
     ("group-of-one", 1, "DL211:6", "toxicity limiting-event is DLT or haem-DLT. A class has one name."),
+    ("group-with-comma", 1, "DL101:6", "Between the toxicities of a name stands `or`."),
+    ("group-with-and", 1, "DL101:6", "Between the toxicities of a name stands `or`."),
+    ("group-of-either", 1, "DL101:6", "Leave out `either`."),
     ("group-class-twice", 1, "DL202:6", "`DLT` is counted here a second time, and a patient counts once."),
     ("group-nested-twice", 1, "DL202:7", "`DLT` is counted here a second time, and a patient counts once."),
     ("group-of-itself", 1, "DL205:6", "would be a name for itself."),

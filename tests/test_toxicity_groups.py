@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from doselang.diagnostics import Trouble
 from doselang.loading import load_source
 from doselang.machine import gathering
 from doselang.machine.records import Ints, Records
+from doselang.patients.reading import read_conducted
 from doselang.protocol.guards import THIS, Place, Range
 from doselang.protocol.model import Protocol, Scenario
 from doselang.simulate.clock import Timing
@@ -347,3 +349,28 @@ def test_a_design_counts_a_name_that_replaces_its_toxicity() -> None:
     one, two = USED.partition("toxicity haem")[0] + "toxicity DLT  within 28 days\npart escalation\n", TWO
     (together,), (alone,) = exact(used, [two]), exact(protocol_of(one), [ONE])
     assert together.mtd == pytest.approx(alone.mtd, abs=1e-12)
+
+
+# ---- tables of patients ----
+
+MAP = '[patients]\nfile = "patients.csv"\npatient = "ID"\nlevel = "DOSE"\ndlt = "DLTFL"\n'
+
+
+def refused_cells(folder: Path, name: str) -> list[tuple[str, str]]:
+    tables = read_conducted(str(folder / name), protocol_of(USED), date(2026, 11, 1))
+    return [(item.code, item.message) for item in tables.diagnostics]
+
+
+def test_a_name_for_several_is_no_outcome_of_a_patient(tmp_path: Path) -> None:
+    (tmp_path / "patients.csv").write_text("patient,level,outcome\nP1,1,haem-DLT\nP2,1,DLT\n")
+    ((code, message),) = refused_cells(tmp_path, "patients.csv")
+    assert code == "DL803" and "`DLT` could be `haem-DLT` or `other-DLT`" in message
+
+
+def test_a_column_of_yes_and_no_does_not_tell_which_of_several(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text(MAP)
+    (tmp_path / "patients.csv").write_text("ID,DOSE,DLTFL\nP1,1,N\nP2,1,Y\n")
+    ((code, message),) = refused_cells(tmp_path, "map.toml")
+    assert code == "DL803" and "`Y` could be `haem-DLT` or `other-DLT`" in message
+    (tmp_path / "map.toml").write_text(MAP + '[patients.outcomes]\nY = "haem-DLT"\n')
+    assert not refused_cells(tmp_path, "map.toml")

@@ -122,6 +122,8 @@ def _report_order(glossary: Glossary, group: syntax.Toxicity, member: syntax.Nam
 def _of_several(glossary: Glossary, group: syntax.Toxicity, classes: tuple[int, ...]) -> tuple[int, ...] | None:
     """The classes, if they are several and have no other name."""
     name, spelled = group.name, glossary.toxicities.spelled
+    if len(classes) == 1 and glossary.partial:
+        return None  # more may stand in what could not be read
     if len(classes) == 1:
         other = next((one for number, one in enumerate(spelled) if number != classes[0]), "haem-DLT")
         glossary.report.add(

@@ -53,6 +53,8 @@ def _count(bound: str, number: int, name: str) -> str:
 
 def sum_of_toxicities(scene: Scene) -> Fault | None:
     """`at least 2 (DLTs or haem-DLTs)`, `DLTs plus haem-DLTs is at least 2`, `any toxicity`."""
+    if scene.head == "TOXICITY" and any(word.type == "IS" for word in scene.seen):
+        return _joined_otherwise(scene)
     words = [*scene.seen, scene.found, *scene.ahead]
     at = len(scene.seen)
     declared = [match[1] for match in DECLARED.finditer(scene.text)]
@@ -82,6 +84,17 @@ def sum_of_toxicities(scene: Scene) -> Fault | None:
         return None
     closed = last + 1 < len(words) and words[last + 1].type == "RPAR" and scene.found.type == "LPAR"
     return _fault(scene, groups, names, min(at, first), last + closed)
+
+
+def _joined_otherwise(scene: Scene) -> Fault | None:
+    """`toxicity limiting-event is DLT, haem-DLT and death`: the names stand with `or` between them."""
+    if scene.last != "NAME":
+        return None
+    if scene.found.type in ("AND", "COMMA", "PLUS") or scene.found == "+":
+        return scene.fault("Between the toxicities of a name stands `or`.", "Write `or` instead.")
+    if scene.found.type == "NAME" and scene.seen[-1].lower() in ("either", "both", "all"):
+        return scene.fault("After `is` come the names of toxicities.", f"Leave out `{scene.seen[-1]}`.")
+    return None
 
 
 def _fault(scene: Scene, groups: Groups, names: Sequence[str], first: int, last: int) -> Fault:
