@@ -329,13 +329,20 @@ def _share(guard: Share, records: Records, codes: Ints) -> Truth:
 def _total(guard: Tally | Rate, what: tuple[int, ...], view: View) -> Ints:
     """A sum of tallies over many levels, or of the cohort, in each row."""
     if guard.scope == "cohort":
-        seen: Ints = view.cohort[:, [1 + one for one in what]].sum(axis=1)
-        return seen
+        return _in_cohort(what, view)
     part = None
     if guard.scope == "part":
         part = view.part if guard.part is None else guard.part
     total: Ints = summed(view.records.total(what, part), view.codes)
     return total
+
+
+def _in_cohort(what: tuple[int, ...], view: View) -> Ints:
+    """A sum of what is counted of the cohort, in each row."""
+    number = view.cohort[:, 1 + what[0]]
+    for other in what[1:]:
+        number = number + view.cohort[:, 1 + other]
+    return number
 
 
 def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
@@ -418,7 +425,7 @@ def _fact(guard: Guard, view: View) -> Bools:
         case CohortComplete():
             return view.complete
         case SentinelHas(toxicities):
-            its: Bools = view.sentinel & (view.cohort[:, [1 + one for one in toxicities]].sum(axis=1) > 0)
+            its: Bools = view.sentinel & (_in_cohort(toxicities, view) > 0)
             return its
         case TrialStopped():
             return view.stopped
