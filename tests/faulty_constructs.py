@@ -15,7 +15,7 @@ FINDINGS = (
     ("chance-over-all", 1, "DL206:10", "lies between 0% and 100%; 133% does not."),
     ("table-row-too-short", 1, "DL206:8", "has 2 numbers, and the table has 3 columns."),
     ("table-columns-fall", 1, "DL206:7", "of a table rise from column to column."),
-    ("table-of-another-toxicity", 1, "DL211:9", "toxicity, the first that is declared."),
+    ("table-of-another-toxicity", 1, "DL211:10", "declare: toxicity moderate-or-DLT is moderate or DLT"),
     ("table-file-missing", 1, "DL604:7", "There is no file no-such-table.csv."),
     ("table-file-bad-cell", 1, "DL222:7", "of patients are whole numbers, not `3,one`."),
     ("table-file-empty", 1, "DL222:7", "the columns `n`, `toxicities` and `decision`."),

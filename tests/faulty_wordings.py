@@ -4,7 +4,7 @@ What `check` says of each: the name of a file in tests/faulty, the exit status, 
 must be said.
 """
 
-SUM = "Write `(at least 2 DLTs or (any DLT and any haem-DLT) or at least 2 haem-DLTs)`."
+SUM = "Declare below them `toxicity DLT-or-haem-DLT is DLT or haem-DLT`, and write `at least 2 DLT-or-haem-DLTs`."
 
 FINDINGS = (
     ("third-in-words", 1, "DL101:18", "Write `1/3`."),
@@ -19,9 +19,9 @@ FINDINGS = (
     ("fraction-for-dose", 1, "DL206:4", "A step is not written as a fraction."),
     ("sum-in-parentheses", 1, "DL101:19", SUM),
     ("sum-together", 1, "DL209:19", SUM),
-    ("sum-with-plus", 1, "DL101:19", SUM.replace("`(", "`not (")),
+    ("sum-with-plus", 1, "DL101:19", SUM.replace("at least 2", "at most 1").replace("DLTs`", "DLT`")),
     ("sum-of-toxicities", 1, "DL203:19", SUM),
-    ("any-toxicity", 1, "DL101:19", "Write `(any DLT or any haem-DLT)`."),
+    ("any-toxicity", 1, "DL101:19", "and write `any DLT-or-haem-DLT`."),
     ("go-to-next-level", 1, "DL101:13", "Write `escalate`."),
     ("go-down", 1, "DL101:13", "Write `de-escalate`."),
     ("stay-at-this-level", 1, "DL101:13", "Write `enrol 3 more`, or `stay`"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import combinations
 from typing import Any as Anything
 from typing import Literal
 
@@ -84,6 +85,12 @@ class Setting:
 # ---- random conditions ----
 
 
+def counted(classes: Sequence[int]) -> st.SearchStrategy[int | tuple[int, ...]]:
+    """One of some classes, or several of them together."""
+    several = [some for size in range(2, len(classes) + 1) for some in combinations(classes, size)]
+    return st.sampled_from([*classes, *several])
+
+
 def places(setting: Setting) -> st.SearchStrategy[Place]:
     """This level most often, then the neighbours, then any other place."""
     far = [Place("next lower that remains"), Place("lowest"), Place("highest"), Place("start")]
@@ -108,19 +115,19 @@ def shares(draw: Draw, setting: Setting) -> Share:
     """K of N, most often of one or two cohorts."""
     size = draw(st.sampled_from([setting.cohort, 2 * setting.cohort, 1, 2, 3, 4, 6]))
     group = draw(st.sampled_from(["all", "first", "added"]))
-    toxicity = draw(st.integers(0, setting.classes - 1))
+    toxicities = draw(counted(range(setting.classes)))
     place = draw(st.one_of(st.just(THIS), st.just(THIS), places(setting)))
-    return Share(draw(ranges(size)), group, size, toxicity, place)
+    return Share(draw(ranges(size)), group, size, toxicities, place)
 
 
 @st.composite
 def tallies(draw: Draw, setting: Setting) -> Tally:
     """So many evaluable, or so many toxicities, in any scope."""
-    what = draw(st.integers(-1, setting.classes - 1))
+    what = draw(st.one_of(st.just(-1), counted(range(setting.classes))))
     scope = draw(st.sampled_from(["level", "level", "cohort", "part", "trial"]))
     part = draw(st.sampled_from([None, *range(setting.parts)])) if scope in ("level", "part") else None
     place = draw(places(setting)) if scope == "level" else THIS
-    return Tally(draw(ranges(8 if what < 0 else 3)), what, scope, place, part)
+    return Tally(draw(ranges(8 if what == -1 else 3)), what, scope, place, part)
 
 
 @st.composite
@@ -131,10 +138,10 @@ def limits_of_rate(draw: Draw, setting: Setting) -> Rate:
     scope = draw(st.sampled_from(["level", "part", "trial"]))
     part = draw(st.sampled_from([None, *range(setting.parts)])) if scope != "trial" else None
     place = draw(places(setting)) if scope == "level" else THIS
-    toxicity, less = draw(st.integers(0, setting.classes - 1)), draw(st.integers(0, 1)) if setting.rich else 0
+    toxicities, less = draw(counted(range(setting.classes))), draw(st.integers(0, 1)) if setting.rich else 0
     if draw(st.booleans()):
-        return Rate(toxicity, Fraction(0), True, bound, included, scope, place, part, less)
-    return Rate(toxicity, bound, included, Fraction(1), True, scope, place, part, less)
+        return Rate(toxicities, Fraction(0), True, bound, included, scope, place, part, less)
+    return Rate(toxicities, bound, included, Fraction(1), True, scope, place, part, less)
 
 
 def atoms(setting: Setting) -> st.SearchStrategy[Guard]:
@@ -509,7 +516,7 @@ def parts(draw: Draw, setting: Setting, position: int, cap: int, common: tuple[R
     sentinel = draw(st.sampled_from(["new level", "cohort", None])) if setting.rich else None
     if sentinel is not None and draw(st.integers(0, 4)):
         group = draw(st.sampled_from([None, None, Tally(Range(0, 1), 0), HasStatus(NEXT_LOWER, "tried")]))
-        had = SentinelHas(draw(st.integers(0, setting.classes - 1)))
+        had = SentinelHas(draw(counted(range(setting.classes))))
         rest = plain_rule(unused("the rest", rules), had if group is None else All((had, group)), EnrolRest())
         rules = [*rules, rest]
     bounded = not wandering or draw(st.sampled_from([False, False, False, True]))
@@ -595,9 +602,15 @@ def protocols(draw: Draw) -> Protocol:
     carried out, limits that break.
     """
     levels, count = draw(st.sampled_from([3, 2, 4, 3, 1])), draw(st.sampled_from([1, 1, 2]))
-    classes = draw(st.sampled_from([1, 1, 1, 2]))
+    classes = draw(st.sampled_from([1, 1, 1, 1, 1, 2, 2, 3]))
     cohorts = [draw(st.sampled_from([2, 3, 1, 1, 2, 3, 4])) for _ in range(count)]
-    cap = draw(st.integers(8, 11)) if classes == 1 else draw(st.integers(5, 7))
+    cap = (
+        draw(st.integers(8, 11))
+        if classes == 1
+        else draw(st.integers(5, 7))
+        if classes == 2
+        else draw(st.integers(4, 5))
+    )
     verdicts = draw(st.sampled_from([(Verdict("MTD"),), (Verdict("MTD"),), (Verdict("MTD"), Verdict("tentative"))]))
     rich = draw(st.booleans())
     counters, tables = (draw(st.integers(1, 2)), 1) if rich else (0, 0)
@@ -605,14 +618,15 @@ def protocols(draw: Draw) -> Protocol:
     common: tuple[Rule, ...] = ()
     if draw(st.integers(0, 5)) == 0:
         common = (plain_rule("in every part", draw(guards(settings[0])), *draw(thens(settings[0]))),)
+    tabled = st.sampled_from(sorted({(0,), tuple(range(classes))}))
     silences = tuple(draw(silence(settings[0])) for _ in range(draw(st.sampled_from([0, 0, 1, 2]))))
     protocol = Protocol(
         title="a random protocol",
         levels=draw(ladders(levels)) if rich else tuple(Level(one) for one in draw(st.sampled_from(LABELS))[:levels]),
         start=draw(st.integers(0, levels - 1)),
         counters=(Counter("pause"), Counter("late"))[:counters],
-        advisers=(draw(decision_tables()),) * tables,
-        toxicities=(Toxicity("DLT", "T"), Toxicity("moderate", "M"))[:classes],
+        advisers=(evolve(draw(decision_tables()), toxicities=draw(tabled)),) * tables,
+        toxicities=(Toxicity("DLT", "T"), Toxicity("moderate", "M"), Toxicity("mild", "L"))[:classes],
         parts=tuple(draw(parts(setting, position, cap, common)) for position, setting in enumerate(settings)),
         verdicts=verdicts,
         result=draw(st.integers(0, len(verdicts) - 1)),
@@ -627,8 +641,8 @@ def rates(draw: Draw, protocol: Protocol) -> tuple[tuple[Fraction, ...], ...]:
     """True rates, `[t][l]`, in twentieths; now and then a toxicity that never or always comes."""
     first = [draw(st.one_of(st.integers(1, 10), st.integers(1, 10), st.sampled_from([0, 20]))) for _ in protocol.levels]
     rows = [first]
-    if len(protocol.toxicities) > 1:
-        rows.append([draw(st.integers(0, min(8, 20 - number))) for number in first])
+    for _ in protocol.toxicities[1:]:
+        rows.append([draw(st.integers(0, min(8, 20 - sum(numbers)))) for numbers in zip(*rows, strict=True)])
     return tuple(tuple(Fraction(number, 20) for number in row) for row in rows)
 
 
@@ -734,19 +748,17 @@ def rolling_atoms(draw: Draw, toxicities: tuple[Toxicity, ...], levels: int) -> 
     place = draw(st.sampled_from([THIS, THIS, NEXT_LOWER, NEXT_HIGHER]))
     match draw(st.sampled_from(["here"] * 5 + ["tally", "tally", "pending", "share", "standing", "compare"])):
         case "here":
-            return Tally(
-                draw(st.sampled_from([Range(0, 0), Range(1, None)])), draw(st.integers(0, len(toxicities) - 1))
-            )
+            return Tally(draw(st.sampled_from([Range(0, 0), Range(1, None)])), draw(counted(range(len(toxicities)))))
         case "tally":
             scope = draw(st.sampled_from(["level", "part", "trial"]))
-            what = draw(st.integers(-1, len(toxicities) - 1))
+            what = draw(st.one_of(st.just(-1), counted(range(len(toxicities)))))
             return Tally(draw(ranges(2)), what, scope, place if scope == "level" else THIS)
         case "pending":
             count = draw(st.sampled_from([Range(0, 0), Range(1, None), Range(2, None)]))
-            return Tally(count, draw(st.sampled_from([-2, -3])), place=place)
+            return Tally(count, draw(st.sampled_from([-2, (-2, -1)])), place=place)
         case "share":
             known = [number for number, one in enumerate(toxicities) if not one.later]
-            return Share(draw(ranges(2)), "all", 2, draw(st.sampled_from(known)), place)
+            return Share(draw(ranges(2)), "all", 2, draw(counted(known)), place)
         case "standing":
             return Standing(draw(st.sampled_from(["higher", "lower"])), draw(st.sampled_from(["exists", "remains"])))
     return Compare(THIS, draw(st.sampled_from(["above", "same"])), draw(places(setting)))
@@ -758,7 +770,7 @@ def rolling(draw: Draw) -> Protocol:
     toxicities = draw(st.sampled_from(CLASSES))
     levels, most = draw(st.sampled_from([(2, 2), (3, 1), (1, 3), (2, 1)]))
     nobody_pending, anything = Tally(Range(0, 0), -2), Tally(Range(0, None), -1)
-    room = {place: Tally(Range(0, most - 1), -3, place=place) for place in (THIS, NEXT_HIGHER, NEXT_LOWER)}
+    room = {place: Tally(Range(0, most - 1), (-2, -1), place=place) for place in (THIS, NEXT_HIGHER, NEXT_LOWER)}
     moves: list[tuple[tuple[Guard, ...], tuple[Move, ...]]] = [
         ((room[place],), (Enrol(place, 1),)) for place in room
     ]  # fmt: skip

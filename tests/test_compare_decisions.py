@@ -451,8 +451,8 @@ def _moved(guard, kind):  # type: ignore[no-untyped-def]
         return evolve(guard, guards=tuple(_moved(part, kind) for part in guard.guards))
     if hasattr(guard, "guard"):
         return evolve(guard, guard=_moved(guard.guard, kind))
-    if isinstance(guard, kind) and guard.toxicity in (1, 2):
-        return evolve(guard, toxicity=3 - guard.toxicity)
+    if isinstance(guard, kind) and guard.toxicities in ((1,), (2,)):
+        return evolve(guard, toxicities=3 - guard.toxicities[0])
     return guard
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from doselang.cli import run
 from doselang.machine import course
-from tests import faulty_constructs, faulty_wordings
+from tests import faulty_constructs, faulty_groups, faulty_wordings
 
 FAULTY = Path(__file__).parent / "faulty"
 PYTHON_WORDS = re.compile(r"Traceback|Exception|\w*Error\b|DL999|<class|NoneType|attrs|lark|Errno|\bNone\b")
@@ -200,7 +200,7 @@ FINDINGS = (
     ("verdict-of-a-verdict", 1, "DL301:12", "no rule says what comes next"),
 )
 
-ALL_FINDINGS = (*FINDINGS, *faulty_constructs.FINDINGS, *faulty_wordings.FINDINGS)
+ALL_FINDINGS = (*FINDINGS, *faulty_constructs.FINDINGS, *faulty_groups.FINDINGS, *faulty_wordings.FINDINGS)
 
 # Files whose text has no error, and whose example fails: what `test` says.
 FAILING_EXAMPLES = (

@@ -586,7 +586,8 @@ def some_case_disagrees(cases: st.SearchStrategy[Case]) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_wrong_machine_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*MUTANTS[name])
-    some_case_disagrees(cases())
+    tabled = cases().filter(lambda case: bool(case.protocol.advisers))  # few have a table that a rule asks
+    some_case_disagrees(tabled if "table" in name else cases())
 
 
 # ---- scripts and protocols as they are written ----

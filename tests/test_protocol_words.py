@@ -26,6 +26,7 @@ from doselang.protocol.guards import (
     Place,
     Range,
     Rate,
+    SentinelHas,
     Share,
     Tally,
     atoms,
@@ -49,6 +50,7 @@ from doselang.protocol.model import (
     State,
     Stop,
     Toxicity,
+    ToxicityGroup,
     Verdict,
 )
 from doselang.resolve.assemble import resolve
@@ -62,6 +64,12 @@ PROTOCOL = Protocol(
     levels=tuple(map(Level, ("-1", "1", "2A", "high"))),
     start=1,
     toxicities=(Toxicity("DLT"), Toxicity("moderate", "M"), Toxicity("fatal-sepsis", "U")),
+    groups=(
+        ToxicityGroup("unwanted-event", (0, 1)),
+        ToxicityGroup("DLT-or-death", (0, 2)),
+        ToxicityGroup("sepsis-or-less", (1, 2)),
+        ToxicityGroup("any-of-all", (0, 1, 2)),
+    ),
     parts=(Part("escalation", 3, ()), Part("expansion", 10, ())),
     verdicts=(Verdict("MTD"), Verdict("RP2D")),
     bodies=(Body("committee"),),
@@ -77,6 +85,10 @@ start at level 1
 toxicity DLT written T
 toxicity moderate written M
 toxicity fatal-sepsis written U
+toxicity unwanted-event is moderate or DLT
+toxicity DLT-or-death is DLT or fatal-sepsis
+toxicity sepsis-or-less is fatal-sepsis or moderate
+toxicity any-of-all is unwanted-event or fatal-sepsis
 verdict MTD
 verdict RP2D
 body committee
@@ -109,7 +121,7 @@ def sayable(guard: Guard) -> bool:
     return True
 
 
-SETTING = Setting(levels=4, classes=2, parts=2, verdicts=2, cohort=3)
+SETTING = Setting(levels=4, classes=3, parts=2, verdicts=2, cohort=3)
 DEEP = st.recursive(
     guards(SETTING).filter(sayable),
     lambda inner: st.one_of(
@@ -163,6 +175,11 @@ def test_a_decision_of_people_in_words_is_read_as_the_same(gate: Gate) -> None:
         (Tally(Range(6, 6), -1, part=1), "exactly 6 evaluable at this level in expansion"),
         (Tally(Range(0, 0), -1, "trial"), "no evaluable in the trial"),
         (Tally(Range(2, None), 2), "at least 2 fatal-sepsis"),
+        (Tally(Range(2, None), (1, 0)), "at least 2 unwanted-events"),
+        (Share(Range(1, 1), "all", 3, (0, 1)), "1 of 3 patients has an unwanted-event"),
+        (Rate((0, 1, 2), Fraction(0), True, Fraction(1, 2), True), "the any-of-all rate is at most 50%"),
+        (SentinelHas((0, 1)), "the sentinel has an unwanted-event"),
+        (Tally(Range(1, None), (-2, -1)), "any enrolled"),
         (Rate(0, Fraction(0), True, Fraction(333, 1000), True), "the DLT rate is at most 33.3%"),
         (Rate(0, Fraction(1, 3), False, Fraction(1), True), "the DLT rate is more than 1/3"),
         (Rate(0, Fraction(1, 5), False, Fraction(1, 2), False), "the DLT rate is more than 20% and fewer than 50%"),

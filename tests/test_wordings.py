@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 
 from doselang.cli import run
 from doselang.diagnostics import Report
-from doselang.loading import load
+from doselang.loading import load, load_source
+from doselang.protocol.guards import Tally
 from doselang.protocol.words import guard_words
 from doselang.source import Source
-from doselang.syntax import sums
 from doselang.syntax.going import IN_COURSE, IN_TRIAL
 from doselang.syntax.parse import parse
 from doselang.syntax.sums import spelled_out
@@ -104,45 +103,34 @@ BOUNDS = {
 }
 
 
-def holds(words: str, counts: dict[str, int]) -> bool:
-    """The value of a condition made of `at least N`, `exactly N`, `any`, `no`, worked out by Python itself."""
+SUMMED = """\
+protocol "A drug"
+levels 1 to 2
+start at level 1
+toxicity P  written P
+toxicity Q  written Q
+toxicity R  written R
+{declared}
+part escalation
+cohorts of 3
+rule "r"
+  when {counted}
+  then stop
+"""
 
-    def atom(match: re.Match[str]) -> str:
-        kind, number, name = match[1], match[2], match[3]
-        count = counts[name if name in counts else name.removesuffix("s")]
-        return str({"at least": count >= int(number or 1), "exactly": count == int(number or 0)}.get(
-            kind, count >= 1 if kind == "any" else count == 0
-        ))  # fmt: skip
 
-    return bool(eval(re.sub(r"\b(at least|exactly|any|no)(?: (\d+))? ([PQR]s?)\b", atom, words)))
-
-
-@pytest.mark.parametrize("names", ["PQ", "PQR"])
+@pytest.mark.parametrize("names", ["PQ", "PR", "PQR"])
 @pytest.mark.parametrize("bound", BOUNDS)
-@pytest.mark.parametrize("number", [0, 1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_what_is_written_for_a_sum_means_the_sum(bound: str, number: int, names: str) -> None:
-    told = spelled_out(bound, number, list(names))
-    written = re.fullmatch("Write `(.+)`\\.", told)
-    if written is None:
-        assert "every way" in told
-        return
-    assert not faults(f'rule "r"\n  when {written[1]}\n  then stop\n')
-    for counts in itertools.product(range(5), repeat=len(names)):
-        found = holds(written[1], dict(zip(names, counts, strict=True)))
-        assert found == BOUNDS[bound](sum(counts), number), (written[1], counts)
-
-
-@pytest.mark.parametrize("lost", [0, 1, 2])
-def test_a_way_that_is_left_out_is_noticed(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(sums._splits(2, 2))
-    monkeypatch.setattr(sums, "_splits", lambda number, parts: [one for n, one in enumerate(whole) if n != lost])
-    with pytest.raises(AssertionError):
-        test_what_is_written_for_a_sum_means_the_sum("at least", 2, "PQ")
-
-
-def test_sums_of_two_are_written_out() -> None:
-    told = [spelled_out(bound, number, ["P", "Q"]) for bound in BOUNDS for number in (1, 2, 3)]
-    assert sum(one.startswith("Write `") for one in told) >= 14
+    told = re.fullmatch("Declare below them `(.+)`, and write `(.+)`\\.", spelled_out(bound, number, list(names)))
+    assert told is not None
+    protocol = load_source(Source("t.dose", SUMMED.format(declared=told[1], counted=told[2])), None).protocol
+    assert protocol is not None
+    guard = protocol.parts[0].rules[0].cases[0].guard
+    assert isinstance(guard, Tally) and guard.what == tuple("PQR".index(name) for name in names)
+    for total in range(8):
+        assert (total in guard.count) == BOUNDS[bound](total, number)
 
 
 # ---- the words of a table, and the first error ----

@@ -12,6 +12,7 @@ from doselang.machine.exploring import Bucket, Exploration
 from doselang.machine.notation import PENDING, Group, history_through, patients_of, write_history
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_SIZE, Ints
 from doselang.machine.relations import NOWHERE
+from doselang.protocol.classes import tabled
 from doselang.protocol.model import Protocol
 
 MOST_COMPARED = 64
@@ -39,7 +40,8 @@ def kinds_of(exploration: Exploration, bucket: Bucket, states: Ints) -> tuple[li
     """Kinds of cohorts, and that of the cohort under way in some states of a bucket, as a position there."""
     table, layout = exploration.machine.records.table, exploration.machine.records.layout
     relations = exploration.machine.setting.relations
-    columns = [layout.part_n(part) + 1 for part in range(layout.parts)]
+    counted = tabled(exploration.machine.protocol)
+    columns = [layout.part_n(part) + 1 + one for part in range(layout.parts) for one in counted]
     kept = exploration.machine.records.ceilings[columns].any()
     codes, here = bucket.codes[states], exploration.frames.level[bucket.frames[states]]
     lines, above = np.arange(len(states)), relations.step(1)[here]
@@ -121,10 +123,11 @@ def _gathered(exploration: Exploration) -> dict[object, Met]:
     kinds, kind = _kinds_of_sources(exploration, steps.source)
     pairs, first, which = np.unique(pack(np.column_stack([steps.exit, kind])), return_index=True, return_inverse=True)
     met: dict[object, Met] = {}
+    toxic = "".join(str(1 + one) for one in tabled(exploration.machine.protocol))
     by_pair = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which, minlength=len(pairs)))[:-1])
     for pair in np.argsort(first):
         some = by_pair[pair]
-        part, size, undecided, acted, outcome = _leaving(exploration, int(steps.exit[some[0]]))
+        part, size, undecided, acted, outcome = _leaving(exploration, int(steps.exit[some[0]]), toxic)
         of_kind, sentinel = kinds[kind[some[0]]]
         alone = sentinel and outcome[0] == 1 < size
         # In a later part what a level had before does not tell cohorts apart for people: one finding, not one a tally.
@@ -158,14 +161,19 @@ def _kinds_of_sources(exploration: Exploration, sources: Ints) -> tuple[list[tup
     return list(numbers), np.concatenate(found)[which]
 
 
-def _leaving(exploration: Exploration, exit: int) -> tuple[int, int, Undecided, tuple[int, ...], tuple[int, int]]:
-    """Of an exit: part and size of the cohort, why it is undecided, the rules that acted, patients and toxicities."""
+def _leaving(
+    exploration: Exploration, exit: int, toxic: str
+) -> tuple[int, int, Undecided, tuple[int, ...], tuple[int, int]]:
+    """Of an exit: part and size of the cohort, why it is undecided, the rules that acted, patients and toxicities.
+
+    `toxic` are the letters of the exit that count as toxicities.
+    """
     situations = exploration.situations
     part, letters = int(situations.part_of_exit[exit]), situations.letters[exit]
     decision = exploration.frames.branches[situations.branch[exit]].decision
     assert decision.undecided is not None
     acted = _rules(exploration, part, decision.lines)
-    outcome = (len(letters), letters.count("1"))
+    outcome = (len(letters), sum(letters.count(letter) for letter in toxic))
     return part, int(situations.size_of_exit[exit]), decision.undecided, acted, outcome
 
 
@@ -224,9 +232,10 @@ def _cause(exploration: Exploration, met: Met, every: bool) -> Cause:
 
 
 def _shown_at(history: tuple[Group, ...], level: int, protocol: Protocol) -> tuple[int, int]:
-    """How many patients are known at a level by a history, and how many of them have a DLT."""
+    """How many patients are known at a level by a history, and how many of them have a toxicity that is tabled."""
     letters = "".join(group.letters for group in history if group.level == level)
-    return len(letters) - letters.count(PENDING), letters.count(protocol.toxicities[0].letter)
+    toxic = [protocol.toxicities[one].letter for one in tabled(protocol)]
+    return len(letters) - letters.count(PENDING), sum(letters.count(letter) for letter in toxic)
 
 
 def _opener(exploration: Exploration, bucket: Bucket, state: int) -> tuple[int, int] | None:

@@ -25,7 +25,7 @@ class CohortKind:
     """What kind of cohort a look ends.
 
     It is the level's first, or one at a level whose next higher level is closed as too toxic, or one added when
-    `toxicities` patients of the level had a dose-limiting toxicity (None: not kept).
+    `toxicities` patients of the level had a toxicity that is `tabled` (None: not kept).
     """
 
     kind: Literal["first", "reopened", "added"]
@@ -36,8 +36,8 @@ class CohortKind:
 class Cause:
     """One missing or clashing sentence: looks of one kind that are undecided for one reason.
 
-    `outcomes` are the cohorts' numbers of patients known and of dose-limiting toxicities among them; `every` says that
-    no such cohort is ever decided; `acted` the rules that acted; `steps` how many reachable situations share the cause;
+    `outcomes` are the cohorts' numbers of patients known, and with a toxicity that is `tabled`; `every` says that no
+    such cohort is ever decided; `acted` the rules that acted; `steps` how many reachable situations share the cause;
     `probability` that of meeting it, by scenario. `accrual` is set where only one way of entering patients meets it.
     `sentinel` says that these are the looks after a sentinel with a toxicity, at which the others wait.
     """

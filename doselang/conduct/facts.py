@@ -83,19 +83,19 @@ def clause(guard: Guard, moment: Moment) -> Clause:
 def _fact(guard: Guard, moment: Moment) -> Fact:
     fact = Fact(guard, value_of(guard, moment.view))
     match guard:
-        case Share(_, "all", _, toxicity, place):
+        case Share(_, "all", _, toxicities, place):
             level = moment.level(place)
-            return _counted(fact, toxicity, level, _at(moment.cohorts, level, None))
-        case Share(_, group, _, toxicity, place):
+            return _counted(fact, toxicities, level, _at(moment.cohorts, level, None))
+        case Share(_, group, _, toxicities, place):
             level = moment.level(place)
             there = tuple(cohort for cohort in _at(moment.cohorts, level, None) if not cohort.aside)
             some = there[:1] if group == "first" else there[1:][-1:]
-            return _counted(fact, toxicity, level, some) if some else evolve(fact, level=level)
-        case Tally(_, what, "counter"):
-            return evolve(fact, counted=moment.counters[what])
-        case Says(place=place):
+            return _counted(fact, toxicities, level, some) if some else evolve(fact, level=level)
+        case Tally(_, (counter,), "counter"):
+            return evolve(fact, counted=moment.counters[counter])
+        case Says(adviser, place=place):
             level = moment.level(place)
-            return _counted(fact, 0, level, _at(moment.cohorts, level, None))
+            return _counted(fact, moment.view.setting.counted[adviser], level, _at(moment.cohorts, level, None))
         case Chance(adviser=adviser, above=above, place=place):
             level = moment.level(place)
             return evolve(fact, level=level, chance=_chance(moment.view, adviser, above, level))
@@ -103,8 +103,8 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             return evolve(fact, level=moment.level(Place("recommended", adviser)))
         case Tally(_, what, scope, place, part):
             return _tally(fact, what, scope, moment, place, part)
-        case Rate(toxicity=toxicity, scope=scope, place=place, part=part):
-            return _tally(fact, toxicity, scope, moment, place, part)
+        case Rate(toxicities=toxicities, scope=scope, place=place, part=part):
+            return _tally(fact, toxicities, scope, moment, place, part)
         case HasStatus(place):
             return evolve(fact, level=moment.level(place))
         case Compare(place, _, other):
@@ -122,7 +122,7 @@ def _chance(view: View, adviser: int, above: Fraction, level: int | None) -> flo
     return float(chance_above(view.setting.advisers[adviser], view, above)[0, level])
 
 
-def _tally(fact: Fact, what: int, scope: str, moment: Moment, place: Place, part: int | None) -> Fact:
+def _tally(fact: Fact, what: tuple[int, ...], scope: str, moment: Moment, place: Place, part: int | None) -> Fact:
     match scope:
         case "level":
             level = moment.level(place)
@@ -140,10 +140,10 @@ def _at(cohorts: tuple[Cohort, ...], level: int | None, part: int | None) -> tup
     return tuple(cohort for cohort in cohorts if cohort.level == level and part in (None, cohort.part))
 
 
-def _counted(fact: Fact, what: int, level: int | None, cohorts: tuple[Cohort, ...]) -> Fact:
-    toxic = None if what < 0 else sum(cohort.counts[1 + what] for cohort in cohorts)
-    evaluable = 0 if what == -2 else sum(sum(cohort.counts) for cohort in cohorts)
-    if what < -1:
+def _counted(fact: Fact, what: tuple[int, ...], level: int | None, cohorts: tuple[Cohort, ...]) -> Fact:
+    toxic = None if what[0] < 0 else sum(cohort.counts[1 + one] for cohort in cohorts for one in what)
+    evaluable = 0 if what == (-2,) else sum(sum(cohort.counts) for cohort in cohorts)
+    if -2 in what:
         evaluable += sum(cohort.pending for cohort in cohorts)
     return evolve(fact, level=level, toxic=toxic, evaluable=evaluable)
 

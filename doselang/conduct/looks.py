@@ -21,6 +21,7 @@ from doselang.machine.exploring import MAX_STATES, Exploration, explore
 from doselang.machine.reading import parts_after
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
 from doselang.machine.states import ROLLING, view_of
+from doselang.protocol.classes import tabled
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     NEXT_LOWER,
@@ -72,8 +73,9 @@ class Decided:
 class Looks:
     """The different looks of one part, one row each.
 
-    `evaluable` and `dlt` count the patients at the level, those in the part alone if `in_part`; `truths[r, c]` tells
-    whether condition c is true (1), open (0) or false (-1); `decision[r]` is a position in `decisions`.
+    `evaluable` and `dlt` count the patients at the level, and those with toxicities that are `tabled`, of the part
+    alone if `in_part`. `truths[r, c]` tells whether condition c is true (1), open (0) or false (-1); `decision[r]` is a
+    position in `decisions`.
     """
 
     part: int
@@ -97,7 +99,7 @@ class Looks:
 def counted(
     protocol: Protocol, accrual: Accrual = "one-at-a-time", *, max_states: int = MAX_STATES
 ) -> Exploration:  # fmt: skip
-    """All states, with the true numbers of evaluable patients and of DLTs at every level where a cohort can open.
+    """All states, with the true numbers of evaluable and of tabled patients at every level where a cohort can open.
 
     The machine as compiled stops counting where no condition can tell the difference; it is explored once to know how
     far there is to count, and again if that is farther. Raises as `explore`.
@@ -125,9 +127,9 @@ def _compiled(protocol: Protocol) -> Machine:
 
 
 def _counters(machine: Machine) -> list[int]:
-    """The columns of a record that count evaluable patients, and those with the first toxicity."""
-    layout = machine.records.layout
-    return [layout.part_n(part) + what for part in range(layout.parts) for what in (0, 1)]
+    """The columns of a record that count evaluable patients, and those with a toxicity that the tables count."""
+    layout, counted = machine.records.layout, (-1, *tabled(machine.protocol))
+    return [layout.part_n(part) + 1 + what for part in range(layout.parts) for what in counted]
 
 
 def _raised(ceilings: Ints, columns: list[int], least: int) -> Ints:
@@ -160,7 +162,8 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     for part in found.machine.parts:
         of_part = part_of == part.number
         if of_part.any():
-            seen = _Seen(part.number, _conditions(found.machine, part.number))
+            conditions, counted = _conditions(found.machine, part.number), tabled(found.machine.protocol)
+            seen = _Seen(part.number, conditions, counted)
             own, leaving = source[of_part], exits[of_part]
             there = np.isin(own, _unlike(found, part, states, np.unique(own), seen.conditions))
             own, leaving = own[there], leaving[there]
@@ -186,8 +189,10 @@ def _unlike(
     columns += [view.here, codes[np.arange(len(codes)), view.here]]
     for condition in conditions:
         match condition.guard:
-            case Tally(_, what, "trial" | "part" as scope, _):
-                columns.append(summed(records.tally(what, part.number if scope == "part" else None), codes))
+            case Tally(what=what, scope="trial"):
+                columns.append(summed(records.total(what), codes))
+            case Tally(what=what, scope="part", part=of):
+                columns.append(summed(records.total(what, part.number if of is None else of), codes))
             case guard if guard != "first cohort":
                 columns.append(truth(guard, view).astype(np.int32) + 1)
     index, _ = distinct(columns)
@@ -325,8 +330,8 @@ def _conditions(machine: Machine, part: int) -> list[Condition]:
         Standing("higher", "remains"), Standing("lower", "exists"), "first cohort", CohortComplete(),
         Standing("higher", "exists"), Standing("lower", "remains"), Standing("higher", "tried"),
     ]  # fmt: skip
-    records = machine.records
-    for toxicity in range(1, len(machine.protocol.toxicities)):
+    records, counted = machine.records, tabled(machine.protocol)
+    for toxicity in (one for one in range(len(machine.protocol.toxicities)) if (one,) != counted):
         most = min(int(records.tally(toxicity).max()), MOST_COUNTED)
         plain += [Tally(Range(least, None), toxicity) for least in range(1, most + 1)]
     if machine.protocol.parts[part].rolling:
@@ -370,6 +375,8 @@ class _Seen:
 
     part: int
     conditions: list[Condition]
+    counted: tuple[int, ...]
+    """The toxicities that are counted together."""
     rows: Ints = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -378,7 +385,8 @@ class _Seen:
     def add(self, view: View, decision: Ints) -> None:
         """See some looks, before their questions."""
         code = view.codes[np.arange(len(view)), view.here]
-        counts = [view.records.tally(what, part)[code] for part in (None, self.part) for what in (-1, 0)]
+        whats, parts = ((-1,), self.counted), (None, self.part)
+        counts = [view.records.total(what, part)[code] for part in parts for what in whats]
         truths = [_truth(condition, view, code) for condition in self.conditions]
         rows = np.column_stack([*counts, decision, *truths]).astype(np.int32)
         self.rows = _once(np.concatenate([self.rows, _once(rows)]))

@@ -230,7 +230,7 @@ def _enough(line: Line, total: int | None) -> int | None:
     least = [] if total is None else [total]
     for guard in line.conjuncts:
         match guard:
-            case Tally(Range(high=int(high)), -1, "level", Place("next lower", steps=1, axis=-1), None):
+            case Tally(Range(high=int(high)), (-1,), "level", Place("next lower", steps=1, axis=-1), None):
                 least.append(high + 1)
     return min(least, default=None)
 

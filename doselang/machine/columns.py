@@ -235,11 +235,11 @@ def _truth(guard: Guard, view: View) -> Truth:
         case HasStatus(status="open"):
             return _open(guard, view)
         case Tally(scope="counter"):
-            return _known(_within(view.counters[:, guard.what], guard.count))
+            return _known(_within(view.counters[:, guard.what[0]], guard.count))
         case Tally(scope="trial" | "part" | "cohort"):
             return _known(_within(_total(guard, guard.what, view), guard.count))
         case Rate(scope="trial" | "part"):
-            return _rate(guard, _total(guard, -1, view), _total(guard, guard.toxicity, view))
+            return _rate(guard, _total(guard, (-1,), view), _total(guard, guard.toxicities, view))
         case Share() | Tally() | Rate() | HasStatus() | Says():
             return _by_record(guard, view)
         case Chance():
@@ -285,15 +285,15 @@ def _of_records(guard: Share | Tally | Rate | HasStatus | Says, setting: Setting
     match guard:
         case Says(adviser, word):
             evaluable = records.tally(-1)[codes]
-            found = said(setting.advisers[adviser], evaluable, records.tally(0)[codes])
+            found = said(setting.advisers[adviser], evaluable, records.total(setting.counted[adviser])[codes])
             return _known(found == word, (evaluable > 0) & (found != UNKNOWN))
         case Share():
             return _share(guard, records, codes)
         case Tally():
-            return _known(_within(records.tally(guard.what, guard.part)[codes], guard.count))
+            return _known(_within(records.total(guard.what, guard.part)[codes], guard.count))
         case Rate():
             evaluable = records.tally(-1, guard.part)[codes]
-            return _rate(guard, evaluable, records.tally(guard.toxicity, guard.part)[codes])
+            return _rate(guard, evaluable, records.total(guard.toxicities, guard.part)[codes])
         case HasStatus():
             return _known(records.column(CLOSED if guard.status == "closed" else FIRST_SIZE)[codes] != 0)
 
@@ -301,11 +301,11 @@ def _of_records(guard: Share | Tally | Rate | HasStatus | Says, setting: Setting
 def _share(guard: Share, records: Records, codes: Ints) -> Truth:
     """K of N: decided once N are known, or as soon as the rest cannot change it."""
     if guard.group == "all":
-        known, with_toxicity = records.tally(-1)[codes], records.tally(guard.toxicity)[codes]
+        known, with_toxicity = records.tally(-1)[codes], records.total(guard.toxicities)[codes]
         possible, there = known <= guard.size, np.ones(len(codes), np.bool_)
     else:
         size, start = (FIRST_SIZE, FIRST_N) if guard.group == "first" else (ADDED_SIZE, records.layout.added_n)
-        known, with_toxicity = records.column(start)[codes], records.column(start + 1 + guard.toxicity)[codes]
+        known, with_toxicity = records.column(start)[codes], records.among(start, guard.toxicities)[codes]
         cohort = records.column(size)[codes]
         possible, there = cohort == guard.size, cohort > 0
     most = with_toxicity + (guard.size - known)
@@ -317,15 +317,23 @@ def _share(guard: Share, records: Records, codes: Ints) -> Truth:
     return np.where(there, np.where(possible, value, FALSE), OPEN)
 
 
-def _total(guard: Tally | Rate, what: int, view: View) -> Ints:
-    """A tally over many levels, or of the cohort, in each row."""
+def _total(guard: Tally | Rate, what: tuple[int, ...], view: View) -> Ints:
+    """A sum of tallies over many levels, or of the cohort, in each row."""
     if guard.scope == "cohort":
-        return view.cohort[:, 1 + what]
+        return _in_cohort(what, view)
     part = None
     if guard.scope == "part":
         part = view.part if guard.part is None else guard.part
-    total: Ints = summed(view.records.tally(what, part), view.codes)
+    total: Ints = summed(view.records.total(what, part), view.codes)
     return total
+
+
+def _in_cohort(what: tuple[int, ...], view: View) -> Ints:
+    """A sum of what is counted of the cohort, in each row."""
+    number = view.cohort[:, 1 + what[0]]
+    for other in what[1:]:
+        number = number + view.cohort[:, 1 + other]
+    return number
 
 
 def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
@@ -407,8 +415,8 @@ def _fact(guard: Guard, view: View) -> Bools:
             return reached
         case CohortComplete():
             return view.complete
-        case SentinelHas(toxicity):
-            its: Bools = view.sentinel & (view.cohort[:, 1 + toxicity] > 0)
+        case SentinelHas(toxicities):
+            its: Bools = view.sentinel & (_in_cohort(toxicities, view) > 0)
             return its
         case TrialStopped():
             return view.stopped

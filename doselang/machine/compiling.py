@@ -15,6 +15,7 @@ from doselang.machine.records import Fading, Ints, Layout, Records
 from doselang.machine.relations import Relations
 from doselang.machine.remembering import Remembered
 from doselang.machine.setting import Setting
+from doselang.protocol.classes import counted_by
 from doselang.protocol.guards import All, Any, Guard, Not
 from doselang.protocol.model import Begin, Enrol, Limit, Part, Protocol, Rule, Scenario, Silence
 
@@ -173,7 +174,10 @@ def compile_protocol(protocol: Protocol, *, for_claims: bool = False, tallies: b
         reading = [(number, parts[number].reads) for number in sorted(matter[compiled.number])]
         compiled.barriers, compiled.apart = barriers_of(protocol, reading, every), apart_from(protocol, running, every)
     records = Records(layout, np.maximum.reduce(read))
-    setting = Setting(records, Relations(protocol.levels), protocol.start, protocol.result, advisers_of(protocol))
+    setting = Setting(
+        records, Relations(protocol.levels), protocol.start, protocol.result, advisers_of(protocol),
+        tuple(map(counted_by, protocol.advisers)),
+    )  # fmt: skip
     counted = [0] * len(protocol.counters)
     for compiled in parts:
         for counter, ceiling in compiled.reads.counters:

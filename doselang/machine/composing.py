@@ -176,7 +176,7 @@ def _opened(asked: Asked, row: int, move: Enrol | Begin) -> Opened:
     code = asked.view.codes[row, level]
     if move.total is not None:
         # a level that was closed before is not filled up, however many are there
-        size = 0 if asked.closed_before[row, level] else move.total - int(asked.view.records.tally(-3)[code])
+        size = 0 if asked.closed_before[row, level] else move.total - int(asked.view.records.total((-2, -1))[code])
     new = not asked.view.records.table[code, FIRST_SIZE]
     alone = of.sentinel == "cohort" or (of.sentinel == "new level" and bool(new))
     return Opened(level - here, size, part, (), alone and not of.rolling)

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from doselang.machine.reading import STATUS, UNLIMITED, Line, Reads, advised_by, joined, looks_everywhere, parts_after
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Layout
 from doselang.machine.relations import one_ladder
+from doselang.protocol.classes import counted_by
 from doselang.protocol.guards import (
     NEXT_HIGHER,
     THIS,
@@ -72,15 +73,19 @@ class _Collector:
     summed: set[int] = field(factory=set)
     """The parts whose tallies are added up over all levels."""
 
-    def elsewhere(self, place: Place, what: int | None, count: Range | None) -> None:
-        """Note what is read of a level other than that of the look; `count` None: the number itself."""
+    def elsewhere(self, place: Place, what: tuple[int, ...], count: Range | None) -> None:
+        """Note what is read of a level other than that of the look; `count` None: the number itself.
+
+        A sum tells what it is compared with as long as each number in it is known up to there.
+        """
         if place == THIS and not self.aside:
             return
-        if what is None or count is None:
+        if count is None:
             self.exact = True
-        else:
-            high = () if count.high is None else (count.high + 1,)
-            self.thresholds.setdefault(what, set()).update((count.low, *high))
+            return
+        numbers = [count.low, *(() if count.high is None else (count.high + 1,))]
+        for one in what:
+            self.thresholds.setdefault(one, set()).update(numbers if len(what) == 1 else range(1, max(numbers) + 1))
 
     def _before(self) -> list[int]:
         """The parts whose tallies can be other than 0 when this is read."""
@@ -96,26 +101,28 @@ class _Collector:
             self.ceilings[column] = max(self.ceilings[column], ceiling)
 
     def tally(
-        self, what: int, scope: str, place: Place, part: int | None, ceiling: int, count: Range | None = None
-    ) -> None:
+        self, what: tuple[int, ...], scope: str, place: Place, part: int | None, ceiling: int,
+        count: Range | None = None,
+    ) -> None:  # fmt: skip
+        """Note that a sum is read: each number in it up to the ceiling of the sum, which then tells the same."""
         match scope:
             case "level":
                 self.elsewhere(place, what, count if part is None else None)
                 parts = self._before() if part is None else [part]
-                self.at(place, *(self.layout.part_n(p) + 1 + what for p in parts), ceiling=ceiling)
+                self.at(place, *(self.layout.part_n(p) + 1 + one for p in parts for one in what), ceiling=ceiling)
             case "trial" | "part":
                 if scope == "trial":
                     self.exact = True
-                    self.trial.add(what)
+                    self.trial.update(what)
                     parts = self._before()
                 else:
                     # "in the part" in a claim is the part under way, whichever that is
                     under_way = list(range(self.layout.parts)) if self.part is None else [self.part]
                     parts = under_way if part is None else [part]
-                    self.parts.update((p, what) for p in parts)
+                    self.parts.update((p, one) for p in parts for one in what)
                     self.summed.update(parts)
                 for p in parts:
-                    self.ceilings[self.layout.part_n(p) + 1 + what] = UNLIMITED
+                    self.ceilings[[self.layout.part_n(p) + 1 + one for one in what]] = UNLIMITED
 
     def place(self, place: Place) -> None:
         """What finding a place takes: an adviser and a condition read every level."""
@@ -153,36 +160,36 @@ class _Collector:
 
     def atom(self, atom: Guard) -> None:
         match atom:
-            case Says(place=place):
-                self.tally(-1, "level", place, None, UNLIMITED)
-                self.tally(0, "level", place, None, UNLIMITED)
+            case Says(adviser, place=place):
+                self.tally((-1,), "level", place, None, UNLIMITED)
+                self.tally(counted_by(self.protocol.advisers[adviser]), "level", place, None, UNLIMITED)
             case Chance(place=place):
                 self.at(place)
                 self.advice()
             case Recommends():
                 self.advice()
-            case Tally(count, what, "counter"):
-                self.counters[what] = max(self.counters.get(what, 0), _ceiling(count))
-            case Tally(count, what, _, place) if what < -1:
+            case Tally(count, (counter,), "counter"):
+                self.counters[counter] = max(self.counters.get(counter, 0), _ceiling(count))
+            case Tally(count, what, _, place) if -2 in what:
                 self.at(place, self.layout.pending, ceiling=UNLIMITED)
-                if what == -3:
+                if -1 in what:
                     # what is forgotten of a level is forgotten when nobody is pending there
-                    self.tally(-1, "level", place, None, UNLIMITED, count)
-            case Share(count, "all", size, toxicity, place):
-                self.tally(-1, "level", place, None, size + 1)
-                self.tally(toxicity, "level", place, None, _ceiling(count))
-            case Share(count, group, size, toxicity, place):
+                    self.tally((-1,), "level", place, None, UNLIMITED, count)
+            case Share(count, "all", size, toxicities, place):
+                self.tally((-1,), "level", place, None, size + 1)
+                self.tally(toxicities, "level", place, None, _ceiling(count))
+            case Share(count, group, size, toxicities, place):
                 first = group == "first"
-                self.elsewhere(place, None, None)
+                self.elsewhere(place, toxicities, None)
                 self.at(place, FIRST_SIZE if first else ADDED_SIZE, ceiling=UNLIMITED)
                 start = FIRST_N if first else self.layout.added_n
                 self.at(place, start, ceiling=size + 1)
-                self.at(place, start + 1 + toxicity, ceiling=_ceiling(count))
+                self.at(place, *(start + 1 + toxicity for toxicity in toxicities), ceiling=_ceiling(count))
             case Tally(count, what, scope, place, part):
                 self.tally(what, scope, place, part, _ceiling(count), count)
             case Rate():
-                self.tally(-1, atom.scope, atom.place, atom.part, UNLIMITED)
-                self.tally(atom.toxicity, atom.scope, atom.place, atom.part, UNLIMITED)
+                self.tally((-1,), atom.scope, atom.place, atom.part, UNLIMITED)
+                self.tally(atom.toxicities, atom.scope, atom.place, atom.part, UNLIMITED)
             case HasStatus(place, status):
                 self.at(place, FIRST_SIZE if status == "tried" else CLOSED)
             case Compare(place, relation, other):
@@ -208,7 +215,7 @@ class _Collector:
                     self.at(place, FIRST_SIZE)
                 if total is not None:
                     # a level that is closed is not filled up, however many are there
-                    self.tally(-1, "level", place, None, total + 1, Range(0, None))
+                    self.tally((-1,), "level", place, None, total + 1, Range(0, None))
                     self.at(place, self.layout.pending)
             case Backfill(place):
                 self.at(place, CLOSED)
@@ -253,7 +260,7 @@ class _Collector:
                 for place in list(self.columns):
                     self.at(place, self.layout.part_n(part), ceiling=ceiling)
             case scope:
-                self.tally(-1, scope, THIS, part, UNLIMITED)
+                self.tally((-1,), scope, THIS, part, UNLIMITED)
 
 
 def reads_of(

@@ -7,6 +7,7 @@ ceiling, the number from which on no condition can tell the difference, and stop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -246,16 +247,26 @@ class Records:
         """A column of the table, one entry a code."""
         return self.table[:, index]
 
+    def among(self, start: int, toxicities: Sequence[int]) -> Ints:
+        """Patients with any of some toxicities among those counted from column `start` on, one entry a code."""
+        number: Ints = self.table[:, [start + 1 + toxicity for toxicity in toxicities]].sum(axis=1, dtype=np.int32)
+        return number
+
+    def total(self, what: Sequence[int], part: int | None = None) -> Ints:
+        """The sum of some tallies, one entry a code."""
+        total = self.tally(what[0], part)
+        for other in what[1:]:
+            total = total + self.tally(other, part)
+        return total
+
     def tally(self, what: int, part: int | None = None) -> Ints:
         """Evaluable patients (`what` -1) or patients with toxicity `what`, in one part or in all, one entry a code.
 
-        `what` -2 are the pending patients, -3 those and the evaluable ones.
+        `what` -2 are the pending patients, whatever the part.
         """
         layout = self.layout
         if what == -2:
             return self.table[:, layout.pending]
-        if what == -3:
-            return self.tally(-1) + self.table[:, layout.pending]
         parts = range(layout.parts) if part is None else (part,)
         columns = [layout.part_n(p) + 1 + what for p in parts]
         tally: Ints = self.table[:, columns].sum(axis=1, dtype=np.int32)

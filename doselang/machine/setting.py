@@ -53,3 +53,5 @@ class Setting:
     start: int
     result: int
     advisers: tuple[object, ...] = ()
+    counted: tuple[tuple[int, ...], ...] = ()
+    """The toxicities that each adviser counts, added up."""

@@ -18,6 +18,7 @@ from doselang.patients.maps import Map
 from doselang.patients.sheets import Refused, Row, Sheet
 from doselang.patients.words import Words, flag, level_words, outcome_words, part_words
 from doselang.protocol.model import Protocol
+from doselang.protocol.words import counted_together
 from doselang.resolve.names import fold, shorten
 
 PATIENTS = TableKind(
@@ -194,7 +195,13 @@ class _Reader:
         found = flag(cell)
         if isinstance(found, Refused):
             return found
-        return PENDING if found is None else self.protocol.toxicities[0].letter if found else NONE
+        first = self.protocol.toxicities[0]
+        together = [group for group in self.protocol.groups if 0 in group.classes and fold(first.name) != "dlt"]
+        if found and together:
+            why = f"`{cell}` could be {counted_together(self.protocol, together[0].name, 'or')}"
+            help = "Name the toxicity in a column `outcome`, or say what `Y` means in the map, [patients.outcomes]."
+            return Refused(why, help)
+        return PENDING if found is None else first.letter if found else NONE
 
     def _name(self, letter: str) -> str:
         """The toxicity of a letter."""

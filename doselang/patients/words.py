@@ -11,6 +11,7 @@ from attrs import define, field
 from doselang.machine.notation import CLEAR_SO_FAR, INEVALUABLE, NONE, PENDING
 from doselang.patients.sheets import Refused
 from doselang.protocol.model import Protocol
+from doselang.protocol.words import counted_together
 from doselang.resolve.names import MOST_SUGGESTIONS, fold, listing, nearest, shorten
 
 Meaning = TypeVar("Meaning", int, str)
@@ -112,6 +113,7 @@ def outcome_words(protocol: Protocol, codes: Mapping[str, str] | None = None) ->
         " Where a table has codes, a map says what they mean, under [patients.outcomes]."
     )
     doubtful = {CLEAR_SO_FAR: "no toxicity, or pending and clear so far as in a history"}
+    doubtful |= {group.name: counted_together(protocol, group.name, "or") or "" for group in protocol.groups}
     return Words("outcome", names, help, signs, codes or {}, doubtful)
 
 

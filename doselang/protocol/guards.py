@@ -1,7 +1,8 @@
 """Conditions of a protocol, with every name bound: what the rules ask of a trial or of one patient's course.
 
 All nodes are frozen data, compared by what they mean; spans do not count. Toxicities, levels, parts, verdicts, events
-and states are positions in the protocol's own tuples, counted from 0.
+and states are positions in the protocol's own tuples, counted from 0. Numbers of patients are sums: those of several
+classes of toxicity are added up.
 """
 
 from __future__ import annotations
@@ -61,9 +62,14 @@ class Range:
         return self.low <= number and (self.high is None or number <= self.high)
 
 
+def _added(what: int | tuple[int, ...]) -> tuple[int, ...]:
+    """What is added up, in one order; a number alone is all there is to add."""
+    return (what,) if isinstance(what, int) else tuple(sorted(what))
+
+
 @frozen(repr=False)
 class Share(Clause):
-    """K of N patients have a toxicity: `count` is the range of K, `size` is N.
+    """K of N patients have one of some toxicities: `count` is the range of K, `size` is N.
 
     group `all`: exactly N are evaluable at the place; `first`: the level's first cohort, of N; `added`: the latest
     cohort, of N, opened at a level that had one before.
@@ -72,22 +78,22 @@ class Share(Clause):
     count: Range
     group: Literal["all", "first", "added"]
     size: int
-    toxicity: int
+    toxicities: tuple[int, ...] = field(converter=_added)
     place: Place = THIS
 
 
 @frozen(repr=False)
 class Tally(Clause):
-    """A number so far: evaluable patients (`what` is -1) or patients with a toxicity (`what` its position).
+    """A number so far: the sum of `what`, each of which is the position of a toxicity, or -1 for evaluable patients.
 
-    `what` -2: patients whose outcome is pending, -3: those and the evaluable ones; both at a level only.
+    -2 are the patients whose outcome is pending, at a level only; with -1 they are those enrolled.
     scope `level`: at `place`, in the whole trial, or in part number `part` alone where that is not None; `trial`;
     `part`: in part number `part`, or the one under way where that is None; `cohort`: the cohort of the look;
     `counter`: what counter number `what` has counted before this look.
     """
 
     count: Range
-    what: int
+    what: tuple[int, ...] = field(converter=_added)
     scope: Literal["level", "trial", "part", "cohort", "counter"] = "level"
     place: Place = THIS
     part: int | None = None
@@ -102,13 +108,13 @@ class Cycles(Clause):
 
 @frozen(repr=False)
 class Rate(Clause):
-    """Share of the evaluable patients with a toxicity, between two fractions; each end may be excluded.
+    """Share of the evaluable patients with one of some toxicities, between two fractions; each end may be excluded.
 
-    `less` patients with the toxicity are taken off before (but no more than there are). Scope, place and part as in
+    `less` patients with a toxicity are taken off before (but no more than there are). Scope, place and part as in
     Tally.
     """
 
-    toxicity: int
+    toxicities: tuple[int, ...] = field(converter=_added)
     low: Fraction
     low_included: bool
     high: Fraction
@@ -150,9 +156,9 @@ class Recommends(Clause):
 
 @frozen(repr=False)
 class SentinelHas(Clause):
-    """Whether the look is the one after a sentinel with this toxicity."""
+    """Whether the look is the one after a sentinel with one of these toxicities."""
 
-    toxicity: int
+    toxicities: tuple[int, ...] = field(converter=_added)
 
 
 @frozen(repr=False)

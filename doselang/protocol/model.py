@@ -123,6 +123,15 @@ class Toxicity(Element):
 
 
 @frozen(repr=False)
+class ToxicityGroup(Element):
+    """A name for several classes counted together: positions in `Protocol.toxicities`, in order."""
+
+    name: str
+    classes: tuple[int, ...]
+    means: str | None = None
+
+
+@frozen(repr=False)
 class Verdict(Element):
     """A name for a level. `requires` is its definition, in which this level is the level declared."""
 
@@ -149,13 +158,14 @@ class Counter(Element):
 class Table(Element):
     """A decision table: `cells` are (evaluable patients, what is said for 0, 1, … toxicities).
 
-    What is said is a position in `words`, -1 for nothing.
+    What is said is a position in `words`, -1 for nothing. `toxicities` are the classes counted, added up.
     """
 
     name: str
     words: tuple[str, ...]
     cells: tuple[tuple[int, tuple[int, ...]], ...]
     cites: tuple[Citation, ...] = ()
+    toxicities: tuple[int, ...] = (0,)
 
 
 Value = Union[Fraction, int, bool, str, tuple[Fraction, ...]]
@@ -411,6 +421,7 @@ class Protocol:
     start: int
     toxicities: tuple[Toxicity, ...]
     parts: tuple[Part, ...]
+    groups: tuple[ToxicityGroup, ...] = ()
     components: tuple[Component, ...] = ()
     verdicts: tuple[Verdict, ...] = (Verdict("MTD"),)
     result: int = 0

@@ -100,11 +100,25 @@ def axis_words(protocol: Protocol, axis: int) -> str:
     return protocol.components[protocol.axes[axis]].name
 
 
-def toxicity_words(protocol: Protocol, toxicity: int, number: int) -> str:
-    """The toxicity's name, with a plural s where it is counted and has none of its own."""
-    name = protocol.toxicities[toxicity].name
-    taken = any(other.name.lower() == f"{name}s".lower() for other in protocol.toxicities)
-    return name if number == 1 or name.lower().endswith("s") or taken else f"{name}s"
+def toxicity_name(protocol: Protocol, classes: tuple[int, ...]) -> str:
+    """The name of a class, or of several counted together; where none is declared, of all of them."""
+    names = [protocol.toxicities[one].name for one in classes]
+    of_several = [group.name for group in protocol.groups if group.classes == classes]
+    return of_several[0] if of_several and len(names) > 1 else "-or-".join(names)
+
+
+def counted_together(protocol: Protocol, name: str, joint: str) -> str | None:
+    """The classes that a name for several counts, `DLT` or `haem-DLT`; None where it is no such name."""
+    found = [group for group in protocol.groups if group.name.lower() == name.strip().lower()]
+    names = [f"`{protocol.toxicities[one].name}`" for group in found for one in group.classes]
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}" if names else None
+
+
+def toxicity_words(protocol: Protocol, classes: tuple[int, ...], number: int) -> str:
+    """The name of toxicities, with a plural s where they are counted and it has none of its own."""
+    name = toxicity_name(protocol, classes)
+    others = [toxicity.name.lower() for toxicity in protocol.toxicities]
+    return name if number == 1 or name.lower().endswith("s") or f"{name}s".lower() in others else f"{name}s"
 
 
 # ---- conditions ----
@@ -154,8 +168,8 @@ def _standing(protocol: Protocol, guard: Guard, negation: str) -> str:
             return f"{protocol.advisers[adviser].name} says {protocol.advisers[adviser].words[word]}"
         case Recommends(adviser):
             return f"{protocol.advisers[adviser].name} recommends {'no' if negation else 'a'} level"
-        case SentinelHas(toxicity):
-            return f"the sentinel has {with_article(protocol.toxicities[toxicity].name)}"
+        case SentinelHas(toxicities):
+            return f"the sentinel has {with_article(toxicity_name(protocol, toxicities))}"
         case HasStatus(place, "tried"):
             return f"{place_words(protocol, place)} is {'untried' if negation else 'tried'}"
         case HasStatus(place, status):
@@ -213,7 +227,7 @@ def _share(protocol: Protocol, share: Share) -> str:
         "first": f"the first {share.size} {patients}",
         "added": f"the added {share.size}",
     }
-    name = with_article(protocol.toxicities[share.toxicity].name)
+    name = with_article(toxicity_name(protocol, share.toxicities))
     at = "" if share.place == THIS else f" at {place_words(protocol, share.place)}"
     return f"{number} of {group[share.group]} {'have' if several else 'has'} {name}{at}"
 
@@ -229,13 +243,13 @@ def _counted(count: Range, one: str, many: str) -> str:
 
 def _tally(protocol: Protocol, tally: Tally) -> str:
     if tally.scope == "counter":
-        name = protocol.counters[tally.what].name
+        name = protocol.counters[tally.what[0]].name
         return _counted(tally.count, name, name if name.lower().endswith("s") else f"{name}s")
-    if tally.what < -1:
-        what = "pending" if tally.what == -2 else "enrolled"
+    if -2 in tally.what:
+        what = "enrolled" if -1 in tally.what else "pending"
         return f"{_counted(tally.count, what, what)}{_extent(protocol, tally)}"
     extent = _extent(protocol, tally)
-    if tally.what >= 0:
+    if tally.what != (-1,):
         one, many = (toxicity_words(protocol, tally.what, number) for number in (1, 2))
         return f"{_counted(tally.count, one, many)}{extent}"
     count = tally.count
@@ -263,7 +277,7 @@ def _rate(protocol: Protocol, rate: Rate | Chance) -> str:
         of = f"{with_article(protocol.toxicities[0].name)} above {percent_words(rate.above)}"
         subject = f"the chance by {protocol.advisers[rate.adviser].name} of {of}{at} is"
     else:
-        name = protocol.toxicities[rate.toxicity].name
+        name = toxicity_name(protocol, rate.toxicities)
         less = f" less {rate.less} {name}" if rate.less else ""
         subject = f"the {name} rate{less}{_extent(protocol, rate)} is"
     low, high = percent_words(rate.low), percent_words(rate.high)

@@ -101,15 +101,15 @@ def _when(protocol: Protocol, some: Sequence[CohortSeen], *, last: bool) -> str:
     """`no DLT`, `1 or 2 DLTs`; of several toxicities each way by itself."""
     if len(protocol.toxicities) == 1:
         numbers = sorted({one.added[1] for one in some})
-        name = toxicity_words(protocol, 0, numbers[-1])
-        return f"no {toxicity_words(protocol, 0, 1)}" if numbers == [0] else f"{ranged(numbers)} {name}"
+        name = toxicity_words(protocol, (0,), numbers[-1])
+        return f"no {toxicity_words(protocol, (0,), 1)}" if numbers == [0] else f"{ranged(numbers)} {name}"
     ways = list(dict.fromkeys(_toxic(protocol, one) for one in some))
     return "anything else" if last and len(ways) > MOST_NAMED else " or ".join(ways)
 
 
 def _toxic(protocol: Protocol, one: CohortSeen) -> str:
     toxic = [(number, n) for number, n in enumerate(one.added[1:]) if n]
-    words = [f"{n} {toxicity_words(protocol, number, n)}" for number, n in toxic]
+    words = [f"{n} {toxicity_words(protocol, (number,), n)}" for number, n in toxic]
     return listed(words) if words else "no toxicity"
 
 

@@ -7,9 +7,10 @@ from doselang.diagnostics import Diagnostic, Label
 from doselang.machine.compiling import compile_lines
 from doselang.machine.notation import write_history
 from doselang.machine.reading import Line
+from doselang.protocol.classes import tabled
 from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, Guard
 from doselang.protocol.model import Close, Limit, Protocol, Rule
-from doselang.protocol.words import guard_words, move_words, moves_words, with_article
+from doselang.protocol.words import guard_words, move_words, moves_words, toxicity_name, with_article
 from doselang.report.phrases import accrual_notes, cited, counted, listed, quoted, ranged
 from doselang.source import NOWHERE
 
@@ -37,9 +38,14 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
     )  # fmt: skip
 
 
+def _counted(protocol: Protocol) -> str:
+    """The name of the toxicities by which looks are told apart."""
+    return toxicity_name(protocol, tabled(protocol))
+
+
 def cohort_words(cause: Cause, protocol: Protocol) -> str:
     """`the first cohort at a level`, `the cohort added at a level after 1 DLT`, `the cohort of part expansion`."""
-    name = protocol.toxicities[0].name
+    name = _counted(protocol)
     if protocol.parts[cause.part].rolling:
         return "the next patient"
     match cause.kind.kind:
@@ -58,14 +64,14 @@ def cohort_words(cause: Cause, protocol: Protocol) -> str:
 def outcome_words(cause: Cause, protocol: Protocol) -> str:
     """`whatever they show`, `with 2 or 3 DLTs in 3`."""
     if protocol.parts[cause.part].rolling:
-        return _seen_words(*cause.outcomes[0], protocol.toxicities[0].name)
+        return _seen_words(*cause.outcomes[0], _counted(protocol))
     if cause.sentinel:
         had = {t for _, t in cause.outcomes}
         other = "another toxicity" if had == {0} else "a toxicity"
-        return f"with {with_article(protocol.toxicities[0].name) if had == {1} else other}"
+        return f"with {with_article(_counted(protocol)) if had == {1} else other}"
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
-    name = protocol.toxicities[0].name
+    name = _counted(protocol)
     sizes = sorted({known for known, _ in cause.outcomes})
     toxic = sorted({t for _, t in cause.outcomes})
     plural = "" if toxic in ([0], [1]) else "s"
@@ -232,19 +238,17 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         return [("this level is closed as too toxic" if closed else "…") + missed]
     if part.rolling:
         known, with_toxicity = cause.outcomes[0]
-        name = protocol.toxicities[0].name
+        name = _counted(protocol)
         seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
         return [f"exactly {known} evaluable and {seen}"]
     if cause.sentinel:
-        had = {t for _, t in cause.outcomes}
-        return [
-            f"the sentinel has {with_article(declared.name)}"
-            for n, declared in enumerate(protocol.toxicities)
-            if (1 if n == 0 else 0) in had
-        ]
+        had, counted = {t for _, t in cause.outcomes}, tabled(protocol)
+        names = [_counted(protocol)] if 1 in had else []
+        names += [one.name for n, one in enumerate(protocol.toxicities) if 0 in had and n not in counted]
+        return [f"the sentinel has {with_article(name)}" for name in names]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
-    toxicity = with_article(protocol.toxicities[0].name)
+    toxicity = with_article(_counted(protocol))
     patients = f"{of} {'patient' if cause.size == 1 else 'patients'}"
     if cause.every:
         return [f"none of {patients} has {toxicity}", f"any of {patients} has {toxicity}"]

@@ -10,9 +10,10 @@ from attrs import evolve
 from doselang import __version__
 from doselang.conduct.looks import WAIT
 from doselang.conduct.tables import Cell, DecisionTable, Held
+from doselang.protocol.classes import tabled
 from doselang.protocol.guards import CohortComplete, Guard, Not, Range, Rate, Share, Tally
 from doselang.protocol.model import Protocol
-from doselang.protocol.words import guard_words, toxicity_words
+from doselang.protocol.words import guard_words, toxicity_name, toxicity_words
 from doselang.report.printable import printable
 from doselang.report.table import Column, Table, csv_table, markdown_table, text_table
 
@@ -118,7 +119,7 @@ def _capital(words: str) -> str:
 
 
 def _toxicities(protocol: Protocol) -> str:
-    return toxicity_words(protocol, 0, 2)
+    return toxicity_words(protocol, tabled(protocol), 2)
 
 
 def _grid(protocol: Protocol, table: DecisionTable) -> tuple[Table, list[str]]:
@@ -165,7 +166,7 @@ def _meanings(protocol: Protocol, tables: Sequence[DecisionTable]) -> list[tuple
 
 def render_csv_tables(protocol: Protocol, tables: Sequence[DecisionTable]) -> str:
     """One row a cell."""
-    columns = ("table", "part", "when", "evaluable", protocol.toxicities[0].name, "decision", "rules")
+    columns = ("table", "part", "when", "evaluable", toxicity_name(protocol, tabled(protocol)), "decision", "rules")
     rows = [
         (
             str(number),
@@ -187,7 +188,7 @@ def tables_record(protocol: Protocol, tables: Sequence[DecisionTable], path: str
     return {
         "version": __version__,
         "path": path,
-        "toxicity": protocol.toxicities[0].name,
+        "toxicity": toxicity_name(protocol, tabled(protocol)),
         "tables": [_table_record(protocol, when, table) for when, table in _titled(protocol, tables)],
     }
 

@@ -126,7 +126,7 @@ def tally_lines(explanation: Explanation) -> list[str]:
     """A table of the levels: the patients, and the status of each."""
     protocol, tallies = explanation.protocol, explanation.tallies
     pending, inevaluable = (any(getattr(tally, name) for tally in tallies) for name in ("pending", "inevaluable"))
-    toxicities = [toxicity_words(protocol, t, 2) for t in range(len(protocol.toxicities))]
+    toxicities = [toxicity_words(protocol, (t,), 2) for t in range(len(protocol.toxicities))]
     methods = [f"rate by {name}" for name, _ in tallies[0].estimates]
     headings = ["evaluable", *toxicities, *["pending"] * pending, *["inevaluable"] * inevaluable, *methods]
     # mypy does not follow the converter of `Table.columns`
@@ -262,8 +262,9 @@ def fact_words(protocol: Protocol, fact: Fact) -> str:
         case Share() | Rate() | Says():
             return f"{fact.toxic} of {fact.evaluable} evaluable{at}"
         case Tally(what=what):
-            if what < 0:
-                return f"{fact.evaluable} {'evaluable' if what == -1 else 'pending' if what == -2 else 'enrolled'}{at}"
+            if what[0] < 0:
+                named = "evaluable" if what == (-1,) else "pending" if what == (-2,) else "enrolled"
+                return f"{fact.evaluable} {named}{at}"
             return f"{fact.toxic} in {fact.evaluable} evaluable{at}"
         case HasStatus(place) | Compare(place) if fact.level is not None and place.kind != "level":
             return level_words(protocol, fact.level)

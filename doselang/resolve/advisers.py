@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from io import StringIO
 
+from doselang.diagnostics import Label
 from doselang.protocol import model
 from doselang.resolve.amounts import any_parameter, value_of, whole
 from doselang.resolve.glossary import Advice, Glossary
 from doselang.resolve.names import fold, listing, nearest, place_of_word, shorten
 from doselang.resolve.sources import Sources
 from doselang.syntax import nodes as syntax
+from doselang.syntax.sums import group_name
 
 MOST_ADVISERS = 20
 MOST_IN_TABLE = 200
@@ -87,7 +89,25 @@ def _table(glossary: Glossary, sources: Sources, table: syntax.Table, words: tup
         cells = _cells_of_file(_rows_of_file(glossary, table), words)
     else:
         cells = _cells(glossary, table, words)
-    return model.Table(table.name.text, words, cells, sources.of(table), span=table.span)
+    return model.Table(table.name.text, words, cells, sources.of(table), _counted(glossary, table), span=table.span)
+
+
+def _counted(glossary: Glossary, table: syntax.Table) -> tuple[int, ...]:
+    """The toxicities that a table counts, added up: those that all its rows name."""
+    names = [row.toxicity for row in table.rows if row.toxicity is not None]
+    counted = [(name, classes) for name in names if (classes := glossary.classes(name)) is not None]
+    for name, classes in counted:
+        first, whole = counted[0]
+        if classes != whole:
+            both = () if set(classes) & set(whole) else (first.text, name.text)
+            named = f" To count both, declare: toxicity {group_name(both)} is {' or '.join(both)}" if both else ""
+            glossary.report.add(
+                "DL211", f"A decision table counts one toxicity: here `{name.text}`, and above `{first.text}`.",
+                name.span, labels=[Label(first.span, "counted in the rows above")],
+                help=f"Write the same name in each row.{named}",
+            )  # fmt: skip
+            break
+    return counted[0][1] if counted else (0,)
 
 
 def _cells(glossary: Glossary, table: syntax.Table, words: tuple[str, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
@@ -119,11 +139,6 @@ def _row_test(glossary: Glossary, table: syntax.Table, row: syntax.Row) -> Calla
     """Whether a row applies to a column and a number of toxicities; None if it is wrong, which is reported."""
     if row.toxicity is None:
         return lambda column, toxic: True
-    if (found := glossary.toxicity(row.toxicity)) is None:
-        return None
-    if found != 0:
-        message = "A decision table counts the dose-limiting toxicity, the first that is declared."
-        glossary.report.add("DL211", message, row.toxicity.span)
     if len(row.entries) != len(table.columns):
         glossary.report.add(
             "DL206", f"This row has {len(row.entries)} numbers, and the table has {len(table.columns)} columns.",

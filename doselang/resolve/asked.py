@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import attrs
 
 from doselang.protocol import model
+from doselang.protocol.classes import tabled
+from doselang.protocol.words import toxicity_name
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.outline import Outline
 from doselang.syntax import nodes as syntax
+from doselang.syntax.words import with_article
 
 
-def report_never_asked(glossary: Glossary, outline: Outline, toxicities: Sequence[model.Toxicity]) -> None:
-    """Report each toxicity beside the first that no rule of the trial, definition of a verdict or silence names.
+def report_never_asked(glossary: Glossary, outline: Outline, protocol: model.Protocol) -> None:
+    """Report each toxicity beside the first that no rule of the trial, table, definition of a verdict or silence names.
 
-    To the rules a patient with it is one without a toxicity, which is easily overlooked where it is worse than a DLT.
+    One that is asked for under a name for several is asked for. To the rules a patient with any other is one without a
+    toxicity, which is easily overlooked where it is worse than a DLT.
     """
-    if len(toxicities) < 2:
+    if len(protocol.toxicities) < 2:
         return
     rules = (rule for section in (outline.trial, *outline.parts) for rule in section.rules)
     silences = (silent for silent, home in outline.silences if not home.course)
-    names = {name.text for node in (*rules, *outline.verdicts, *silences) for name in _names(node)}
-    asked = {glossary.find_toxicity(name) for name in names}
-    for number, toxicity in enumerate(toxicities):
+    tables = (adviser for adviser in outline.advisers if isinstance(adviser, syntax.Table))
+    nodes = (*rules, *tables, *outline.verdicts, *silences)
+    names = {name.text for node in nodes for name in _names(node)}
+    asked = {one for name in names for one in glossary.find_classes(name) or ()}
+    for number, toxicity in enumerate(protocol.toxicities):
         if number and number not in asked:
-            first = toxicities[0].name
+            first = toxicity_name(protocol, tabled(protocol))
+            none = f"none of 3 patients has {with_article(first)}"
             glossary.report.add(
                 "DL223", f"No rule asks for the toxicity `{toxicity.name}`.", toxicity.span,
-                help=f"A patient with it has no {first} in `none of 3 patients has a {first}`. Where it matters add "
+                help=f"A patient with it has no {first} in `{none}`. Where it matters add "
                 f"`and no {toxicity.name}` to a condition, and a rule with `any {toxicity.name}`.",
             )  # fmt: skip
 

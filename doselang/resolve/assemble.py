@@ -26,6 +26,7 @@ from doselang.resolve.rolling import report_rolling
 from doselang.resolve.rules import Rules, bind_assumption, bind_overrides, bind_rules
 from doselang.resolve.scenarios import bind_scenarios
 from doselang.resolve.sources import Sources, bind_sources
+from doselang.resolve.toxicity_groups import bind_groups
 from doselang.source import NOWHERE
 from doselang.syntax import nodes as syntax
 
@@ -65,7 +66,7 @@ def resolve(
     protocol = _bind(glossary, outline, sources, file)
     report_missing(glossary, outline)
     if not report.has_errors:
-        report_never_asked(glossary, outline, protocol.toxicities)
+        report_never_asked(glossary, outline, protocol)
     if not glossary.partial:
         sources.report_uncited(outline.texts[0].span if outline.texts else NOWHERE)
     return None if report.has_errors else protocol
@@ -78,6 +79,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
     treatment.bind_start(glossary, outline.starts, levels)
     cycle = treatment.bind_cycle(glossary, outline.cycles)
     toxicities = treatment.bind_toxicities(glossary, outline)
+    groups = bind_groups(glossary, [t for t in outline.toxicities if t.members], outline.toxicities)
     events = treatment.bind_events(glossary, outline.events)
     bodies = treatment.bind_bodies(glossary, outline.bodies)
     counters = treatment.bind_counters(glossary, outline.counters)
@@ -104,6 +106,7 @@ def _bind(glossary: Glossary, outline: Outline, sources: Sources, file: syntax.F
         levels=levels,
         start=glossary.start or 0,
         toxicities=toxicities,
+        groups=groups,
         parts=parts,
         components=components,
         verdicts=verdicts,

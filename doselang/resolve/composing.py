@@ -365,6 +365,8 @@ def _replace_named(
         result: list[syntax.Statement] = []
         for statement in statements:
             new = mine.get((_kind_of(statement), _name_of(statement))) if isinstance(statement, NAMED) else None
+            if isinstance(new, syntax.Toxicity) and new.members:
+                continue  # a name for several stays below those that it counts
             if new is not None and id(new) not in moved.values():
                 moved[id(statement)] = id(new)
                 result.append(new)

@@ -123,7 +123,7 @@ def _added_up(glossary: Glossary, inners: Sequence[syntax.Guard]) -> list[syntax
 
 
 def _counts_toxicity(glossary: Glossary, tally: syntax.Tally) -> bool:
-    named = isinstance(tally.what, syntax.Name) and glossary.find_toxicity(tally.what.text) is not None
+    named = isinstance(tally.what, syntax.Name) and glossary.spelled(tally.what.text) is not None
     return named and isinstance(tally.count, syntax.Bound | syntax.Number)
 
 
@@ -131,23 +131,22 @@ def _bare_toxicity(glossary: Glossary, guard: syntax.Guard) -> str | None:
     """The name of a toxicity that stands without a count, perhaps with a word such as `together` after it."""
     match guard:
         case syntax.Happened(name):
-            found = glossary.find_toxicity(name.text)
+            return glossary.spelled(name.text)
         case syntax.Tally(syntax.Parameter(name)) if glossary.parameters.find(name.text) is None:
-            found = glossary.find_toxicity(name.text)
+            return glossary.spelled(name.text)
         case _:
             return None
-    return None if found is None else glossary.toxicities.spelled[found]
 
 
 def _report_added_up(glossary: Glossary, added: Sequence[syntax.Guard]) -> None:
     """Say that patients with one of several toxicities are not counted together, and what to write."""
     first = added[0]
     assert isinstance(first, syntax.Tally) and isinstance(first.what, syntax.Name)
-    counted = glossary.find_toxicity(first.what.text) or 0
-    names = [glossary.toxicities.spelled[counted], *(_bare_toxicity(glossary, one) or "" for one in added[1:])]
+    names = [glossary.spelled(first.what.text) or "", *(_bare_toxicity(glossary, one) or "" for one in added[1:])]
+    known = glossary.group_of({one for name in names for one in glossary.find_classes(name) or ()})
     count = first.count
     bound, amount = (count.word, count.amount) if isinstance(count, syntax.Bound) else ("exactly", count)
-    help = spelled_out(bound, int(amount.value) if isinstance(amount, syntax.Number) else 0, names)
+    help = spelled_out(bound, int(amount.value) if isinstance(amount, syntax.Number) else 0, names, known)
     if isinstance(added[1], syntax.Happened):
         help += f" If one patient with {with_article(names[1])} is enough, write `any {names[1]}`."
     glossary.report.add("DL209", NOT_ADDED, first.span.to(added[-1].span), help=help)
@@ -319,7 +318,7 @@ def _says(
 
 
 def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: syntax.Name) -> guards.Guard | None:
-    toxicity = glossary.toxicity(name)
+    toxicities = glossary.classes(name)
     if where.course:
         not_here(glossary, where, guard.span, "A sentinel", IN_COURSE)
         return None
@@ -327,9 +326,11 @@ def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: synta
         help = "Only a rule, or a silence, asks about the sentinel: at the look after it."
         not_here(glossary, where, guard.span, "A sentinel", help)
         return None
-    if refused(glossary, toxicity, guard.span, "a sentinel has none while it is alone", name.text):
+    if toxicities is None or refused(
+        glossary, toxicities, guard.span, "a sentinel has none while it is alone", name.text
+    ):
         return None
-    return None if toxicity is None else guards.SentinelHas(toxicity, span=guard.span)
+    return guards.SentinelHas(toxicities, span=guard.span)
 
 
 # ---- events and facts ----
@@ -353,9 +354,8 @@ def _entered(glossary: Glossary, where: Where, guard: syntax.PlaceIs) -> guards.
 def _happened(glossary: Glossary, where: Where, guard: syntax.Happened, name: syntax.Name) -> guards.Guard | None:
     """An event's name alone; of a toxicity or a verdict more must be said."""
     found = glossary.events.find(name.text)
-    toxicity = glossary.find_toxicity(name.text)
-    if found is None and toxicity is not None and not where.course:
-        named = glossary.toxicities.spelled[toxicity]
+    named = glossary.spelled(name.text)
+    if found is None and named is not None and not where.course:
         glossary.report.add(
             "DL209", f"`{name.text}` alone does not say in how many patients.", guard.span,
             help=f"Write for example `any {named}` or `1 of 3 patients has {with_article(named)}`.",
@@ -384,7 +384,7 @@ def _happened(glossary: Glossary, where: Where, guard: syntax.Happened, name: sy
 
 def _report_bare_name(glossary: Glossary, guard: syntax.Happened, name: syntax.Name) -> None:
     """A name alone, which is no condition of the trial whatever it is."""
-    near = glossary.toxicities.suggestion(name.text)
+    near = glossary.toxicities.suggestion(name.text) or glossary.groups.suggestion(name.text)
     if near is None and glossary.partial:
         return
     toxicity = near or next(iter(glossary.toxicities.spelled), "DLT")

@@ -11,7 +11,7 @@ from doselang.resolve.glossary import Glossary
 from doselang.resolve.later import refused
 from doselang.resolve.places import Where, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
-from doselang.syntax.words import flat, guard_words
+from doselang.syntax.words import flat, guard_words, with_article
 
 OWN_PART = -1
 """The part of a count `in the part` of a rule that holds in every part, until the part is known."""
@@ -29,13 +29,13 @@ def bind_share(glossary: Glossary, where: Where, share: syntax.Share) -> guards.
         return None
     size = whole(glossary, share.group.size, "the number of patients in a group", 1, LARGEST_GROUP)
     count = _share_range(glossary, share, size)
-    toxicity = glossary.toxicity(share.toxicity)
+    toxicities = glossary.classes(share.toxicity)
     place = bind_place(glossary, where, share.place)
-    if size is None or count is None or toxicity is None or place is None:
+    if size is None or count is None or toxicities is None or place is None:
         return None
-    if refused(glossary, toxicity, share.span, "`of N` would be settled too early", share.toxicity.text):
+    if refused(glossary, toxicities, share.span, "`of N` would be settled too early", share.toxicity.text):
         return None
-    return guards.Share(count, share.group.kind, size, toxicity, place, span=share.span)
+    return guards.Share(count, share.group.kind, size, toxicities, place, span=share.span)
 
 
 def _share_range(glossary: Glossary, share: syntax.Share, size: int | None) -> guards.Range | None:
@@ -147,11 +147,14 @@ def bind_tally(glossary: Glossary, where: Where, tally: syntax.Tally) -> guards.
     if isinstance(tally.what, syntax.Name):
         if (counter := glossary.find_counter(tally.what.text)) is not None:
             return _counter(glossary, where, tally, counter, tally.what.text)
-        what = glossary.toxicity(tally.what)
+        what = glossary.classes(tally.what)
         counted = f"patients with {tally.what.text}"
     else:
-        what, counted = {"evaluable": -1, "pending": -2, "enrolled": -3}[tally.what], f"{tally.what} patients"
-        if what < -1 and tally.scope is not None:
+        what, counted = (
+            {"evaluable": (-1,), "pending": (-2,), "enrolled": (-2, -1)}[tally.what],
+            f"{tally.what} patients",
+        )
+        if -2 in what and tally.scope is not None:
             help = "Leave it out: pending patients are counted at one level."
             not_here(glossary, where, tally.scope.span, f"A number of {counted} of more than a level", help)
             return None
@@ -173,24 +176,25 @@ def _counter(
         not_here(glossary, where, further.span, "A place of a counter", help)
         return None
     count = _tally_range(glossary, tally, f"`{name}`")
-    return None if count is None else guards.Tally(count, counter, "counter", span=tally.span)
+    return None if count is None else guards.Tally(count, (counter,), "counter", span=tally.span)
 
 
 def bind_chance(glossary: Glossary, where: Where, chance: syntax.Chance) -> guards.Guard | None:
     """`the chance by model of a DLT above 33% at level 1 is more than 95%`."""
     adviser = recommender(glossary, where, chance.adviser)
-    toxicity = glossary.toxicity(chance.toxicity)
+    toxicities = glossary.classes(chance.toxicity)
     above, number = rate_bound(glossary, chance.above), rate_bound(glossary, chance.bound.amount)
     place = bind_place(glossary, where, chance.place)
-    if adviser is None or toxicity is None or above is None or number is None or place is None:
+    if adviser is None or toxicities is None or above is None or number is None or place is None:
         return None
     if glossary.advice[adviser].known and not glossary.advice[adviser].chances:
         message = f"`{chance.adviser.text}` knows no probabilities."
         glossary.report.add("DL211", message, chance.adviser.span, help="`crm` and `blrm` know them.")
         return None
-    if toxicity != 0:
+    if toxicities != (0,):
         message = "A method knows the rate of the dose-limiting toxicity alone, the first that is declared."
-        glossary.report.add("DL211", message, chance.toxicity.span)
+        help = f"Write `{with_article(glossary.toxicities.spelled[0])}`: a method counts no other."
+        glossary.report.add("DL211", message, chance.toxicity.span, help=help)
         return None
     if not 0 < above < 1:
         message = "The rate to be exceeded lies between 0% and 100%, neither of them included."
@@ -250,10 +254,10 @@ def bind_rate(glossary: Glossary, where: Where, rate: syntax.Rate) -> guards.Gua
     if where.course:
         not_here(glossary, where, rate.span, "A rate of toxicity in the trial", IN_COURSE)
         return None
-    toxicity = glossary.toxicity(rate.toxicity)
+    toxicities = glossary.classes(rate.toxicity)
     number = rate_bound(glossary, rate.bound.amount)
     extent = _extent(glossary, where, rate.place, rate.scope)
-    if toxicity is None or number is None or extent is None:
+    if toxicities is None or number is None or extent is None:
         return None
     scope, place, part = extent
     if scope == "cohort":
@@ -263,14 +267,14 @@ def bind_rate(glossary: Glossary, where: Where, rate: syntax.Rate) -> guards.Gua
         )  # fmt: skip
         return None
     less = 0 if rate.less is None else whole(glossary, rate.less, "a number of patients", 1, LARGEST_GROUP)
-    if rate.less_of is not None and glossary.toxicity(rate.less_of) != toxicity:
+    if rate.less_of is not None and glossary.classes(rate.less_of) != toxicities:
         message = f"From the rate of `{rate.toxicity.text}` patients with `{rate.less_of.text}` are taken off."
         glossary.report.add("DL211", message, rate.less_of.span, help=f"Write for example: less 1 {rate.toxicity.text}")
         return None
     if less is None:
         return None
     low, low_included, high, high_included = _interval(rate.bound.word, number)
-    return guards.Rate(toxicity, low, low_included, high, high_included, scope, place, part, less, span=rate.span)
+    return guards.Rate(toxicities, low, low_included, high, high_included, scope, place, part, less, span=rate.span)
 
 
 def _interval(word: syntax.BoundWord, number: Fraction) -> tuple[Fraction, bool, Fraction, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from attrs import define, field, frozen
@@ -84,6 +85,9 @@ class Glossary:
     components: Names = field(factory=lambda: Names("component", "components", "component {} in mg"))
     levels: Names = field(factory=lambda: Names("level", "levels", "level {}"))
     toxicities: Names = field(factory=lambda: Names("toxicity", "toxicities", "toxicity {}"))
+    groups: Names = field(factory=lambda: Names("name for several toxicities", "names for several", "toxicity {} is …"))
+    members: list[tuple[int, ...]] = field(factory=list)
+    """The classes of each name for several toxicities, in the order of `groups`."""
     events: Names = field(factory=lambda: Names("event", "events", "event {}"))
     bodies: Names = field(factory=lambda: Names("body", "bodies", "body {}"))
     verdicts: Names = field(factory=lambda: Names("verdict", "verdicts", "verdict {}"))
@@ -98,26 +102,43 @@ class Glossary:
         """The tables in which a bare word is looked up."""
         return (
             self.toxicities, self.events, self.verdicts, self.states, self.parts, self.bodies, self.components,
-            self.parameters, self.counters, self.advisers, self.ladders,
+            self.parameters, self.counters, self.advisers, self.ladders, self.groups,
         )  # fmt: skip
 
     def needs_basis(self, span: Span) -> bool:
         """Whether what stands there should cite the file's text; what a design says is no affair of the file's."""
         return span.start <= self.own_end
 
-    def toxicity(self, name: syntax.Name) -> int | None:
-        """A toxicity; a plural s is read over, unless the name itself has it."""
-        found = self.find_toxicity(name.text)
+    def classes(self, name: syntax.Name) -> tuple[int, ...] | None:
+        """The classes that a name counts: that of a toxicity, or all for which it is a name."""
+        found = self.find_classes(name.text)
         if found is None:
             self.unknown(self.toxicities, name)
         return found
 
+    def find_classes(self, name: str) -> tuple[int, ...] | None:
+        """The same; None without a word if there are none."""
+        spelled = self.spelled(name) or ""
+        one, group = self.toxicities.find(spelled), self.groups.find(spelled)
+        return (one,) if one is not None else None if group is None else self.members[group]
+
+    def group_of(self, classes: Iterable[int]) -> str | None:
+        """The name that is declared for some classes."""
+        wanted = tuple(sorted(classes))
+        return self.groups.spelled[self.members.index(wanted)] if wanted in self.members else None
+
+    def spelled(self, name: str) -> str | None:
+        """The name of a toxicity, or for several, as declared; a plural s is read over where it has none itself."""
+        for text in (name, fold(name).removesuffix("s")):
+            for names in (self.toxicities, self.groups):
+                if (found := names.find(text)) is not None:
+                    return names.spelled[found]
+        return None
+
     def find_toxicity(self, name: str) -> int | None:
-        """A toxicity's position, without a word if there is none."""
-        found = self.toxicities.find(name)
-        if found is None and fold(name).endswith("s"):
-            found = self.toxicities.find(fold(name)[:-1])
-        return found
+        """The position of one toxicity, a plural s read over; None without a word if there is none."""
+        found = self.spelled(name)
+        return None if found is None else self.toxicities.find(found)
 
     def find_counter(self, name: str) -> int | None:
         """A counter's position, a plural s read over; None without a word if there is none."""
@@ -140,11 +161,14 @@ class Glossary:
             return
         other = self.other_kind(names, name.text)
         help = names.advice(name.text)
-        if other is not None and names.suggestion(name.text) is None:
+        if names is self.toxicities and names.suggestion(name.text) is None and self.groups.suggestion(name.text):
+            help = self.groups.advice(name.text)
+        elif other is not None and names.suggestion(name.text) is None:
             of_that, needed = with_article(other.kind), with_article(names.kind)
             help = f"`{name.text}` is {of_that}; here the name of {needed} must stand. {names.existing()}"
         elif names is self.toxicities and len(names) > 1 and fold(name.text) in COLLECTIVE:
-            self.report.add("DL203", NOT_ADDED, name.span, help=spelled_out("at least", 2, names.spelled[:3]))
+            help = spelled_out("at least", 2, names.spelled, self.group_of(range(len(names))))
+            self.report.add("DL203", NOT_ADDED, name.span, help=help)
             return
         elif names is self.parameters and (below := portion_of(name.text)) is not None:
             help = f"Write `1/{below}` if a rate is compared: `the DLT rate is at least 1/{below}`."

@@ -39,12 +39,14 @@ def report_declared(
             glossary.report.add("DL214", message, window.span, help="Write for example: within cycle 2 to 6")
 
 
-def refused(glossary: Glossary, toxicity: int | None, span: Span, what: str, name: str) -> bool:
-    """Whether something is asked of a toxicity in later cycles that has no meaning, which is reported."""
-    if toxicity is None or toxicity not in glossary.later:
+def refused(glossary: Glossary, toxicities: Sequence[int], span: Span, what: str, name: str) -> bool:
+    """Whether something is asked of toxicities in later cycles that has no meaning, which is reported."""
+    late = [toxicity for toxicity in toxicities if toxicity in glossary.later]
+    if not late:
         return False
+    counts = "" if len(toxicities) == 1 else f" counts `{glossary.toxicities.spelled[late[0]]}`, which"
     help = f"Ask how many there are so far: `no {name}`, `at least 2 {name}s`, `any {name} in the part`."
-    glossary.report.add("DL211", f"`{name}` comes after patients are known: {what}.", span, help=help)
+    glossary.report.add("DL211", f"`{name}`{counts} comes after patients are known: {what}.", span, help=help)
     return True
 
 
@@ -57,10 +59,10 @@ def report_parts(glossary: Glossary, parts: Sequence[model.Part]) -> None:
     for number, part in enumerate(parts):
         for rule in part.rules if not part.rolling else ():
             for atom in (atom for case in rule.cases for atom in atoms(case.guard)):
-                toxicity = _asked(atom, number)
-                if toxicity in glossary.later and rule.span not in elsewhere and atom.span not in told:
+                late = [toxicity for toxicity in _asked(atom, number) if toxicity in glossary.later]
+                if late and rule.span not in elsewhere and atom.span not in told:
                     told.add(atom.span)
-                    name = glossary.toxicities.spelled[toxicity or 0]
+                    name = glossary.toxicities.spelled[late[0]]
                     glossary.report.add(
                         "DL211", f"In part `{part.name}` no `{name}` becomes known: cohorts are decided on before.",
                         atom.span, labels=[Label(part.span, "patients are not followed for it here")],
@@ -68,14 +70,14 @@ def report_parts(glossary: Glossary, parts: Sequence[model.Part]) -> None:
                     )  # fmt: skip
 
 
-def _asked(atom: object, number: int) -> int | None:
-    """The toxicity that is counted among the patients of a part alone."""
+def _asked(atom: object, number: int) -> tuple[int, ...]:
+    """The toxicities that are counted among the patients of a part alone."""
     match atom:
         case Tally(what=what, scope="cohort"):
             return what
         case Tally(what=what, part=part, scope=scope) if part == number or (scope == "part" and part is None):
             return what
-        case Rate(toxicity=what, part=part, scope=scope) if part == number or (scope == "part" and part is None):
+        case Rate(toxicities=what, part=part, scope=scope) if part == number or (scope == "part" and part is None):
             return what
         case _:
-            return None
+            return ()

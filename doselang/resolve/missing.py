@@ -30,7 +30,7 @@ def _of_the_file(glossary: Glossary, outline: Outline) -> None:
         first = glossary.levels.spelled[0] if len(glossary.levels) else "1"
         help = f"Write for example: start at level {first}"
         add("DL201", "The file does not say at which level the trial starts.", help=help)
-    if not outline.toxicities:
+    if all(toxicity.members for toxicity in outline.toxicities):
         help = "Write for example: toxicity DLT within 28 days"
         add("DL201", "The file does not say which toxicity is counted.", help=help)
     if not outline.parts:

@@ -61,6 +61,7 @@ class Outline:
     advisers: list[syntax.Table | syntax.Engine] = field(factory=list)
     evaluability: list[syntax.Evaluability] = field(factory=list)
     toxicities: list[syntax.Toxicity] = field(factory=list)
+    """Those that are names for several included."""
     events: list[syntax.Event] = field(factory=list)
     bodies: list[syntax.Body] = field(factory=list)
     verdicts: list[syntax.Verdict] = field(factory=list)

@@ -11,7 +11,7 @@ from doselang.resolve.amounts import rates as bind_rates
 from doselang.resolve.amounts import shown
 from doselang.resolve.expectations import Books
 from doselang.resolve.glossary import Glossary
-from doselang.resolve.names import Names, fold, shorten
+from doselang.resolve.names import Names, fold, listing, shorten
 from doselang.resolve.rules import unknown_rule
 from doselang.syntax import nodes as syntax
 
@@ -79,6 +79,13 @@ def _rates(
         glossary.report.add(
             "DL216", f"`{name.text}` is an event of a patient's course, not a toxicity of the trial.", written.span,
             help=f"Write: each cycle {name.text} 5%",
+        )  # fmt: skip
+        return
+    if found is None and (group := glossary.groups.find(name.text)) is not None:
+        classes = [glossary.toxicities.spelled[one] for one in glossary.members[group]] or glossary.toxicities.spelled
+        glossary.report.add(
+            "DL216", f"`{name.text}` is a name for {listing(classes)} together; each of them has its own rates.",
+            written.span, help=f"Write for example, on a line each: {' / '.join(f'{one} 10%' for one in classes)}",
         )  # fmt: skip
         return
     if found is None:

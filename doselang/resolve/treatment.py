@@ -257,11 +257,12 @@ def _window(glossary: Glossary, window: syntax.Within | syntax.WithinCycles) -> 
 
 
 def bind_toxicities(glossary: Glossary, outline: Outline) -> tuple[model.Toxicity, ...]:
-    """The toxicities; the first is the dose-limiting one."""
-    new = [t for t in outline.toxicities if glossary.toxicities.declare(t.name.text, t.name.span, glossary.report)]
+    """The classes of toxicity; the first is the dose-limiting one."""
+    classes = [t for t in outline.toxicities if not t.members]
+    new = [t for t in classes if glossary.toxicities.declare(t.name.text, t.name.span, glossary.report)]
     letters = letters_for(glossary, new, "toxicity")
-    windows = {id(t): _window(glossary, t.window) for t in outline.toxicities if t.window is not None}
-    in_cycles = next((t.window for t in outline.toxicities if t.window is not None and _in_cycles(t.window)), None)
+    windows = {id(t): _window(glossary, t.window) for t in classes if t.window is not None}
+    in_cycles = next((t.window for t in classes if t.window is not None and _in_cycles(t.window)), None)
     if in_cycles is not None and not outline.cycles and not glossary.partial:
         glossary.report.add(
             "DL214", "The window is given in cycles, and the file does not say how long a cycle is.", in_cycles.span,
@@ -303,7 +304,7 @@ def bind_counters(glossary: Glossary, counters: Sequence[syntax.Counter]) -> tup
         if glossary.counters.declare(name.text, name.span, glossary.report):
             means = counter.means.text.value if counter.means else None
             bound.append(model.Counter(name.text, means, span=counter.span))
-            if glossary.find_toxicity(name.text) is not None:
+            if glossary.spelled(name.text) is not None:
                 message = f"`{name.text}` is a toxicity already, and cannot be a counter too."
                 glossary.report.add("DL202", message, name.span, help="Give the counter another name.")
     if len(bound) > MOST_COUNTERS:

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from doselang.diagnostics import Trouble, trouble
 from doselang.protocol.model import Gate, Protocol, Scenario
+from doselang.protocol.words import counted_together
 from doselang.resolve.names import fold, listing, nearest, shorten
 
 MOST_SCENARIOS = 1_000_000
@@ -70,8 +71,9 @@ def from_rates(protocol: Protocol, text: str, others: Sequence[str] = ()) -> Sce
         name, equals, rates = other.partition("=")
         number = next((n for n, one in enumerate(further) if fold(one.name) == fold(name.strip())), None)
         if number is None or not equals:
-            names = listing([one.name for one in further])
+            names, together = listing([one.name for one in further]), counted_together(protocol, name, "and")
             there = f"Besides `{first.name}` it counts {names}." if further else f"It counts `{first.name}` alone."
+            there = f"`{name.strip()}` counts {together} together: give the rates of each." if together else there
             raise trouble("DL903", f"`--toxicity {shorten(other, 40)}` names no further toxicity.", help=there)
         if number in given:
             raise trouble("DL903", f"`--toxicity {further[number].name}=…` is given twice.")

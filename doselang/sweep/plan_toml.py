@@ -13,6 +13,7 @@ from attrs import define, field
 from doselang.diagnostics import Trouble, trouble
 from doselang.loading import read_text
 from doselang.protocol.model import Protocol, Scenario
+from doselang.protocol.words import counted_together
 from doselang.resolve import Setting, read_setting
 from doselang.resolve.names import fold, listing, nearest, shorten
 from doselang.simulate.scenarios import checked, from_csv, named
@@ -220,6 +221,8 @@ class _Scenarios:
                     message = (
                         f'scenario "{shorten(name)}" has rates of `{toxicity}`, which the protocol does not count.'
                     )
+                    if (together := counted_together(protocol, toxicity, "and")) is not None:
+                        help = f"`{toxicity}` counts {together} together: give the rates of each."
                     raise trouble("DL903", message, help=help)
                 given[known[fold(toxicity)]] = _rates(values, name)
             missing = [one.name for one in protocol.toxicities if one.name not in given]

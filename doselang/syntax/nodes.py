@@ -152,7 +152,10 @@ class Written(Node):
 
 @frozen(repr=False)
 class Toxicity(Node):
-    """`toxicity DLT within cycle 1`; `later` for one that comes `in later cycles`."""
+    """`toxicity DLT within cycle 1`; `later` for one that comes `in later cycles`.
+
+    `members` are the toxicities after `is`, for which it is a name: `toxicity limiting-event is DLT or haem-DLT`.
+    """
 
     name: Name
     window: Within | WithinCycles | None
@@ -160,6 +163,7 @@ class Toxicity(Node):
     means: Means | None
     cites: tuple[Cites, ...]
     later: bool = False
+    members: tuple[Name, ...] = ()
 
 
 @frozen(repr=False)

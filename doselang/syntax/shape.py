@@ -191,7 +191,7 @@ class Shape:
 
     toxicity = node(
         n.Toxicity, one(n.Name), maybe(n.Within, n.WithinCycles), maybe(n.Written), maybe(n.Means), every(n.Cites),
-        said("in later cycles"),
+        said("in later cycles"), lambda kids: every(n.Name)(kids)[1:],
     )  # fmt: skip
     in_later_cycles = literal(Word, "in later cycles")
     event = node(n.Event, one(n.Name), maybe(n.Written), maybe(n.Means), every(n.Cites))

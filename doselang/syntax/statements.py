@@ -166,9 +166,11 @@ def _described_head(statement: ParameterDecl | Toxicity | Event | State | Counte
             return head_line(f"counter {name.text}", name)
         case ParameterDecl():
             return _parameter(statement)
-        case Toxicity(name=name, window=window, written=written, later=later):
+        case Toxicity(name=name, window=window, written=written, later=later, members=members):
+            of = f" is {' or '.join(member.text for member in members)}" if members else ""
             inside = f"{'  in later cycles' if later else ''}{f'  {_window(window)}' if window else ''}"
-            return head_line(f"toxicity {name.text}{inside}{_written(written)}", written or window or name)
+            last = written or window or (members[-1] if members else name)
+            return head_line(f"toxicity {name.text}{of}{inside}{_written(written)}", last)
         case Event(name=name, written=written):
             return head_line(f"event {name.text}{_written(written)}", written or name)
         case State(name=name, final=final):

@@ -150,7 +150,7 @@ def _case(protocol: Protocol, case: CaseAccount) -> Iterator[Html]:
 
 def _levels(advice: Advice) -> Iterator[Html]:
     protocol, tallies = advice.now.protocol, advice.now.tallies
-    toxicities = [toxicity_words(protocol, number, 2) for number in range(len(protocol.toxicities))]
+    toxicities = [toxicity_words(protocol, (number,), 2) for number in range(len(protocol.toxicities))]
     yield element("h2", "Levels")
     rows: list[tuple[Content, ...]] = [
         (

@@ -202,16 +202,16 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
             return True if True in values else None if None in values else False
         case Share():
             return share(guard, protocol, trial)
-        case Tally(count, counter, "counter"):
+        case Tally(count, (counter,), "counter"):
             return trial.counters.get(counter, 0) in count
         case Says():
             return says(guard, protocol, trial)
-        case SentinelHas(toxicity):
+        case SentinelHas(toxicities):
             cohort = trial.cohorts[-1]
-            return cohort.at_sentinel and cohort.letters == protocol.toxicities[toxicity].letter
-        case Tally(count, what, "level", place) if what < -1:
+            return cohort.at_sentinel and number(cohort.letters, toxicities, protocol) == 1
+        case Tally(count, what, "level", place) if -2 in what:
             level = find(place, protocol, trial)
-            return None if level is None else waiting(trial, level) + (what == -3) * len(trial.letters(level)) in count
+            return None if level is None else waiting(trial, level) + (-1 in what) * len(trial.letters(level)) in count
         case Tally():
             letters = counted(guard, protocol, trial)
             return None if letters is None else number(letters, guard.what, protocol) in guard.count
@@ -241,9 +241,10 @@ def holds(guard: Guard, protocol: Protocol, trial: Trial) -> bool | None:
     raise ValueError(f"not a condition of a trial: {guard}")
 
 
-def number(letters: str, what: int, protocol: Protocol) -> int:
-    """How many of these patients have a toxicity; all of them where `what` is -1."""
-    return len(letters) if what < 0 else letters.count(protocol.toxicities[what].letter)
+def number(letters: str, what: tuple[int, ...], protocol: Protocol) -> int:
+    """How many of these patients have one of some toxicities; all of them where that is -1."""
+    meant = [protocol.toxicities[one].letter for one in what if one >= 0]
+    return sum(1 for letter in letters if letter in meant or not meant)
 
 
 def waiting(trial: Trial, level: int) -> int:
@@ -281,7 +282,7 @@ def share(guard: Share, protocol: Protocol, trial: Trial) -> bool | None:
     missing = guard.size - len(letters)
     if missing < 0:
         return False
-    seen = number(letters, guard.toxicity, protocol)
+    seen = number(letters, guard.toxicities, protocol)
     possible = {total in guard.count for total in range(seen, seen + missing + 1)}
     return None if len(possible) == 2 else possible.pop()
 
@@ -294,7 +295,7 @@ def says(guard: Says, protocol: Protocol, trial: Trial) -> bool | None:
         return None
     letters = trial.letters(level)
     column = dict(table.cells).get(len(letters))
-    return None if column is None else column[letters.count(protocol.toxicities[0].letter)] == guard.word
+    return None if column is None else column[number(letters, table.toxicities, protocol)] == guard.word
 
 
 def rate(guard: Rate, protocol: Protocol, trial: Trial) -> bool | None:
@@ -302,7 +303,7 @@ def rate(guard: Rate, protocol: Protocol, trial: Trial) -> bool | None:
     letters = counted(guard, protocol, trial)
     if not letters:
         return None
-    value = Fraction(max(number(letters, guard.toxicity, protocol) - guard.less, 0), len(letters))
+    value = Fraction(max(number(letters, guard.toxicities, protocol) - guard.less, 0), len(letters))
     above = value >= guard.low if guard.low_included else value > guard.low
     return above and (value <= guard.high if guard.high_included else value < guard.high)
 
