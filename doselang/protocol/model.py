@@ -363,10 +363,7 @@ class State(Element):
 
 @frozen(repr=False)
 class Course(Element):
-    """The course of one patient; the first state is the initial one.
-
-    `may_escalate`: a patient may be moved to a higher level.
-    """
+    """The course of one patient, who may go to a higher level if `may_escalate`; the first state is the initial one."""
 
     events: tuple[Event, ...]
     states: tuple[State, ...]
