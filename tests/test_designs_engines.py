@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from doselang.api import load, simulate
+from doselang.designs import intervals, units
 from doselang.designs.methods import METHODS, Words, build
 from doselang.loading import load_source
 from doselang.protocol.model import Protocol, Scenario
@@ -454,3 +457,35 @@ def test_every_method_of_the_page_builds_with_its_defaults(name: str) -> None:
 def test_the_comparison_is_what_the_program_finds() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page_with(tables()) == page
+
+
+# ---- against the tables that other people's packages print ----
+
+PACKAGES = list(csv.DictReader((ROOT / "tests" / "tables_of_packages.csv").open(encoding="utf-8", newline="")))
+"""By design, target and n: the decision for each number of DLTs, U where the level is eliminated as too toxic.
+
+Printed by R 4.2.2 with the functions of two packages, margins of 0.05: `get.boundary.kb` of Keyboard (CRAN, Sun, Li,
+Pan et al.), whose elimination has no least number of patients, and `get_decision_i3plus3` of FIND (Zhang, Ji et al.).
+"""
+MARGIN = Fraction(1, 20)
+
+
+def decisions_of(design: str, target: Fraction, n: int) -> str:
+    method = {"keyboard": units.keyboard, "i3plus3": intervals.i3plus3}[design]
+    steps = method(target, MARGIN, MARGIN, n)
+    toxic = intervals.too_toxic(target, Fraction(19, 20), 1, 1, 1, n)
+    return "".join("U" if toxic[y] == 0 else "ESD"[step] for y, step in enumerate(steps))
+
+
+@pytest.mark.parametrize("design", ["keyboard", "i3plus3"])
+def test_decisions_are_those_of_the_packages(design: str) -> None:
+    rows = [row for row in PACKAGES if row["design"] == design]
+    assert sum(len(row["decisions"]) for row in rows) > 1_400
+    for row in rows:
+        assert decisions_of(design, Fraction(row["target"]), int(row["n"])) == row["decisions"], row
+
+
+def test_keys_of_another_width_are_not_those_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "MARGIN", Fraction(1, 10))
+    rows = [row for row in PACKAGES if row["design"] == "keyboard"]
+    assert any(decisions_of("keyboard", Fraction(row["target"]), int(row["n"])) != row["decisions"] for row in rows)
