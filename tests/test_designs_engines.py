@@ -461,7 +461,7 @@ def test_the_comparison_is_what_the_program_finds() -> None:
 
 # ---- against the tables that other people's packages print ----
 
-PACKAGES = list(csv.DictReader((ROOT / "tests" / "tables_of_packages.csv").open(encoding="utf-8", newline="")))
+PACKAGES = list(csv.DictReader((ROOT / "tests" / "tables_of_packages.csv").read_text(encoding="utf-8").splitlines()))
 """By design, target and n: the decision for each number of DLTs, U where the level is eliminated as too toxic.
 
 Printed by R 4.2.2 with the functions of two packages, margins of 0.05: `get.boundary.kb` of Keyboard (CRAN, Sun, Li,
