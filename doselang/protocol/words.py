@@ -143,6 +143,8 @@ def _negated(protocol: Protocol, guard: Guard) -> str:
             return _standing(protocol, guard, "not ")
         case Standing() | ResultDeclared() | Recommends():
             return _standing(protocol, guard, "no")
+        case Happened(-1):
+            return "any event"
         case _:
             return f"not {_inner(protocol, guard)}"
 
