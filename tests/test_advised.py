@@ -6,12 +6,14 @@ there, with what else it needs: further places and their lines, of the same plac
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from doselang.cli import run
 from doselang.loading import load
+from doselang.protocol.words import guard_words
 
 Capture = pytest.CaptureFixture[str]
 
@@ -199,9 +201,9 @@ ADVISED = (
     (
         "TOXICITY",
         "toxicity late  in later cycles  within day 91 to 730",
-        "within 640 days",
+        "within 730 days",
         "TOXICITY",
-        "toxicity late  in later cycles  within 640 days",
+        "toxicity late  in later cycles  within 730 days",
         "COHORTS",
         "cohorts of 1\nlook at every arrival",
     ),
@@ -229,3 +231,179 @@ def test_what_is_advised_is_told_and_accepted(row: tuple[str, ...], tmp_path: Pa
     path.write_text(written(lines), encoding="utf-8")
     loaded = load(str(path))
     assert loaded.protocol is not None, loaded.diagnostics
+
+
+# ---- what is advised about what the rules do ----
+
+HEAD = """\
+protocol "A trial"
+levels 1 to 4
+start at level 1
+toxicity DLT  within 28 days  written T
+replace inevaluable patients
+body dec
+use isotonic as estimate with target 25%
+part escalation
+cohorts of 3
+"""
+
+CHOICE_AND_TOTAL = """\
+rule "next dose"
+  when at most 1 DLT in the cohort and a higher level exists
+  then ask dec to choose escalate or stay
+  when at least 2 DLTs in the cohort or no higher level exists
+  then ask dec to choose stay or enrol 3 at level 1
+rule "nine patients"{}
+  when at least 9 evaluable in the trial
+  then declare no MTD, stop "nine patients"
+"""
+
+SEARCH = """\
+rule "next dose"
+  when at most 1 DLT in the cohort and fewer than 12 evaluable in the part
+  then enrol 3 at the highest level where (fewer than 6 evaluable{})
+rule "the end"
+  when at least 2 DLTs in the cohort or at least 12 evaluable in the part
+  then declare no MTD, stop
+"""
+
+RECOMMENDED = """\
+rule "up"
+  when none of 3 patients has a DLT and a higher level exists
+  then escalate
+rule "the top"
+  when none of 3 patients has a DLT and no higher level exists{}
+  then declare the level estimate recommends as MTD, stop
+rule "toxic"  at any time
+  when any DLT
+  then close this level as too toxic
+rule "after it"
+  when this level is closed as too toxic{}
+  then declare the level estimate recommends as MTD, stop
+  {}
+"""
+
+BESIDE = """\
+rule "up"
+  when none of 3 patients has a DLT and a higher level exists{}
+  then escalate, backfill 2 patients at level 2
+rule "other"
+  when any of 3 patients has a DLT or no higher level exists{}
+  then declare no MTD, stop
+"""
+
+RULES = (
+    ("DL302", CHOICE_AND_TOTAL, ("",), 'write in "nine patients": overrides "next dose"', ('  overrides "next dose"',)),
+    (
+        "DL402",
+        SEARCH,
+        ("",),
+        "`and (this level is tried or the next lower level is tried)`",
+        (" and (this level is tried or the next lower level is tried)",),
+    ),
+    (
+        "DL303",
+        RECOMMENDED,
+        ("", "", ""),
+        "`and estimate recommends a level`",
+        (
+            " and estimate recommends a level",
+            " and estimate recommends a level",
+            "when this level is closed as too toxic and estimate recommends no level then declare no MTD, stop",
+        ),
+    ),
+    (
+        "DL302",
+        BESIDE,
+        ("", ""),
+        "a further case for where it is the same",
+        (" and this level is not level 1", " or this level is level 1"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("code", "rules", "before", "help", "after"), RULES)
+def test_what_is_advised_about_rules_settles_the_finding(
+    code: str, rules: str, before: tuple[str], help: str, after: tuple[str], tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "t.dose"
+    path.write_text(HEAD + rules.format(*before), encoding="utf-8")
+    run(["check", str(path)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count(code) == 1 and help in printed, printed
+    path.write_text(HEAD + rules.format(*after), encoding="utf-8")
+    run(["check", str(path)])
+    printed = capsys.readouterr().out
+    assert code not in printed and "DL212" not in printed, printed
+
+
+def test_conflicts_of_the_same_rules_are_told_once(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.dose"
+    path.write_text(HEAD + CHOICE_AND_TOTAL.format(""), encoding="utf-8")
+    run(["check", str(path)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("Also ") == 3 and re.search(r"And in \d+ more situations?\.", printed)
+    for option in ("`escalate`", "`stay`"):  # each way in which people could choose is one of the situations
+        assert option in printed
+
+
+TOO_MANY = """\
+protocol "A trial"
+{}
+start at level 1
+toxicity DLT  within 90 days  written T
+{}
+replace inevaluable patients
+part escalation
+cohorts of 1
+look at every arrival
+rule "more"
+  when fewer than 6 enrolled
+  then enrol 1 more
+rule "up"
+  when exactly 6 evaluable and at most 1 DLT and a higher level exists
+  then escalate
+"""
+LATE = "toxicity late-toxicity  in later cycles  within 730 days  written L"
+
+
+@pytest.mark.parametrize(
+    ("levels", "late", "told", "untold"),
+    [
+        ("levels 1 to 5", "", "montecarlo", "--set"),
+        ("parameter top is 5  from 1 to 9\nlevels 1 to top", "", "`--set top=3`", "timed"),
+        ("parameter top is 5  from 4 to 9\nlevels 1 to top", "", "fewer levels", "--set"),
+        ("levels 1 to 5", LATE, "--method timed", "montecarlo"),
+    ],
+)
+def test_only_what_the_file_can_do_is_advised(
+    levels: str, late: str, told: str, untold: str, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "t.dose"
+    path.write_text(TOO_MANY.format(levels, late), encoding="utf-8")
+    assert run(["check", str(path), "--max-states", "50"]) == 2
+    help = capsys.readouterr().out.partition(" help ")[2].partition("\n")[0]
+    assert told in help and untold not in help
+
+
+@pytest.mark.parametrize(("days", "accepted"), [(60, False), (90, False), (91, True), (730, True)])
+def test_a_later_toxicity_comes_after_patients_are_known(days: int, accepted: bool, tmp_path: Path) -> None:
+    path = tmp_path / "t.dose"
+    path.write_text(TOO_MANY.format("levels 1 to 5", LATE.replace("730", str(days))), encoding="utf-8")
+    loaded = load(str(path))
+    assert [item.code for item in loaded.diagnostics if item.severity == "error"] == ([] if accepted else ["DL214"])
+
+
+@pytest.mark.parametrize("word", ["late-toxicity", "late-toxicities", "late-toxicitys"])
+def test_a_plural_is_read_over(word: str, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.dose"
+    rule = f'rule "late"\n  when at least 2 {word}\n  then declare no MTD, stop\n'
+    path.write_text(TOO_MANY.format("levels 1 to 5", LATE) + rule, encoding="utf-8")
+    protocol = load(str(path)).protocol
+    assert protocol is not None
+    assert guard_words(protocol, protocol.parts[0].rules[-1].cases[0].guard) == "at least 2 late-toxicities"
+
+
+def test_another_name_of_a_command_is_known(capsys: Capture) -> None:
+    assert run(["diff", "a.dose", "b.dose"]) == 2
+    assert "Did you mean `doselang compare`?" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from fractions import Fraction
 
+from doselang.plurals import plural
 from doselang.protocol.guards import (
     THIS,
     All,
@@ -101,10 +102,10 @@ def axis_words(protocol: Protocol, axis: int) -> str:
 
 
 def toxicity_words(protocol: Protocol, toxicity: int, number: int) -> str:
-    """The toxicity's name, with a plural s where it is counted and has none of its own."""
+    """The toxicity's name, as a plural where several are counted; not if another has that name."""
     name = protocol.toxicities[toxicity].name
-    taken = any(other.name.lower() == f"{name}s".lower() for other in protocol.toxicities)
-    return name if number == 1 or name.lower().endswith("s") or taken else f"{name}s"
+    taken = any(other.name.lower() == plural(name).lower() for other in protocol.toxicities)
+    return name if number == 1 or taken else plural(name)
 
 
 # ---- conditions ----
@@ -232,7 +233,7 @@ def _counted(count: Range, one: str, many: str) -> str:
 def _tally(protocol: Protocol, tally: Tally) -> str:
     if tally.scope == "counter":
         name = protocol.counters[tally.what].name
-        return _counted(tally.count, name, name if name.lower().endswith("s") else f"{name}s")
+        return _counted(tally.count, name, plural(name))
     if tally.what < -1:
         what = "pending" if tally.what == -2 else "enrolled"
         return f"{_counted(tally.count, what, what)}{_extent(protocol, tally)}"

@@ -7,6 +7,7 @@ from fractions import Fraction
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Report
+from doselang.plurals import readings
 from doselang.resolve.names import Names, fold, listing
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
@@ -106,7 +107,7 @@ class Glossary:
         return span.start <= self.own_end
 
     def toxicity(self, name: syntax.Name) -> int | None:
-        """A toxicity; a plural s is read over, unless the name itself has it."""
+        """A toxicity; a plural is read over, unless the name itself has it."""
         found = self.find_toxicity(name.text)
         if found is None:
             self.unknown(self.toxicities, name)
@@ -114,17 +115,11 @@ class Glossary:
 
     def find_toxicity(self, name: str) -> int | None:
         """A toxicity's position, without a word if there is none."""
-        found = self.toxicities.find(name)
-        if found is None and fold(name).endswith("s"):
-            found = self.toxicities.find(fold(name)[:-1])
-        return found
+        return next((at for one in readings(name) if (at := self.toxicities.find(one)) is not None), None)
 
     def find_counter(self, name: str) -> int | None:
-        """A counter's position, a plural s read over; None without a word if there is none."""
-        found = self.counters.find(name)
-        if found is None and fold(name).endswith("s"):
-            found = self.counters.find(fold(name)[:-1])
-        return found
+        """A counter's position, a plural read over; None without a word if there is none."""
+        return next((at for one in readings(name) if (at := self.counters.find(one)) is not None), None)
 
     def look_up(self, names: Names, name: syntax.Name) -> int | None:
         """The position of a name in one of the tables; an unknown one is reported."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from doselang.source import Span
 from doselang.syntax.lexer import DIGITS, NUMBER_WORD, SIGN, offset
 from doselang.syntax.phrases import find_phrase
-from doselang.syntax.quotes import plural
+from doselang.syntax.quotes import after_number
 from doselang.syntax.scene import MOST_BACK, Fault, Scene, shown, where
 from doselang.syntax.tables import END
 
@@ -233,7 +233,7 @@ def count_after_noun(scene: Scene) -> Fault | None:
     ):
         return None
     noun, number = str(scene.seen[-1]), str(words[size])
-    write = f"{' '.join(words[:size]).lower()} {number} {plural(noun, number)}"
+    write = f"{' '.join(words[:size]).lower()} {number} {after_number(noun, number)}"
     return scene.fault(
         "The number stands before what is counted.", f"Write `{write}`.", where(scene.seen[-1], words[size])
     )

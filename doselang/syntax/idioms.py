@@ -12,7 +12,7 @@ from doselang.source import Span
 from doselang.syntax.going import BEFORE_A_MOVE, ENROLMENT, HERE, PLACE, body_of, in_course, place_words
 from doselang.syntax.lexer import DIGITS, offset
 from doselang.syntax.phrases import NTH, written_out
-from doselang.syntax.quotes import plural
+from doselang.syntax.quotes import after_number
 from doselang.syntax.scene import CONDITION_BEGINS, Fault, Scene, shown, where
 from doselang.syntax.sums import DECLARED, singular
 
@@ -22,7 +22,7 @@ SPAN = r"(?P<low>\d+)(?:-| -| to | or |-to-|-or-)(?P<high>\d+)"
 ON_A_LEVEL = rf"(?P<place>{PLACE}|level [\w-]+ recommends|(?!or )[\w-]+)"
 NOT_OF = r"(?<!of )(?<!first )(?<!added )(?<!\d )"
 SUFFER = r"(?:with|had|who have|who had|in whom|experienc\w+|suffer\w*|develop\w*|having|show\w*)"
-BAND = r"(?P<first>\d+) to (?:days? )?(?P<last>\d+)"
+BAND = r"\d+ to (?:days? )?(?P<last>\d+)"
 
 VARYING = (
     "Where people choose, write `ask {body} to choose enrol {low} more or enrol {high} more`. Where the text leaves "
@@ -126,8 +126,8 @@ IDIOMS = (
         "toxicity",
         rf"in later cycles (?:(?:within|from|on|between) )?days? {BAND}",
         BAND_OF_DAYS,
-        "Write `within {length} days`: in later cycles they are counted from the end of the window of the first "
-        "toxicity.",
+        "Write `within {last} days`, counted from the first day of treatment as any window; those that come while the "
+        "window of the first toxicity runs are not meant.",
     ),
     (
         "toxicity",
@@ -139,8 +139,8 @@ IDIOMS = (
         "toxicity",
         rf"(?:(?:within|from|on|between) )?days? {BAND}",
         BAND_OF_DAYS,
-        "A window begins with the treatment. What comes after that of the first toxicity is `in later cycles  within "
-        "{length} days`, counted from its end.",
+        "Write `within {last} days`: a window begins with the treatment. What comes to patients who are known already "
+        "is `in later cycles  within {last} days`.",
     ),
     # ---- conditions ----
     (
@@ -340,14 +340,13 @@ def _groups(scene: Scene, match: re.Match[str], span: Span) -> dict[str, str]:
     place = place_words(groups.get("place") or groups.get("bottom") or None, scene.text)
     share = groups.get("share", "")
     count = groups.get("count") or share.split(" of ")[0].split(" ")[-1]
-    noun = plural(toxicity, number) if toxicity else "evaluable"
+    noun = after_number(toxicity, number) if toxicity else "evaluable"
     bounds = [groups["bound"]] if groups.get("bound") else ["at least ", "exactly "]
     scope = re.sub(r" (?=(?:part|trial|cohort)$)", " the ", groups.get("scope", ""))
     scope = f" at {place_words(scope[4:], scene.text)}" if scope.startswith(" at ") else scope
     beside = f"the {'highest' if side == 'below' else 'lowest'} level where (this level is {side} {place})"
     if place == "this level":
         beside = f"the next {'lower' if side == 'below' else 'higher'} level"
-    days = [int(groups[name]) for name in ("first", "last") if groups.get(name)]
     return groups | {
         "found": shown(scene.text[span.start : span.end]), "first_word": shown(match[0].split()[0]),
         "body": body_of(scene.text), "target": "target" if TARGET.search(scene.text) else "25%",
@@ -357,9 +356,8 @@ def _groups(scene: Scene, match: re.Match[str], span: Span) -> dict[str, str]:
         "so_many": " or ".join(f"`{bound}{number} {noun}{scope}`" for bound in bounds), "share": written_out(share),
         "here": "" if scope else " at this level",
         "of": next((str(size) for size in (3, 6, 12, 20) if int(number or 0) <= size), "100"),
-        "toxicity": toxicity, "toxicities": plural(toxicity or "DLT", number),
+        "toxicity": toxicity, "toxicities": after_number(toxicity or "DLT", number),
         "have": "has" if count in ("1", "none", "any") else "have",
-        "length": str(days[-1] - days[0] + 1) if len(days) == 2 else "",
         "place": place, "other": place_words(groups.get("other") or None, scene.text), "beside": beside, "side": side,
         "end_of": "highest" if side == "below" else "lowest",
         "use": "cohorts of size" if scene.head == "COHORTS" else "enrol size more",

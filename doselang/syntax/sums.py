@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from doselang.plurals import readings
 from doselang.syntax.lexer import NUMBER_WORD
-from doselang.syntax.quotes import plural
+from doselang.syntax.quotes import after_number
 from doselang.syntax.scene import Fault, Scene, where
 
 NOT_ADDED = "Toxicities are counted one by one; the numbers of several are not added up."
@@ -32,8 +33,8 @@ def spelled_out(bound: str, number: int, names: Sequence[str]) -> str:
 
 def _in_words(names: Sequence[str]) -> str:
     return (
-        f"Write every way in which the numbers make it up, such as `(at least 2 {plural(names[0], '2')} "
-        f"or (any {names[0]} and any {names[1]}) or at least 2 {plural(names[1], '2')})`."
+        f"Write every way in which the numbers make it up, such as `(at least 2 {after_number(names[0], '2')} "
+        f"or (any {names[0]} and any {names[1]}) or at least 2 {after_number(names[1], '2')})`."
     )
 
 
@@ -62,8 +63,8 @@ def _splits(number: int, parts: int) -> Iterator[tuple[int, ...]]:
 
 def _count(bound: str, number: int, name: str) -> str:
     if bound == "exactly":
-        return f"exactly {number} {plural(name, str(number))}" if number else f"no {name}"
-    return f"at least {number} {plural(name, str(number))}" if number > 1 else f"any {name}"
+        return f"exactly {number} {after_number(name, str(number))}" if number else f"no {name}"
+    return f"at least {number} {after_number(name, str(number))}" if number > 1 else f"any {name}"
 
 
 # ---- where it is a fault of syntax ----
@@ -117,6 +118,6 @@ def _fault(scene: Scene, names: Sequence[str], first: int, last: int) -> Fault:
 
 
 def singular(name: str, declared: Sequence[str]) -> str:
-    """The name as declared, a plural s read over."""
-    folded = name.lower()
-    return next((one for one in declared if one.lower() in (folded, folded.removesuffix("s"))), str(name))
+    """The name as declared, a plural read over."""
+    folded = readings(name.lower())
+    return next((one for one in declared if one.lower() in folded), str(name))
