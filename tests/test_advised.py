@@ -67,6 +67,8 @@ DEFAULTS = {
 ISOTONIC = "use isotonic as estimate with target 25%"
 LOWER = "the highest level where (this level is below the RP2D)"
 
+GRADE = "toxicity grade-3  within cycle 1  written G"
+
 ADVISED = (
     # moves
     ("MOVE", "stop escalation", "close this level with all above as too toxic"),
@@ -123,6 +125,19 @@ ADVISED = (
         "close the next higher level with all above as too toxic",
     ),
     ("MOVE", "eliminate the current dose level", "close this level as too toxic"),
+    (
+        "MOVE",
+        "ask dec to choose stay or enrol 3 at the next higher level or any lower level",
+        "ask dec to choose enrol 3 at the next higher level or enrol 3 at this level",
+    ),
+    ("TREAT", "enter off at the original dose", "the assigned level", "TREAT", "continue at the assigned level"),
+    (
+        "MOVE",
+        "enrol 3 more at the next lowest level",
+        "the next lower level",
+        "MOVE",
+        "enrol 3 at the next lower level",
+    ),
     # conditions
     ("CONDITION", "at least 4 patients have a DLT in the part", "at least 4 DLTs in the part"),
     ("CONDITION", "at least 2 patients had DLTs", "at least 2 DLTs"),
@@ -169,7 +184,18 @@ ADVISED = (
         "TREAT",
         "enter off",
     ),
+    ("CONDITION", "any grade 3 toxicity", "Write `any grade-3`", "CONDITION", "any grade-3", "TOXICITY", GRADE),
     # statements
+    ("TOXICITY", "toxicity grade 2  within cycle 1  written M", "toxicity grade-2"),
+    ("COHORTS", "single patient cohorts", "cohorts of 1"),
+    ("COHORTS", "cohorts of 3\naccrue about 36 patients", "accrue at most 36 in the trial", "COHORTS", "cohorts of 3"),
+    (
+        "STATEMENT",
+        "intermediate level 4B drug 45",
+        "level 4B  off-ladder",
+        "STATEMENT",
+        "level 4B  off-ladder  drug 45",
+    ),
     ("STATEMENT", "target toxicity rate 25%", "parameter target is 25%"),
     ("STATEMENT", "target 30%", "use boin as boundaries with target target", "TOXICITY", "parameter target is 30%"),
     (

@@ -53,6 +53,9 @@ class Idiom:
     help: str
 
 
+MOST_BEFORE = 60
+"""So many words before a fault are looked at; no idiom is as long."""
+
 NO_STATEMENT, NO_MOVE = "No statement begins with `{first_word}`.", "`{found}` is not a move of the language"
 
 IDIOMS = (
@@ -90,6 +93,30 @@ IDIOMS = (
         NO_STATEMENT,
         "Write in the part `accrue at most {number} in the trial`.",
     ),
+    (
+        "statement",
+        r"^accrue (?:about|approximately|around|up to|(?:no|not) more than|a total of)?(?: ?(?P<number>\d+))",
+        "A limit of accrual is a number that is not passed.",
+        "Write in the part `accrue at most {number} in the trial`.",
+    ),
+    (
+        "statement",
+        r"^(?:single|one|1)[- ]patient cohorts?",
+        NO_STATEMENT,
+        "Write `cohorts of 1` in the part.",
+    ),
+    (
+        "statement",
+        r"^(?P<name>accelerated titration|dose escalation|dose expansion|escalation phase|expansion phase|run-in)",
+        NO_STATEMENT,
+        "Write `part {hyphened}`, and below it `cohorts of 3` and the rules.",
+    ),
+    (
+        "statement",
+        r"^intermediate (?:dose )?level (?P<name>[\w-]+)",
+        NO_STATEMENT,
+        "Write `level {name}`, or `level {name}  off-ladder` where no step is to lead there.",
+    ),
     ("statement", r"^(?:starting|initial) (?:dose|level)(?: level)?", NO_STATEMENT, "Write `start at level 1`."),
     (
         "statement",
@@ -121,6 +148,12 @@ IDIOMS = (
         r"^(?:at most|no more than|not more than|up to|maximum of|maximum) \d+ (?:dose )?reductions?",
         "A patient's dose reductions are not counted.",
         REDUCTIONS,
+    ),
+    (
+        "toxicity",
+        r"^toxicity (?P<name>[a-z]\w*) (?P<grade>\d)(?: or (?:higher|more|worse|above))?",
+        "A name is one word.",
+        "Write `toxicity {name}-{grade}`; what it is stands after `means`.",
     ),
     (
         "toxicity",
@@ -162,15 +195,14 @@ IDIOMS = (
         rf"{NOT_OF}{BOUND}?(?P<number>\d+) patients? (?:has|have|{SUFFER}) (?P<toxicity>(?!no |any )[\w-]+)"
         rf"(?P<scope> in [\w-]+| at {PLACE}| at [\w-]+)?",
         "Of how many patients?",
-        "Write {so_many}, of all so far{here}; of a number, such as `{bound}{number} of {of} patients`.",
+        "Write {so_many}, of all so far{here}{of_a_number}.",
     ),
     (
         "condition",
         rf"(?P<many>{BOUND}?\d+ |no |any )grade[ -](?P<grade>\d)(?: or (?:higher|more|worse|above))?"
         r"(?: (?:toxicit\w+|aes?|events?))?",
         "A condition asks for a toxicity that is declared.",
-        "Declare the class, such as `toxicity grade-{grade}  {window}  written G`, and write `{many}grade-{grade}`. "
-        "Declared are {declared}.",
+        "{class_of_grade}",
     ),
     (
         "condition",
@@ -271,11 +303,9 @@ IDIOMS = (
     (
         "move",
         r"(?P<verb>begin [\w-]+|enrol \d+(?: more)?)(?: at)? (?:1|one) (?:dose )?levels? (?P<side>below|above)"
-        r" (?P<top>(?!level|this|current|next)[\w-]+)",
+        rf" (?P<place>{PLACE}|[\w-]+)",
         "A level is named.",
-        "On the ladder of this level write `{verb} at the {end_of} level where (this level is {side} the {top})`. On "
-        "another ladder write a case for each level, such as `when the {top} is declared and the {top} is level 3 then "
-        "{verb} at level 2`.",
+        "Write `{verb} at {beside}`{on_another_ladder}.",
     ),
 )
 """Where it stands, the pattern, what is said and what is to be written; the first that fits is taken."""
@@ -299,15 +329,20 @@ def idioms() -> tuple[Idiom, ...]:
 def idiom(scene: Scene) -> Fault | None:
     """A statement, condition or move in the words of a protocol."""
     sections, tokens, at = _clause(scene)
+    if at > MOST_BEFORE:
+        return None
     words = " ".join('"' if token[:1] == '"' else str(DIGITS.get(token.lower(), token)) for token in tokens)
     for known in idioms() if tokens else ():
         if known.section not in sections:
             continue
         for match in known.pattern.finditer(words):
             first, last = words.count(" ", 0, match.start()), words.count(" ", 0, match.end())
-            if first <= at <= last + 1 and (known.section in ("condition", "toxicity") or first == 0):
+            begins = first == 0 or ("move" in known.section and tokens[first - 1].type in BEFORE_A_MOVE)
+            if first <= at <= last + 1 and (begins or known.section in ("condition", "toxicity")):
                 span = where(tokens[first], tokens[last])
                 groups = _groups(scene, match, span)
+                if "{beside}" in known.help and not groups["beside"]:
+                    return None
                 return scene.fault(known.message.format_map(groups), known.help.format_map(groups), span)
     return None
 
@@ -322,7 +357,7 @@ def _clause(scene: Scene) -> tuple[tuple[str, ...], list[Token], int]:
     elif last == "":
         begun, sections = 0, ("statement", scene.head.lower())
     else:
-        before = BEFORE_A_MOVE if last == "THEN" else CONDITION_BEGINS
+        before = ("THEN",) if last == "THEN" else CONDITION_BEGINS
         begun = next(i for i in range(len(scene.seen), 0, -1) if scene.seen[i - 1].type in before)
         sections = (SECTIONS[last],) if last != "THEN" else ("any move", *(() if in_course(scene) else ("move",)))
     end = scene.line.end if last == "" else len(scene.text)
@@ -340,25 +375,56 @@ def _groups(scene: Scene, match: re.Match[str], span: Span) -> dict[str, str]:
     place = place_words(groups.get("place") or groups.get("bottom") or None, scene.text)
     share = groups.get("share", "")
     count = groups.get("count") or share.split(" of ")[0].split(" ")[-1]
+    of = next((size for size in (3, 6, 12, 20) if int(number or 0) <= size), 100)
     noun = after_number(toxicity, number) if toxicity else "evaluable"
     bounds = [groups["bound"]] if groups.get("bound") else ["at least ", "exactly "]
     scope = re.sub(r" (?=(?:part|trial|cohort)$)", " the ", groups.get("scope", ""))
     scope = f" at {place_words(scope[4:], scene.text)}" if scope.startswith(" at ") else scope
-    beside = f"the {'highest' if side == 'below' else 'lowest'} level where (this level is {side} {place})"
-    if place == "this level":
-        beside = f"the next {'lower' if side == 'below' else 'higher'} level"
     return groups | {
         "found": shown(scene.text[span.start : span.end]), "first_word": shown(match[0].split()[0]),
         "body": body_of(scene.text), "target": "target" if TARGET.search(scene.text) else "25%",
-        "window": window[1] if window else "within 28 days",
-        "declared": " and ".join(f"`{name}`" for name in declared) or "none",
         "number": number or "30", "rate": groups.get("rate") or "25", "nth": number,
         "so_many": " or ".join(f"`{bound}{number} {noun}{scope}`" for bound in bounds), "share": written_out(share),
         "here": "" if scope else " at this level",
-        "of": next((str(size) for size in (3, 6, 12, 20) if int(number or 0) <= size), "100"),
+        "of_a_number": "" if scope else f"; of a number, such as `{groups.get('bound', '')}{number} of {of} patients`",
+        "class_of_grade": _class_of_grade(groups, declared, window[1] if window else "within 28 days"),
+        "hyphened": "-".join(groups.get("name", "").lower().split()),
         "toxicity": toxicity, "toxicities": after_number(toxicity or "DLT", number),
         "have": "has" if count in ("1", "none", "any") else "have",
-        "place": place, "other": place_words(groups.get("other") or None, scene.text), "beside": beside, "side": side,
-        "end_of": "highest" if side == "below" else "lowest",
+        "place": place, "other": place_words(groups.get("other") or None, scene.text),
+        "beside": _beside(place, side), "side": side,
+        "on_another_ladder": _on_another_ladder(place, groups.get("verb", "")),
         "use": "cohorts of size" if scene.head == "COHORTS" else "enrol size more",
     }  # fmt: skip
+
+
+def _beside(place: str, side: str) -> str:
+    """The level right below or above another one; empty where no words name it.
+
+    In parentheses `this level` is the level that is looked for, and so is what is next to it.
+    """
+    lower = side == "below"
+    if place == "this level":
+        return f"the next {'lower' if lower else 'higher'} level"
+    if place.startswith("the next "):
+        return "this level" if place.startswith("the next higher") == lower else ""
+    return f"the {'highest' if lower else 'lowest'} level where (this level is {side} {place})"
+
+
+def _on_another_ladder(place: str, move: str) -> str:
+    """A level that a verdict names has neighbours on its own ladder alone: of another one each is named."""
+    if place.endswith(" level") or place.startswith(("level ", "the level ")):
+        return ""
+    return (
+        f"; on another ladder a case for each level, `when {place} is declared and {place} is level 3 then {move} at …`"
+    )
+
+
+def _class_of_grade(groups: dict[str, str], declared: list[str], window: str) -> str:
+    """What to write for toxicities of a grade: the class of that name, which may have to be declared."""
+    name = f"grade-{groups.get('grade', '')}"
+    write = f"rite `{groups.get('many', '')}{name}`"
+    if name in (one.lower() for one in declared):
+        return f"W{write}."
+    there = " and ".join(f"`{one}`" for one in declared) or "none"
+    return f"Declare the class, such as `toxicity {name}  {window}  written G`, and w{write}. Declared are {there}."

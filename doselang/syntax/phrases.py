@@ -106,6 +106,8 @@ PHRASES = (
     (r"(?:top|maximum|maximal|max) (?:dose )?level", "the highest level", "level"),
     (r"(?:bottom|minimum|minimal|min|first) (?:dose )?level", "the lowest level", "level"),
     (r"(?:starting|initial) (?:dose )?level", "the start level", "level"),
+    (r"next lowest (?:dose )?level", "the next lower level", "level"),
+    (r"(?:original|initial|assigned) dose(?: level)?", "the assigned level", "level"),
     (r"next level", "the next higher level", "level"),
     (r"dose level", "level", "phrase"),
     (r"per (?:dose )?level", "at a level", "phrase"),
