@@ -433,3 +433,14 @@ def test_a_plural_is_read_over(word: str, tmp_path: Path, capsys: Capture) -> No
 def test_another_name_of_a_command_is_known(capsys: Capture) -> None:
     assert run(["diff", "a.dose", "b.dose"]) == 2
     assert "Did you mean `doselang compare`?" in capsys.readouterr().err
+
+
+def test_any_event_is_the_opposite_of_no_event(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.dose"
+    text = written({}).replace("event progression", "event progression  written A")
+    path.write_text(text.replace("event skin-reaction", "event skin-reaction  written B"), encoding="utf-8")
+    for history, rule in (("1 .", "go on"), ("1 A", "off"), ("1 B", "off"), ("1 (AB)", "off")):
+        assert run(["explain", str(path), history, "--patient"]) == 0
+        assert f'"{rule}"' in capsys.readouterr().out
+    assert run(["fmt", str(path)]) == 0
+    assert "when any event" in path.read_text(encoding="utf-8")
