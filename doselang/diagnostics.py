@@ -72,6 +72,10 @@ class Report:
     def __len__(self) -> int:
         return len(self._items)
 
+    def tells_of(self, span: Span) -> bool:
+        """Whether a finding overlaps a stretch of the text, or comes right after it."""
+        return any(item.span.start <= span.end + 1 and span.start <= item.span.end for item in self._items)
+
     @property
     def has_errors(self) -> bool:
         return any(item.severity == "error" for item in self._items)

@@ -275,7 +275,7 @@ def level(label: str) -> n.Place:
         ("accrue at least 2 and at most 6 patients at a level", n.Accrue(number(2), number(6), "level", ())),
         ("accrue at most 6 in the part", n.Accrue(None, number(6), "part", ())),
         ("accrue at least 6 in the trial", n.Accrue(number(6), None, "trial", ())),
-        ("patient course", n.Course()),
+        ("patient course", n.Course(False, ())),
         ("state off final", n.State(n.Name("off"), True, None, ())),
         (
             'claim "c" in patient course when p never q',
@@ -586,7 +586,7 @@ FAULTS = [
     ),
     (MOVE.format("enrol 3 at the lower level"), "DL101", "lower level", "Which lower level?", "`the next lower level`"),
     (RULE.format("this level is too toxic"), "DL101", "is too toxic", "not a phrase", "`is closed as too toxic`"),
-    (RULE.format("1 patient has a DLT"), "DL101", "1 patient has", "Of how many patients?", "`1 of 3 patients`"),
+    (RULE.format("1 patient has a DLT"), "DL101", "1 patient has a DLT", "Of how many patients?", "`1 of 3 patients`"),
     (RULE.format("three of 3 has a DLT"), "DL101", "three", "in digits", "`3`"),
     (MOVE.format("enrol three"), "DL101", "three", "in digits", "`3`"),
     ("cohorts of six", "DL101", "six", "in digits", "`6`"),
@@ -811,7 +811,7 @@ def test_the_place_where_a_statement_begins_is_shown_if_it_is_on_another_line() 
 def test_phrases_are_recognised_in_any_case_of_letters() -> None:
     (item,) = read(RULE.format("Less Than 2 DLTs"))[1]
     assert item.help == "Write `fewer than`."
-    assert {kind for _, _, kind in PHRASES} == {"phrase", "level", "else", "if", "expand", "share"}
+    assert {kind for _, _, kind in PHRASES} == {"phrase", "level", "else", "if", "expand"}
 
 
 @pytest.mark.parametrize("word", sorted(DIGITS))

@@ -42,6 +42,9 @@ COMMANDS = {
     "fmt": ("formatting", "Write protocols in the one layout."),
 }
 
+ALSO_CALLED = {"diff": "compare", "validate": "check", "lint": "check", "format": "fmt", "run": "simulate"}
+"""What else people call a command."""
+
 WITH_PROGRESS = {"sweep", "serve"}
 """Commands that say themselves how far they are, or go on until they are stopped."""
 
@@ -69,7 +72,7 @@ class Commands(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], list(COMMANDS), 1)
+            near = [ALSO_CALLED[args[0]]] if args[0] in ALSO_CALLED else get_close_matches(args[0], list(COMMANDS), 1)
             help = f"Did you mean `doselang {near[0]}`?" if near else f"The commands are {', '.join(COMMANDS)}."
             raise Trouble(Diagnostic("DL903", f"There is no command `{args[0]}`.", help=help))
         return super().resolve_command(ctx, args)

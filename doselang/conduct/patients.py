@@ -100,7 +100,8 @@ def _next(machine: CourseMachine, before: Cycle, named: int | None, word: re.Mat
         raise HistoryError(
             f"Several decisions take the patient to level {label}, and no history tells them apart.", *word.span()
         )
-    raise HistoryError(f"The rules do not take the patient to level {label} here.", *word.span())
+    said = cycle_words(machine, before)
+    raise HistoryError(f"The rules do not take the patient to level {label} here; they say `{said}`.", *word.span())
 
 
 # ---- examples ----

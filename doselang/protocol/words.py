@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from fractions import Fraction
 
+from doselang.plurals import plural
 from doselang.protocol.guards import (
     THIS,
     All,
@@ -115,10 +116,10 @@ def counted_together(protocol: Protocol, name: str, joint: str) -> str | None:
 
 
 def toxicity_words(protocol: Protocol, classes: tuple[int, ...], number: int) -> str:
-    """The name of toxicities, with a plural s where they are counted and it has none of its own."""
+    """The name of toxicities, as a plural where several are counted; not if another has that name."""
     name = toxicity_name(protocol, classes)
-    others = [toxicity.name.lower() for toxicity in protocol.toxicities]
-    return name if number == 1 or name.lower().endswith("s") or f"{name}s".lower() in others else f"{name}s"
+    names = [toxicity.name.lower() for toxicity in protocol.toxicities] + [one.name.lower() for one in protocol.groups]
+    return name if number == 1 or plural(name).lower() in names else plural(name)
 
 
 # ---- conditions ----
@@ -157,6 +158,8 @@ def _negated(protocol: Protocol, guard: Guard) -> str:
             return _standing(protocol, guard, "not ")
         case Standing() | ResultDeclared() | Recommends():
             return _standing(protocol, guard, "no")
+        case Happened(-1):
+            return "any event"
         case _:
             return f"not {_inner(protocol, guard)}"
 
@@ -244,7 +247,7 @@ def _counted(count: Range, one: str, many: str) -> str:
 def _tally(protocol: Protocol, tally: Tally) -> str:
     if tally.scope == "counter":
         name = protocol.counters[tally.what[0]].name
-        return _counted(tally.count, name, name if name.lower().endswith("s") else f"{name}s")
+        return _counted(tally.count, name, plural(name))
     if -2 in tally.what:
         what = "enrolled" if -1 in tally.what else "pending"
         return f"{_counted(tally.count, what, what)}{_extent(protocol, tally)}"

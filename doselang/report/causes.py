@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from doselang.check.facts import Cause
+from collections.abc import Iterable, Sequence
+
+from doselang.check.facts import Cause, Fact
 from doselang.diagnostics import Diagnostic, Label
 from doselang.machine.compiling import compile_lines
 from doselang.machine.notation import write_history
 from doselang.machine.reading import Line
+from doselang.plurals import plural
 from doselang.protocol.classes import tabled
-from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, Guard
-from doselang.protocol.model import Close, Limit, Protocol, Rule
+from doselang.protocol.guards import NEXT_HIGHER, NEXT_LOWER, Guard, Place
+from doselang.protocol.model import Backfill, Close, Limit, Protocol, Rule
 from doselang.protocol.words import guard_words, move_words, moves_words, toxicity_name, with_article
 from doselang.report.phrases import accrual_notes, cited, counted, listed, quoted, ranged
 from doselang.source import NOWHERE
 
+MOST_OTHERS = 3
+"""So many further looks at which the same rules disagree are told with the first."""
 
-def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
-    """The diagnostic of a cause."""
+
+def clashes(facts: Iterable[Fact], protocol: Protocol) -> list[list[Cause]]:
+    """The conflicts among the facts, those of the same rules together, in their order."""
+    found: dict[tuple[int, frozenset[int]], list[Cause]] = {}
+    for fact in facts:
+        if isinstance(fact, Cause) and fact.undecided.why == "conflict":
+            lines = compile_lines(protocol.parts[fact.part].rules)[0]
+            found.setdefault((fact.part, frozenset(lines[i].rule for i in fact.undecided.lines)), []).append(fact)
+    return list(found.values())
+
+
+def cause_finding(cause: Cause, protocol: Protocol, others: Sequence[Cause] = ()) -> Diagnostic:
+    """The diagnostic of a cause; `others` are conflicts of the same rules, which are told with it."""
     part = protocol.parts[cause.part]
     lines = compile_lines(part.rules)[0]
     code, message, help = _said(cause, protocol, lines)
@@ -31,21 +47,37 @@ def cause_finding(cause: Cause, protocol: Protocol) -> Diagnostic:
         labels += (Label(opener.span, "this rule opened the cohort"),)
     sources = about or ([opener] if opener is not None else [])
     cites = tuple(dict.fromkeys(words for rule in sources for words in cited(rule)))
-    notes = _notes(cause, protocol, lines)
+    notes = _notes(cause, protocol, lines) + _also(others, protocol, lines)
+    every = (cause, *others)
+    probability = {name: sum(one.probability[name] for one in every) for name in cause.probability}
     return Diagnostic(
         code, message, span, labels, history=write_history(cause.history, protocol), cites=cites, notes=notes,
-        help=help, cause=cause_title(cause, protocol), states=cause.steps, probability=dict(cause.probability) or None,
+        help=help, cause=cause_title(cause, protocol),
+        states=sum(one.steps for one in every), probability=probability or None,
     )  # fmt: skip
 
 
-def _counted(protocol: Protocol) -> str:
+def _name_of_counted(protocol: Protocol) -> str:
     """The name of the toxicities by which looks are told apart."""
     return toxicity_name(protocol, tabled(protocol))
 
 
+def _also(others: Sequence[Cause], protocol: Protocol, lines: tuple[Line, ...]) -> tuple[str, ...]:
+    """Where else the same rules disagree."""
+    notes = []
+    for cause in others[:MOST_OTHERS]:
+        said = dict.fromkeys(moves_words(protocol, lines[i].moves) for i in cause.undecided.lines)
+        at = f"{cohort_words(cause, protocol)}, {outcome_words(cause, protocol)}"
+        notes.append(
+            f"Also {at}: {listed([f'`{one}`' for one in said])}, after {write_history(cause.history, protocol)}."
+        )
+    more = len(others) - len(notes)
+    return (*notes, *([f"And in {counted(more, 'more situation')}."] if more else []))
+
+
 def cohort_words(cause: Cause, protocol: Protocol) -> str:
     """`the first cohort at a level`, `the cohort added at a level after 1 DLT`, `the cohort of part expansion`."""
-    name = _counted(protocol)
+    name = _name_of_counted(protocol)
     if protocol.parts[cause.part].rolling:
         return "the next patient"
     match cause.kind.kind:
@@ -55,34 +87,39 @@ def cohort_words(cause: Cause, protocol: Protocol) -> str:
             words = "the cohort at a reopened level"
         case "added":
             tallied = cause.kind.toxicities
-            after = "" if tallied is None else f" after {'no' if tallied == 0 else tallied} {name}{'s' * (tallied > 1)}"
+            after = "" if tallied is None else f" after {_so_many(tallied, name)}"
             words = f"the cohort added at a level{after}"
     words = words if cause.part == 0 else f"the cohort of part {protocol.parts[cause.part].name}"
     return f"the sentinel of {words}" if cause.sentinel else words
 
 
+def _so_many(number: int, name: str) -> str:
+    """`no DLT`, `2 DLTs`."""
+    return counted(number, name) if number else f"no {name}"
+
+
 def outcome_words(cause: Cause, protocol: Protocol) -> str:
     """`whatever they show`, `with 2 or 3 DLTs in 3`."""
     if protocol.parts[cause.part].rolling:
-        return _seen_words(*cause.outcomes[0], _counted(protocol))
+        return _seen_words(*cause.outcomes[0], _name_of_counted(protocol))
     if cause.sentinel:
         had = {t for _, t in cause.outcomes}
         other = "another toxicity" if had == {0} else "a toxicity"
-        return f"with {with_article(_counted(protocol)) if had == {1} else other}"
+        return f"with {with_article(_name_of_counted(protocol)) if had == {1} else other}"
     if cause.every or (len({n for n, _ in cause.outcomes}) == 1 and len(cause.outcomes) == cause.size + 1):
         return "whatever they show"
-    name = _counted(protocol)
+    name = _name_of_counted(protocol)
     sizes = sorted({known for known, _ in cause.outcomes})
     toxic = sorted({t for _, t in cause.outcomes})
-    plural = "" if toxic in ([0], [1]) else "s"
-    return f"with {'no' if toxic == [0] else ranged(toxic)} {name}{plural} in {ranged(sizes)}"
+    name = name if toxic in ([0], [1]) else plural(name)
+    return f"with {'no' if toxic == [0] else ranged(toxic)} {name} in {ranged(sizes)}"
 
 
 def _seen_words(known: int, toxic: int, name: str) -> str:
     """What is seen at the level when a patient arrives: `after no DLT in 3 patients at the level`."""
     if not known:
         return "before anybody at the level is known"
-    return f"after {toxic or 'no'} {name}{'s' * (toxic > 1)} in {counted(known, 'patient')} at the level"
+    return f"after {_so_many(toxic, name)} in {counted(known, 'patient')} at the level"
 
 
 def cause_title(cause: Cause, protocol: Protocol) -> str:
@@ -138,12 +175,9 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
         move = move_words(protocol, lines[undecided.lines[0]].moves[undecided.move])
     match undecided.why:
         case "no level":
-            side = "higher" if "higher" in move or move.startswith("escalate") else "lower"
             message = f"{subject}: {names} says `{move}`, and there is no such level."
-            help = (
-                f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
-            )
-            return "DL303", message, help
+            place = getattr(lines[undecided.lines[0]].moves[undecided.move or 0], "place", None)
+            return "DL303", message, _where_there(protocol, place, move)
         case "closed level":
             message = f"{subject}: {names} says `{move}`, at a level that is closed as too toxic."
             return "DL407", message, _where_open(move)
@@ -168,6 +202,21 @@ def _said(cause: Cause, protocol: Protocol, lines: tuple[Line, ...]) -> tuple[st
                     f"{subject}: {names} says `{move}`, which leaves the level with fewer than {limit.low} patients."
                 )
             return "DL401", message, "Correct the limit, or write what happens when it is reached."
+
+
+def _where_there(protocol: Protocol, place: Place | None, move: str) -> str:
+    """What to write so that there is a level that a move names."""
+    kind, number = (place.kind, place.index) if place else ("this", 0)
+    if kind == "recommended":
+        name = protocol.advisers[number].name
+        return f"Add `and {name} recommends a level` to its condition, and a rule for `{name} recommends no level`."
+    if kind == "verdict":
+        name = protocol.verdicts[number].name
+        return f"Add `and the {name} has been declared` to its condition, and a rule for when it has not."
+    if place is not None and place.where is not None:
+        return "Ask less of the level in parentheses, or act only where there is one; say what happens otherwise."
+    side = "higher" if "higher" in move or move.startswith("escalate") else "lower"
+    return f"Add `and a {side} level exists` to its condition, and a rule that says what happens when none does."
 
 
 def _where_open(move: str) -> str:
@@ -201,6 +250,8 @@ def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str
     for i in cause.undecided.lines:
         moves = [m for m in lines[i].moves if question == 1 or m in lines[i].answers(question)] or lines[i].moves
         answers.append(f"`{moves_words(protocol, moves)}`")
+    if question == 3 and len(set(cause.undecided.lines)) == 1 and any(isinstance(m, Backfill) for m in moves):
+        return f"{names} opens places twice at one level, for the cohort and beside it: {answers[0]}."
     if question == 1:
         return f"{names} close a level and use it: {listed(answers)}."
     if len(answers) == 1 or (question == 3 and len(set(cause.undecided.lines)) == 1):
@@ -209,10 +260,18 @@ def _clash(cause: Cause, protocol: Protocol, lines: tuple[Line, ...], names: str
 
 
 def _settle(rules: tuple[Rule, ...], lines: tuple[Line, ...], clashing: tuple[int, ...]) -> str:
-    names = list(dict.fromkeys(rules[lines[i].rule].name for i in clashing))
-    if len(names) < 2:
+    numbers = list(dict.fromkeys(lines[i].rule for i in clashing))
+    if len(set(clashing)) == 1:
+        return "Write a condition under which it is another level, and a further case for where it is the same."
+    if len(numbers) < 2:
         return "Make its cases exclude each other."
-    first = f'Make their conditions exclude each other, or write in one of them: overrides "{names[1]}".'
+    asked = {number: [line.question for line in lines if line.rule == number] for number in numbers}
+    over = [one for one in numbers if all(max(asked[one]) <= min(asked[other]) for other in numbers if other != one)]
+    first = "Make their conditions exclude each other."
+    if over:
+        others = ", ".join(f'"{rules[one].name}"' for one in numbers if one != over[0])
+        of = "one of them" if len(over) == len(numbers) else f'"{rules[over[0]].name}"'
+        first = f"{first[:-1]}, or write in {of}: overrides {others}."
     if any("first" in repr(lines[i].guard) for i in clashing):
         first += " If `of the first 3` was meant to hold only until more are enrolled, write `of 3`."
     return first
@@ -238,17 +297,17 @@ def _conditions(cause: Cause, protocol: Protocol) -> list[str]:
         return [("this level is closed as too toxic" if closed else "…") + missed]
     if part.rolling:
         known, with_toxicity = cause.outcomes[0]
-        name = _counted(protocol)
-        seen = f"exactly {with_toxicity} {name}{'s' * (with_toxicity != 1)}" if with_toxicity else f"no {name}"
+        name = _name_of_counted(protocol)
+        seen = f"{'exactly ' if with_toxicity else ''}{_so_many(with_toxicity, name)}"
         return [f"exactly {known} evaluable and {seen}"]
     if cause.sentinel:
         had, counted = {t for _, t in cause.outcomes}, tabled(protocol)
-        names = [_counted(protocol)] if 1 in had else []
+        names = [_name_of_counted(protocol)] if 1 in had else []
         names += [one.name for n, one in enumerate(protocol.toxicities) if 0 in had and n not in counted]
         return [f"the sentinel has {with_article(name)}" for name in names]
     group = {"first": f"{cause.size}", "added": f"the added {cause.size}"}
     of = group["first" if cause.kind.kind == "first" else "added"]
-    toxicity = with_article(_counted(protocol))
+    toxicity = with_article(_name_of_counted(protocol))
     patients = f"{of} {'patient' if cause.size == 1 else 'patients'}"
     if cause.every:
         return [f"none of {patients} has {toxicity}", f"any of {patients} has {toxicity}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from doselang.check.checking import Checked
@@ -32,9 +33,9 @@ from doselang.machine.exploring import MAX_PATIENTS
 from doselang.machine.moves import moves_of
 from doselang.machine.notation import write_history
 from doselang.protocol.guards import Declared, Place, Rate, Tally, atoms
-from doselang.protocol.model import Claim, Protocol, Rule
+from doselang.protocol.model import Begin, Claim, Enrol, Parameter, Protocol, Rule
 from doselang.protocol.words import guard_words, level_words, moves_words
-from doselang.report.causes import cause_finding
+from doselang.report.causes import cause_finding, clashes
 from doselang.report.courses import course_cause, course_words
 from doselang.report.phrases import accrual_notes, cited, quoted
 from doselang.source import NOWHERE, Source
@@ -44,10 +45,12 @@ SAME_LOOK = (
     "or closes a level at the same look."
 )
 
-FEWER_STATES = (
-    "check the same rules with fewer levels, such as `--set levels=3`; "
-    "for figures alone `simulate --method montecarlo` needs no states."
-)
+LEVELS_TO = re.compile(r"^[ \t]*levels\s+\S+\s+to\s+([A-Za-z]\w*(?:-\w+)*)", re.IGNORECASE | re.MULTILINE)
+"""The parameter with which the levels of a ladder end."""
+
+FOLLOWING = "(this level is tried or the next lower level is tried)"
+"""Of a level that is looked for: no level is passed over on the way to it."""
+
 LIMITS = (
     "`accrue at most 30 in the trial` makes fewer states only where the rules say what follows at the limit; "
     "a move that would break it is a finding (DL401)."
@@ -59,21 +62,42 @@ def findings(checked: Checked, *, max_states: int, source: Source | None = None)
 
     A single condition is said in the author's words where there is a source.
     """
-    items = [one for fact in checked.facts for one in _finding(fact, checked, source)]
+    together = clashes(checked.facts, checked.protocol)
+    told = {id(cause) for causes in together for cause in causes}
+    items = [one for fact in checked.facts if id(fact) not in told for one in _finding(fact, checked, source)]
+    items += [cause_finding(first, checked.protocol, others) for first, *others in together]
     if checked.too_many is not None:
-        items.append(_too_many(checked, max_states))
+        items.append(_too_many(checked, max_states, source))
     return tuple(sorted(items, key=in_file))
 
 
-def _too_many(checked: Checked, max_states: int) -> Diagnostic:
+def _fewer_states(protocol: Protocol, source: Source | None) -> str:
+    """How the same rules make fewer states, and what needs none, as far as the file can do it."""
+    texts = [source.text, *(used.text for used in source.used)] if source else []
+    named = {match[1].lower() for text in texts for match in LEVELS_TO.finditer(text)}
+    tops = [one for one in protocol.parameters.values() if one.name.lower() in named and not one.computed]
+    set_to = [f", such as `--set {one.name}=3`" for one in tops if _can_be(one, 3)]
+    fewer = f"check the same rules with fewer levels{(*set_to, '')[0]}"
+    later = any(toxicity.later for toxicity in protocol.toxicities)
+    return f"{fewer}; for figures alone `simulate --method {'timed' if later else 'montecarlo'}` needs no states."
+
+
+def _can_be(parameter: Parameter, number: int) -> bool:
+    """Whether a parameter is larger than a number, and may be so."""
+    value, low = parameter.value, parameter.low
+    return not isinstance(value, tuple) and value > number and (low is None or low <= number)
+
+
+def _too_many(checked: Checked, max_states: int, source: Source | None) -> Diagnostic:
+    fewer = _fewer_states(checked.protocol, source)
     if checked.full:
         message = f"After {checked.states:,} states the memory is full; what follows is only of the shorter trials."
-        return Diagnostic("DL702", message, help=f"To see more, {FEWER_STATES}", notes=(LIMITS,))
+        return Diagnostic("DL702", message, help=f"To see more, {fewer}", notes=(LIMITS,))
     if checked.states <= max_states:
         message = f"A trial can go on beyond {MAX_PATIENTS:,} patients; what follows is only of the shorter ones."
         return Diagnostic("DL701", message, help="Bound the trial, for example: accrue at most 60 in the trial")
     message = f"There are more than {max_states:,} reachable states; what follows is only of the shorter trials."
-    help = f"Allow more with `--max-states {10 * max_states}`, or {FEWER_STATES}"
+    help = f"Allow more with `--max-states {10 * max_states}`, or {fewer}"
     return Diagnostic("DL702", message, help=help, notes=(LIMITS,))
 
 
@@ -215,8 +239,7 @@ def _one_history(
             )
             return Diagnostic(
                 "DL402", message, rule.span, history=write_history(history, protocol), cites=cited(rule),
-                help="Write `escalate` to go one level up; if the step is meant, say how far, as `escalate 2 levels`.",
-                notes=accrual_notes(accrual),
+                help=_one_level_up(rule), notes=accrual_notes(accrual),
             )  # fmt: skip
         case AgainstDefinition(part, verdict, level, number, history, accrual):
             rule, made = _rule(protocol, part, number), protocol.verdicts[verdict]
@@ -254,6 +277,19 @@ def _one_history(
                 f"{level_words(protocol, level)} than at the level below."
             )
             return Diagnostic("DL703", message, scenario.span, help="Correct the rates if that is not meant.")
+
+
+def _one_level_up(rule: Rule) -> str:
+    """What to write so that no level is passed over, by the way in which the rule names the next one."""
+    places = [move.place for case in rule.cases for move in case.all_moves if isinstance(move, Enrol | Begin)]
+    if any(place.where is not None for place in places):
+        return f"Add to the condition of the level `and {FOLLOWING}`; where the step is meant, the warning stays."
+    if any(place.kind == "recommended" for place in places):
+        return (
+            "Tell the method `no-skipping-up`, or name the highest level where (this level is not above the level it "
+            f"recommends and {FOLLOWING})."
+        )
+    return "Write `escalate` to go one level up; if the step is meant, say how far, as `escalate 2 levels`."
 
 
 # ---- claims ----

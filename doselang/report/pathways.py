@@ -9,6 +9,7 @@ from doselang import __version__
 from doselang.conduct.pathways import CohortSeen, Pathway, Pathways
 from doselang.conduct.phrases import answer_words, options_words
 from doselang.machine.notation import write_history
+from doselang.plurals import plural
 from doselang.protocol.words import level_words
 from doselang.report.characteristics import percent
 from doselang.report.phrases import counted
@@ -38,7 +39,7 @@ def paths_heading(found: Pathways) -> str:
     """How many cohorts after which history, and what a cell holds."""
     after = f"after {write_history(found.after, found.protocol)}" if found.after else "from the beginning"
     toxicity = found.protocol.toxicities[0].name
-    cells = f"each cell the level, and {toxicity}s among the patients known at the look"
+    cells = f"each cell the level, and {plural(toxicity)} among the patients known at the look"
     if len(found.protocol.toxicities) > 1:
         cells = "each cell the level, and the toxicities among the patients known at the look"
     alone = any(part.rolling for part in found.protocol.parts)

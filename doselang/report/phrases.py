@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from doselang.machine.exits import Accrual
+from doselang.plurals import plural
 from doselang.protocol.model import Rule
 
 
@@ -34,7 +35,7 @@ def accrual_notes(accrual: Accrual | None) -> tuple[str, ...]:
 
 def counted(number: int, noun: str) -> str:
     """`1 patient`, `3 patients`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural(noun)}"
 
 
 def ranged(numbers: Sequence[int]) -> str:

@@ -396,11 +396,12 @@ def _report_bare_name(glossary: Glossary, guard: syntax.Happened, name: syntax.N
 
 def _fact(glossary: Glossary, where: Where, fact: syntax.Fact) -> guards.Guard | None:
     match fact.word:
-        case "no event":
+        case "no event" | "any event" as word:
             if where.course:
-                return guards.Happened(-1, span=fact.span)
+                none = guards.Happened(-1, span=fact.span)
+                return none if word == "no event" else guards.Not(none, span=fact.span)
             help = "Events are those of one patient: write the rule below `patient course`."
-            not_here(glossary, where, fact.span, "`no event`", help)
+            not_here(glossary, where, fact.span, f"`{word}`", help)
             return None
         case "cohort complete":
             if not where.course:

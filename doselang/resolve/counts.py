@@ -11,6 +11,7 @@ from doselang.resolve.glossary import Glossary
 from doselang.resolve.later import refused
 from doselang.resolve.places import Where, bind_place, not_here, recommender
 from doselang.syntax import nodes as syntax
+from doselang.syntax.phrases import NTH
 from doselang.syntax.words import flat, guard_words, with_article
 
 OWN_PART = -1
@@ -128,8 +129,15 @@ def _tally_range(glossary: Glossary, tally: syntax.Tally, what: str) -> guards.R
                 )  # fmt: skip
                 return None
             return guards.Range(first, last)
-    whole(glossary, tally.count, f"a number of {what}", 0)
     plain = flat(guard_words(tally))
+    nth = tally.count.name.text if isinstance(tally.count, syntax.Parameter) else ""
+    if nth.lower() in NTH and glossary.parameters.find(nth) is None:
+        some = f"at least {NTH[nth.lower()]} {plain.partition(' ')[2]}"
+        where = "" if tally.scope or tally.place else f" in the part`, or `{some}` of this level alone"
+        help = f"Write `{some}{where or '`'}; with `at any time` after the rule's name it is asked at once."
+        glossary.report.add("DL209", "A condition asks how many there are.", tally.span, help=help)
+        return None
+    whole(glossary, tally.count, f"a number of {what}", 0)
     glossary.report.add(
         "DL209", f"`{plain}` may mean exactly, at least or at most so many.", tally.span,
         help=f"Write `exactly {plain}`, `at least {plain}` or `at most {plain}`.",

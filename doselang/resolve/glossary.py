@@ -8,6 +8,7 @@ from fractions import Fraction
 from attrs import define, field, frozen
 
 from doselang.diagnostics import Report
+from doselang.plurals import readings
 from doselang.resolve.names import Names, fold, listing
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
@@ -128,24 +129,21 @@ class Glossary:
         return self.groups.spelled[self.members.index(wanted)] if wanted in self.members else None
 
     def spelled(self, name: str) -> str | None:
-        """The name of a toxicity, or for several, as declared; a plural s is read over where it has none itself."""
-        for text in (name, fold(name).removesuffix("s")):
+        """The name of a toxicity, or for several, as declared; a plural is read over where it is none itself."""
+        for text in readings(name):
             for names in (self.toxicities, self.groups):
                 if (found := names.find(text)) is not None:
                     return names.spelled[found]
         return None
 
     def find_toxicity(self, name: str) -> int | None:
-        """The position of one toxicity, a plural s read over; None without a word if there is none."""
+        """The position of one toxicity, a plural read over; None without a word if there is none."""
         found = self.spelled(name)
         return None if found is None else self.toxicities.find(found)
 
     def find_counter(self, name: str) -> int | None:
-        """A counter's position, a plural s read over; None without a word if there is none."""
-        found = self.counters.find(name)
-        if found is None and fold(name).endswith("s"):
-            found = self.counters.find(fold(name)[:-1])
-        return found
+        """A counter's position, a plural read over; None without a word if there is none."""
+        return next((at for one in readings(name) if (at := self.counters.find(one)) is not None), None)
 
     def look_up(self, names: Names, name: syntax.Name) -> int | None:
         """The position of a name in one of the tables; an unknown one is reported."""

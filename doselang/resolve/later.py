@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from doselang.diagnostics import Label
+from doselang.plurals import plural
 from doselang.protocol import model
 from doselang.protocol.guards import Rate, Tally, atoms
+from doselang.protocol.windows import days_of, window_of
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.outline import Outline
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
+from doselang.syntax.words import duration_words
 
 ROLLING = "look at every arrival"
 
@@ -22,6 +25,10 @@ def report_declared(
 
     `windows` are in words, by the identity of the statement.
     """
+    first = outline.cycles[0].length if outline.cycles else None
+    cycle = (days_of(duration_words(first)) if first else None) or 28.0  # a file without one is refused for that
+    ends = {id(t): None if (days := window_of(windows.get(id(t)), cycle)) is None else days[1] for t in declared}
+    known = max((end for t in declared if not t.later and (end := ends[id(t)]) is not None), default=0.0)
     for number, toxicity in enumerate(declared):
         if not toxicity.later:
             continue
@@ -37,6 +44,10 @@ def report_declared(
         if window is not None and windows.get(id(toxicity)) == "within cycle 1":
             message = f"`{name.text}` comes in later cycles, and its window ends with cycle 1."
             glossary.report.add("DL214", message, window.span, help="Write for example: within cycle 2 to 6")
+        elif window is not None and (end := ends[id(toxicity)]) is not None and end <= known:
+            message = f"The window of `{name.text}` is over on day {end:g}, and patients become known on day {known:g}."
+            help = "Its days too are counted from the first day of treatment: write a longer one."
+            glossary.report.add("DL214", message, window.span, help=help)
 
 
 def refused(glossary: Glossary, toxicities: Sequence[int], span: Span, what: str, name: str) -> bool:
@@ -45,7 +56,7 @@ def refused(glossary: Glossary, toxicities: Sequence[int], span: Span, what: str
     if not late:
         return False
     counts = "" if len(toxicities) == 1 else f" counts `{glossary.toxicities.spelled[late[0]]}`, which"
-    help = f"Ask how many there are so far: `no {name}`, `at least 2 {name}s`, `any {name} in the part`."
+    help = f"Ask how many there are so far: `no {name}`, `at least 2 {plural(name)}`, `any {name} in the part`."
     glossary.report.add("DL211", f"`{name}`{counts} comes after patients are known: {what}.", span, help=help)
     return True
 

@@ -212,6 +212,8 @@ def _begin(
     """`begin expansion at the MTD`; the level must be said, since a verdict may name another than this one."""
     found = glossary.look_up(glossary.parts, part)
     if place is None:
+        if glossary.report.tells_of(move.span):
+            return None  # its place could not be read, which is said
         glossary.report.add(
             "DL210", f"`{plain_words(move)}` does not say at which level.", move.span,
             help=f"Write for example: begin {part.text} at the MTD",

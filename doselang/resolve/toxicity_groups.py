@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from doselang.diagnostics import Label
+from doselang.plurals import plural, readings
 from doselang.protocol import model
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.names import fold, listing
@@ -59,11 +60,8 @@ def _report_of_a_class(glossary: Glossary, group: syntax.Toxicity) -> None:
 def _is_taken(glossary: Glossary, group: syntax.Toxicity) -> bool:
     """Whether the name is that of a toxicity, or of several, or the plural of one, which is reported."""
     name = group.name
-    for text, how in (
-        (name.text, "is"),
-        (fold(name.text).removesuffix("s"), "is the plural of"),
-        (f"{name.text}s", ""),
-    ):
+    singular = [(text, "is the plural of") for text in readings(name.text)[1:]]
+    for text, how in ((name.text, "is"), *singular, (plural(name.text), "")):
         for names in (glossary.toxicities, glossary.groups):
             found = names.find(text)
             if found is None:

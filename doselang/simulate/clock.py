@@ -178,7 +178,7 @@ def _windows(protocol: Protocol, timing: Timing, cycle: float, told: _Told) -> l
         if timing.window is not None or window is None:
             window = (0.0, told.days(name, timing.window, None, known[0][1] if known else 28.0))
         else:
-            told.add(name, _in_words(window[1]) + _since(window[0]), "the script")
+            told.add(name, _window(*window), "the script")
         found[toxicity.name] = window
     end = max(window[1] for window in found.values())
     for toxicity in protocol.toxicities:
@@ -202,12 +202,12 @@ def _later(
             help="Give it a window that ends later, or write in [outcome] of the timing file for example: "
             'later-cycles = "140 days"',
         )  # fmt: skip
-    told.add(f"window for {name}", _in_words(end) + _since(begin), source)
+    told.add(f"window for {name}", _window(begin, end), source)
     return begin, end
 
 
-def _since(day: float) -> str:
-    return f", from day {day:g} on" if day else ""
+def _window(begin: float, end: float) -> str:
+    return f"from day {begin:g} to day {end:g}" if begin else _in_words(end)
 
 
 def _alone(protocol: Protocol, cycle: float, told: _Told) -> tuple[float, ...]:

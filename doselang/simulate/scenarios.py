@@ -15,6 +15,7 @@ from math import isfinite
 from attrs import frozen
 
 from doselang.diagnostics import Trouble, trouble
+from doselang.plurals import plural
 from doselang.protocol.model import Gate, Protocol, Scenario
 from doselang.protocol.words import counted_together
 from doselang.resolve.names import fold, listing, nearest, shorten
@@ -159,8 +160,7 @@ def gates_of(protocol: Protocol, name: str) -> list[Gate]:
 
 
 def _count(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"
+    return f"{number} {noun if number == 1 else plural(noun)}"
 
 
 def rate_of(cell: str, where: str, *, decimal_comma: bool = False) -> float:

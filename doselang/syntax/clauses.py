@@ -320,7 +320,7 @@ class Happened(Node):
 class Fact(Node):
     """`no event`, `the cohort is complete`, `the trial is stopped`."""
 
-    word: Literal["no event", "cohort complete", "trial stopped"]
+    word: Literal["no event", "any event", "cohort complete", "trial stopped"]
 
 
 @frozen(repr=False)

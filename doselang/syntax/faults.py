@@ -11,9 +11,10 @@ from lark import Token
 
 from doselang.source import Span
 from doselang.syntax.going import GOING_HINTS
-from doselang.syntax.habits import HABIT_HINTS, LONGEST_WORD, large_dose, phrase
+from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
+from doselang.syntax.idioms import idiom
 from doselang.syntax.lexer import offset
-from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, find_statement, near
+from doselang.syntax.phrases import MOVE_WORDS, STATEMENT_WORDS, near
 from doselang.syntax.quotes import SIGN_HINTS
 from doselang.syntax.rates import RATE_HINTS
 from doselang.syntax.scene import MOST_AHEAD, Fault, Scene, shown, where
@@ -36,7 +37,7 @@ def diagnose(scene: Scene, run_on: Scene | None = None) -> Fault:
     fault is there, as in `stop toxicity is too high`.
     """
     if run_on is not None:
-        fault = phrase(run_on) or unquoted_sentence(run_on)
+        fault = idiom(run_on) or phrase(run_on) or unquoted_sentence(run_on)
         if fault is not None:
             return fault
     for hint in HINTS:
@@ -137,9 +138,6 @@ def beginning(scene: Scene) -> Fault | None:
     if not scene.complete or (scene.seen and not scene.outdented):
         return None
     word = scene.found.lower()
-    help = find_statement([token[:LONGEST_WORD] for token in (scene.found, *scene.ahead[:3])])
-    if help is not None:
-        return scene.fault(f"No statement begins with {quoted(scene.found)}.", help)
     words = scene.keywords(scene.expected)
     guesses = sorted(near(word, words), key=lambda guess: scene.reach(words[guess], skip=1) < 1)
     meant = STATEMENT_WORDS.get(word)
@@ -292,7 +290,7 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *SHARE_HINTS, *GOING_HINTS, *HABIT_HINTS, letter,
+    large_dose, idiom, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *SHARE_HINTS, *GOING_HINTS, *HABIT_HINTS, letter,
     quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

@@ -13,7 +13,7 @@ from doselang.syntax.scene import Fault, Scene, shown, where
 BEFORE_A_MOVE = frozenset(("THEN", "COMMA", "AND", "OR", "CHOOSE", "OTHERWISE", "MAY", "DEFAULT"))
 
 LEVEL = r"(?:dose level|level|dose|cohort|step)"
-GO = r"(?:go|move|step|proceed|advance|progress|climb|continue|return|drop|(?:de-)?escalate|open|start)"
+GO = r"(?:go|move|step|proceed|advance|progress|climb|continue|return|drop|(?:de-|re-?)?escalate|open|start)"
 TO = r"(?: (?:back|on|up|down))?(?: (?:to|at|with|onto|by|in))?"
 HERE = r"(?:(?:this|same|current|present)(?: dose)? level|(?:this|same|current|present) dose)"
 ENROLMENT = r"(?:enrol?lment|accrual|recruitment)"
@@ -24,6 +24,8 @@ PLACE = rf"(?:{HERE}|next (?:higher|lower) level|(?:lowest|highest|start) level|
 PATIENTS = r"(?: (?:evaluable )?patients?)?(?: in total| in all)?"
 
 BODY = re.compile(r"^[ \t]*body\s+([A-Za-z][\w-]*)", re.IGNORECASE | re.MULTILINE)
+VERDICT = re.compile(r"^[ \t]*verdict\s+([A-Za-z][\w-]*)", re.IGNORECASE | re.MULTILINE)
+PART = re.compile(r"^[ \t]*part\s+([A-Za-z][\w-]*)", re.IGNORECASE | re.MULTILINE)
 HEADER = re.compile(r"^[ \t]*(part|patient|state)\b", re.IGNORECASE | re.MULTILINE)
 
 ENROL_AT = "Say how many patients enter there: `enrol 3 at level {}`."
@@ -36,8 +38,10 @@ IN_TURN = re.compile(
 UP, DOWN, HERE_AGAIN = "up", "down", "here"
 
 WAYS = (
+    (rf"(?:re-?)?escalate(?: back)? (?:to|at) (?:assigned|original|initial|former|earlier) {LEVEL}", "back"),
     (rf"{GO}{TO} level (?!below|above)([\w-]+)", "at"),
     (rf"(de-escalate|escalate)(?: by)? (?!(?:one|1) ){NUMBER}(?: dose)? levels?", "steps"),
+    (rf"de-escalate(?: back)? (?:to|at|by)(?: (?:next|lower|following|subsequent|one|1))*(?: {LEVEL})?", DOWN),
     (rf"{GO}{TO}(?: next)? (?:lower|previous|prior|preceding|last)(?: {LEVEL})?", DOWN),
     (rf"{GO}{TO} (?:dose )?level below|(?:next lower|lower|previous) {LEVEL}|(?:dose )?level below", DOWN),
     (rf"(?:go|move|step|climb|drop|dose) (?:down|back)(?: (?:one|1))?(?: {LEVEL})?", DOWN),
@@ -45,12 +49,13 @@ WAYS = (
     (rf"(?:{PAUSE})|(?:stop|halt|close){PAUSED}? until", "pause"),
     (r"hold(?! (?:at|on|in|with|here|this|same|current|present|dose|level|cohort|step)(?!\S))", "hold"),
     (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? to {NUMBER}{PATIENTS}", "fill"),
+    (rf"(?:expand|enlarge|extend) (?:cohort )?(?:at )?(?!cohort)([\w-]+) to {NUMBER}{PATIENTS}", "fill"),
     (rf"(?:expand|enlarge|extend)(?: cohort)?(?: (?:at )?({PLACE}))? (?:by|with) {NUMBER}{PATIENTS}", "more at"),
     (rf"{GO}{TO} {HERE}|{KEEP}(?: (?:at|on|in|with))?(?: {HERE}| {LEVEL}| here)?", HERE_AGAIN),
     (rf"continue {ENROLMENT}(?: (?:at|on) {HERE})?", HERE_AGAIN),
     (rf"{GO}{TO}(?: (?:next|higher|following|subsequent)){{1,2}}(?: {LEVEL})?", UP),
     (rf"{GO}{TO} (?:dose )?level above|(?:next|higher|next higher) {LEVEL}|(?:dose )?level above", UP),
-    (rf"(?:go|move|step|climb) up(?: (?:one|1))?(?: {LEVEL})?|dose escalate", UP),
+    (rf"(?:go|move|step|climb) up(?: (?:one|1))?(?: {LEVEL})?|dose escalate|re-?escalate|re escalate", UP),
     (rf"(?:increase|raise) {LEVEL}|escalate(?: (?:to|at|by))?(?: (?:one|1))? {LEVEL}", UP),
     (rf"(?:enter|treat|add|recruit|accrue|include|enroll) {NUMBER} {MORE}(?: patients)?", "more"),
     (rf"stop (?:trial|study|{ENROLMENT})|(?:terminate|end|close) (?:trial|study)", "stop"),
@@ -63,9 +68,12 @@ IN_TRIAL = {
     DOWN: "Write `de-escalate`.",
     HERE_AGAIN: "Write `enrol 3 more`, or `stay` for a cohort more.",
     "stop": "Write `stop`.",
+    "back": "Say where patients enter: `enrol 3 at level 2`.",
     "where": "Say where patients enter: `escalate`, `de-escalate`, `enrol 3 more`, or `enrol 3 at level 2`.",
 }
 IN_COURSE = {
+    UP: "Write `continue at the next higher level`; the header of the course says that the text permits it.",
+    "back": "Write `continue at the assigned level`; the header of the course says that the text permits it.",
     DOWN: "Write `continue at the next lower level`.",
     HERE_AGAIN: "Write `continue`.",
     "pause": "Write a state of its own for such patients, and enter that.",
@@ -127,7 +135,7 @@ def going(scene: Scene) -> Fault | None:
 
 def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | None:
     """What to say about a move that goes this way."""
-    course = _in_course(scene)
+    course = in_course(scene)
     message = ""
     match way:
         case "at" | "steps" | "more" | "fill" | "more at" if course:
@@ -136,9 +144,12 @@ def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | N
             message = "no move pauses a trial."
             help: str | None = _decided_by_people(scene, way)
         case "fill":
-            help = f"Write `fill {_place(match[1])} to {written_out(match[2])}`."
+            place, number = place_words(match[1], scene.text), written_out(match[2])
+            begun = f"begin {_next_part(scene)} filling {place} to {number}"
+            further = "" if place == "this level" else f", or where a part begins `{begun}`"
+            help = f"Write `fill {place} to {number}`{further}."
         case "more at":
-            help = f"Write `enrol {written_out(match[2])} more{f' at {_place(match[1])}' if match[1] else ''}`."
+            help = f"Write `enrol {written_out(match[2])} more{f' at {place_words(match[1])}' if match[1] else ''}`."
         case "at":
             help = ENROL_AT.format(match[1])
         case "steps":
@@ -154,22 +165,35 @@ def _said(scene: Scene, way: str, match: re.Match[str], span: Span) -> Fault | N
 
 def _decided_by_people(scene: Scene, way: str) -> str:
     """What to write where a trial is to wait: nobody enters until those who are asked have chosen."""
-    declared = BODY.search(scene.text)
-    body = declared[1] if declared else "safety-committee"
     help = (
-        f"Where people decide first, write `ask {body} to choose enrol 3 more or stop`: nobody enters until they have. "
-        "To end the trial write `stop`."
+        f"Where people decide first, write `ask {body_of(scene.text)} to choose enrol 3 more or stop`: "
+        "nobody enters until they have. To end the trial write `stop`."
     )
     if way == "hold":
         return f"{help} For more patients at this level write `enrol 3 more`. Pending patients are waited for anyhow."
     return help
 
 
-def _place(words: str | None) -> str:
-    """The level that a move named, as the language says it."""
-    if words is None or re.fullmatch(HERE, words):
+def _next_part(scene: Scene) -> str:
+    """The part that comes after the one under way, as the file names it."""
+    later = PART.search(scene.text, offset(scene.seen[0]))
+    return later[1] if later else "expansion"
+
+
+def body_of(text: str) -> str:
+    """Those who decide, as the file names them."""
+    declared = BODY.search(text)
+    return declared[1] if declared else "safety-committee"
+
+
+def place_words(words: str | None, text: str = "") -> str:
+    """The level that a move named, as the language says it; a verdict as the file spells it."""
+    if words is None or re.fullmatch(HERE, words, re.IGNORECASE):
         return "this level"
-    return words if words.startswith("level ") else f"the {words.replace('mtd', 'MTD')}"
+    if re.fullmatch(r"level [\w-]+", words, re.IGNORECASE):
+        return words
+    spelled = {name.lower(): name for name in ("MTD", *VERDICT.findall(text))}
+    return f"the {spelled.get(words.lower(), words)}"
 
 
 def to_a_level(move: str, label: str) -> tuple[str, str]:
@@ -177,7 +201,7 @@ def to_a_level(move: str, label: str) -> tuple[str, str]:
     return f"`{shown(move)} level {shown(label)}` is not a move of the language.", ENROL_AT.format(shown(label))
 
 
-def _in_course(scene: Scene) -> bool:
+def in_course(scene: Scene) -> bool:
     """Whether the statement stands in a patient's course, by the header above it."""
     if scene.head == "EXAMPLE":
         return any(token.type == "PATIENT" for token in scene.seen[:2])

@@ -8,10 +8,9 @@ from decimal import Decimal
 from doselang.source import Span
 from doselang.syntax.lexer import DIGITS, NUMBER_WORD, SIGN, offset
 from doselang.syntax.phrases import find_phrase
-from doselang.syntax.quotes import plural
+from doselang.syntax.quotes import after_number
 from doselang.syntax.scene import MOST_BACK, Fault, Scene, shown, where
 from doselang.syntax.tables import END
-from doselang.syntax.wording import quoted
 
 BOUNDS = (["EXACTLY"], ["AT", "LEAST"], ["AT", "MOST"], ["MORE", "THAN"], ["FEWER", "THAN"])
 
@@ -20,7 +19,13 @@ LONGEST_WORD = 40
 
 TIMES = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "c": "cycles"}
 UNITS = re.compile(r"(?:mc?g|ng|k?g|[uµ]g|ml|l|iu|[mgk]?bq|gy|cells|m?mol|vg)(?:/\S*)?", re.IGNORECASE)
+DIVISORS = frozenset(
+    ("m2", "m^2", "kg", "d", "day", "daily", "wk", "week", "h", "hr", "hour", "min", "minute", "ml", "l")
+)
+"""What a unit can be per, and how it is also written."""
 
+DOSED = ("LEVEL", "LEVELS", "GRID", "USE")
+"""The statements that have doses."""
 
 LARGE_DOSE = re.compile(
     r"(?<![\w.,])(?:(\d{1,9}(?:\.\d{1,9})?)"
@@ -51,8 +56,6 @@ def phrase(scene: Scene) -> Fault | None:
             return None
         case "else" if any(token.type == "MAY" for token in scene.seen):
             return None
-        case "share" if first != len(before) - 1:
-            return None
         case "else":
             help = "Write a second `when … then …` in the same rule, with the condition of this case."
             return scene.fault("There is no `else`: each case has its own condition.", help, span)
@@ -61,8 +64,6 @@ def phrase(scene: Scene) -> Fault | None:
         case "if":
             help = "Write `when CONDITION then MOVE`; a further case is a second `when … then …`."
             return scene.fault("A condition stands before the move, and begins with `when`.", help, span)
-        case "share":
-            return scene.fault("Of how many patients?", f"Write for example `{write}`.", span)
         case "level":
             return scene.fault(f"Which level is `{found}`?", f"Did you mean `{write}`?", span)
         case "expand":
@@ -122,11 +123,17 @@ def glued_unit(scene: Scene) -> Fault | None:
         help = f"Write `{glued[1]}`; a unit is declared once, such as `component ibrutinib in mg`."
         return scene.fault("A dose is written without its unit.", help)
     if scene.found.lower() == "per" and scene.last == "UNIT" and scene.ahead:
-        write = f"{scene.seen[-1]}/{scene.ahead[0]}"
-        return scene.fault("A unit is one word.", f"Write `{write}`.", where(scene.seen[-1], scene.ahead[0]))
-    if scene.head == "LEVEL" and scene.last == "NUMBER" and UNITS.fullmatch(scene.found):
-        help = f"Leave out {quoted(scene.found)}; a unit is declared once, such as `component ibrutinib in mg`."
-        return scene.fault("A dose is written without its unit.", help)
+        unit, per = scene.seen[-1], shown(scene.ahead[0])
+        if per.lower() in DIVISORS:
+            return scene.fault("A unit is one word.", f"Write `{unit}/{per}`.", where(unit, scene.ahead[0]))
+        help = f"Write `in {unit}`; how a dose is given is said in the text."
+        return scene.fault(f"No unit is per `{per}`.", help, where(unit, scene.ahead[0]))
+    if scene.head in DOSED and scene.last == "NUMBER" and UNITS.fullmatch(scene.found):
+        whole = re.compile(r"[^\s,]+").match(scene.text, offset(scene.found), scene.line.end)
+        span = Span(offset(scene.found), whole.end() if whole else scene.line.end)
+        found = shown(scene.text[span.start : span.end])
+        help = f"Leave out `{found}`; a unit is declared once, such as `component ibrutinib in mg`."
+        return scene.fault("A dose is written without its unit.", help, span)
     return None
 
 
@@ -226,7 +233,7 @@ def count_after_noun(scene: Scene) -> Fault | None:
     ):
         return None
     noun, number = str(scene.seen[-1]), str(words[size])
-    write = f"{' '.join(words[:size]).lower()} {number} {plural(noun, number)}"
+    write = f"{' '.join(words[:size]).lower()} {number} {after_number(noun, number)}"
     return scene.fault(
         "The number stands before what is counted.", f"Write `{write}`.", where(scene.seen[-1], words[size])
     )

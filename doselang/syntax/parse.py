@@ -302,7 +302,7 @@ class Lines:
         for place in range(len(seen) - 1, 0, -1):
             token = seen[place]
             if self.columns.get(offset(token), column + 1) <= column and (
-                token.type in self.rules.ambiguous or (token.type == "NAME" and self.rules.misspelt(token))
+                token.type in self.rules.ambiguous or token.type == "NAME"
             ):
                 return 0 if self._is_flat(begun, offset(token)) else place
         return 0

@@ -92,7 +92,7 @@ PHRASES = (
     (r"equal to|equals", "exactly", "phrase"),
     (r"only (\d+)", r"exactly \1", "phrase"),
     (r"(?:at )?anytime|at all times|at every time|(?<!at )any time", "at any time", "phrase"),
-    (r"(?<!of )(?<!first )(?<!added )(?<!\d )(\d+) patients? (?:has|have)", r"\1 of 3 patients", "share"),
+    (r"out of", "of", "phrase"),
     (r"de escalate|deescalate|descalate", "de-escalate", "phrase"),
     (r"enroll (\d+)", r"enrol \1", "phrase"),
     (rf"expand {NUMBER}", "enrol 3 more", "expand"),
@@ -106,6 +106,8 @@ PHRASES = (
     (r"(?:top|maximum|maximal|max) (?:dose )?level", "the highest level", "level"),
     (r"(?:bottom|minimum|minimal|min|first) (?:dose )?level", "the lowest level", "level"),
     (r"(?:starting|initial) (?:dose )?level", "the start level", "level"),
+    (r"next lowest (?:dose )?level", "the next lower level", "level"),
+    (r"(?:original|initial|assigned) dose(?: level)?", "the assigned level", "level"),
     (r"next level", "the next higher level", "level"),
     (r"dose level", "level", "phrase"),
     (r"per (?:dose )?level", "at a level", "phrase"),
@@ -149,6 +151,9 @@ def find_phrase(words: list[str], at: int) -> tuple[Phrase, str, int, int] | Non
     return None
 
 
+NTH = {"second": "2", "third": "3", "fourth": "4", "fifth": "5", "sixth": "6"}
+"""How a condition says which toxicity is the one that matters, and how many there are then."""
+
 PORTIONS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "tenth": 10}
 """Parts of all in words, and of how many parts each is one."""
 
@@ -169,39 +174,6 @@ STATEMENT_WORDS = {
     "assert": "claim", "test": "example", "history": "example", "assumption": "assume", "let": "parameter",
     "param": "parameter", "constant": "parameter", "note": "background",
 }  # fmt: skip
-
-STATEMENTS = (
-    (
-        r"stagger(?:ed|ing)?|sentinels",
-        "Write in the part `sentinel of each new level for 14 days`: its first patient is treated alone.",
-    ),
-    (
-        r"dose-limiting toxicit(?:y|ies)|(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)",
-        "Write `toxicity DLT  within 28 days`: a toxicity is declared with its window.",
-    ),
-    (
-        r"(?:in|non-)?evaluable",
-        'Write `evaluability means "…"`: who is evaluable. Others are replaced by `replace inevaluable patients`.',
-    ),
-    (
-        r"stratum|strata|subgroup",
-        "Write a `ladder` for levels of their own, and a `part` for rules of their own; one part runs at a time.",
-    ),
-    (r"cohort(?: of|s)? sizes?", "Write `cohorts of 3` in the part."),
-    (
-        r"(?:(?:maximum|total) )?sample size|(?:maximum|total) (?:number|patients)",
-        "Write `accrue at most 30 in the trial`.",
-    ),
-    (r"(?:starting|initial|start) (?:dose|level)(?: level)?", "Write `start at level 1`."),
-)
-"""How protocols begin what is a statement here, and what to write."""
-
-
-def find_statement(words: list[str]) -> str | None:
-    """What to write for words at the beginning of a line that begin no statement."""
-    joined = " ".join(words).lower()
-    return next((help for pattern, help in STATEMENTS if re.match(rf"(?:{pattern})(?!\S)", joined)), None)
-
 
 MOVE_WORDS = {
     "enroll": "enrol 3", "recruit": "enrol 3", "add": "enrol 3 more", "treat": "enrol 3", "expand": "enrol 3 more",

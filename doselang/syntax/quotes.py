@@ -6,6 +6,7 @@ import re
 
 from attrs import evolve
 
+from doselang.plurals import plural
 from doselang.source import Span
 from doselang.syntax.lexer import (
     DEEPEST,
@@ -147,13 +148,13 @@ def comparison(scene: Scene) -> Fault | None:
     elif scene.last == "NAME" and str(number) == "0" and bound == "exactly":
         write = f"no {noun}"
     else:
-        write = f"{count} {plural(noun, str(number))}"
+        write = f"{count} {after_number(noun, str(number))}"
     return scene.fault(message, f"Write `{write}`.", where(scene.seen[-1], number), "DL103")
 
 
-def plural(noun: str, number: str) -> str:
-    """What is counted, after a number: `evaluable`, or a toxicity's name with an `s`."""
-    return noun if number == "1" or noun[-1] in "sS" or noun.lower() == "evaluable" else noun + "s"
+def after_number(noun: str, number: str) -> str:
+    """What is counted, after a number: `evaluable`, or a toxicity's name as a plural."""
+    return noun if number == "1" or noun.lower() == "evaluable" else plural(noun)
 
 
 def fraction(scene: Scene) -> Fault | None:

@@ -347,6 +347,7 @@ class Shape:
 
     happened = node(n.Happened, child(0))
     nothing_happened = literal(n.Fact, "no event")
+    something_happened = literal(n.Fact, "any event")
     cohort_complete = literal(n.Fact, "cohort complete")
     trial_stopped = literal(n.Fact, "trial stopped")
 

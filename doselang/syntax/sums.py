@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from doselang.plurals import readings
 from doselang.syntax.lexer import NUMBER_WORD
-from doselang.syntax.quotes import plural
+from doselang.syntax.quotes import after_number
 from doselang.syntax.scene import Fault, Scene, where
 
 NOT_ADDED = "Several toxicities are counted together only under a name that is declared for them."
@@ -45,7 +46,7 @@ def _count(bound: str, number: int, name: str) -> str:
         return f"no {name}"
     if (bound, number) in (("at least", 1), ("more than", 0)):
         return f"any {name}"
-    return f"{bound} {number} {plural(name, str(number))}"
+    return f"{bound} {number} {after_number(name, str(number))}"
 
 
 # ---- where it is a fault of syntax ----
@@ -115,6 +116,6 @@ def _fault(scene: Scene, groups: Groups, names: Sequence[str], first: int, last:
 
 
 def singular(name: str, declared: Sequence[str]) -> str:
-    """The name as declared, a plural s read over."""
-    folded = name.lower()
-    return next((one for one in declared if one.lower() in (folded, folded.removesuffix("s"))), str(name))
+    """The name as declared, a plural read over."""
+    folded = readings(name.lower())
+    return next((one for one in declared if one.lower() in folded), str(name))

@@ -281,8 +281,8 @@ def _standing(
             return f"{'no' if none else 'a'} {direction} level{_along(along)} {found}".rstrip()
         case Happened(name=name):
             return name.text
-        case Fact(word="no event"):
-            return "no event"
+        case Fact(word="no event" | "any event" as word):
+            return word
         case Fact(word="cohort complete"):
             return "the cohort is complete"
         case Fact():
