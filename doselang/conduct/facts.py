@@ -93,9 +93,9 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
             return _counted(fact, toxicities, level, some) if some else evolve(fact, level=level)
         case Tally(_, (counter,), "counter"):
             return evolve(fact, counted=moment.counters[counter])
-        case Says(adviser, place=place):
+        case Says(adviser, place=place, part=part):
             level = moment.level(place)
-            return _counted(fact, moment.view.setting.counted[adviser], level, _at(moment.cohorts, level, None))
+            return _counted(fact, moment.view.setting.counted[adviser], level, _at(moment.cohorts, level, part))
         case Chance(adviser=adviser, above=above, place=place):
             level = moment.level(place)
             return evolve(fact, level=level, chance=_chance(moment.view, adviser, above, level))

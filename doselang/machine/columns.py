@@ -283,9 +283,9 @@ def _by_record(guard: Share | Tally | Rate | HasStatus | Says, view: View) -> Tr
 def _of_records(guard: Share | Tally | Rate | HasStatus | Says, setting: Setting, codes: Ints) -> Truth:
     records = setting.records
     match guard:
-        case Says(adviser, word):
-            evaluable = records.tally(-1)[codes]
-            found = said(setting.advisers[adviser], evaluable, records.total(setting.counted[adviser])[codes])
+        case Says(adviser, word, part=part):
+            evaluable = records.tally(-1, part)[codes]
+            found = said(setting.advisers[adviser], evaluable, records.total(setting.counted[adviser], part)[codes])
             return _known(found == word, (evaluable > 0) & (found != UNKNOWN))
         case Share():
             return _share(guard, records, codes)

@@ -160,9 +160,9 @@ class _Collector:
 
     def atom(self, atom: Guard) -> None:
         match atom:
-            case Says(adviser, place=place):
-                self.tally((-1,), "level", place, None, UNLIMITED)
-                self.tally(counted_by(self.protocol.advisers[adviser]), "level", place, None, UNLIMITED)
+            case Says(adviser, place=place, part=part):
+                self.tally((-1,), "level", place, part, UNLIMITED)
+                self.tally(counted_by(self.protocol.advisers[adviser]), "level", place, part, UNLIMITED)
             case Chance(place=place):
                 self.at(place)
                 self.advice()

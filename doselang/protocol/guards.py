@@ -140,11 +140,12 @@ class Chance(Clause):
 
 @frozen(repr=False)
 class Says(Clause):
-    """Whether an adviser says a word (a position in its words) about this level."""
+    """Whether an adviser says a word (a position in its words) of a level, or of its patients in one part alone."""
 
     adviser: int
     word: int
     place: Place = THIS
+    part: int | None = None
 
 
 @frozen(repr=False)

@@ -148,17 +148,15 @@ class Body(Element):
 
 @frozen(repr=False)
 class Counter(Element):
-    """A count of what the trial has been through."""
-
     name: str
     means: str | None = None
 
 
 @frozen(repr=False)
 class Table(Element):
-    """A decision table: `cells` are (evaluable patients, what is said for 0, 1, … toxicities).
+    """A decision table: `cells` are (evaluable patients, what is said for 0, 1, … toxicities), -1 for nothing.
 
-    What is said is a position in `words`, -1 for nothing. `toxicities` are the classes counted, added up.
+    What is said is a position in `words`; `toxicities` are the classes counted, added up, `in_part` of one part alone.
     """
 
     name: str
@@ -166,6 +164,7 @@ class Table(Element):
     cells: tuple[tuple[int, tuple[int, ...]], ...]
     cites: tuple[Citation, ...] = ()
     toxicities: tuple[int, ...] = (0,)
+    in_part: bool = False
 
 
 Value = Union[Fraction, int, bool, str, tuple[Fraction, ...]]

@@ -241,6 +241,8 @@ def clause_numbers(protocol: Protocol, clause: Clause) -> str:
 def fact_words(protocol: Protocol, fact: Fact) -> str:
     """What stands behind one condition: numbers of patients, or which level it is about."""
     at = "" if fact.level is None else f" at {level_words(protocol, fact.level)}"
+    if at and (part := getattr(fact.guard, "part", None)) is not None:
+        at = f"{at} in {protocol.parts[part].name}"
     match fact.guard:
         case Tally(scope="counter"):
             return f"counted {fact.counted}"

@@ -31,7 +31,8 @@ def declare_advisers(glossary: Glossary, advisers: Sequence[syntax.Table | synta
             continue
         match adviser:
             case syntax.Table():
-                glossary.advice.append(Advice(adviser.name.text, tuple(_said(glossary, adviser))))
+                words = tuple(_said(glossary, adviser))
+                glossary.advice.append(Advice(adviser.name.text, words, in_part=adviser.in_part))
             case syntax.Engine():
                 glossary.advice.append(_method_advice(adviser))
 
@@ -89,7 +90,8 @@ def _table(glossary: Glossary, sources: Sources, table: syntax.Table, words: tup
         cells = _cells_of_file(_rows_of_file(glossary, table), words)
     else:
         cells = _cells(glossary, table, words)
-    return model.Table(table.name.text, words, cells, sources.of(table), _counted(glossary, table), span=table.span)
+    counted = _counted(glossary, table)
+    return model.Table(table.name.text, words, cells, sources.of(table), counted, table.in_part, span=table.span)
 
 
 def _counted(glossary: Glossary, table: syntax.Table) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from attrs import evolve
 
 from doselang.protocol import guards
-from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_chance, bind_rate, bind_share, bind_tally
+from doselang.resolve.counts import IN_COURSE, OWN_PART, bind_chance, bind_rate, bind_share, bind_tally, own_part
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.later import refused
 from doselang.resolve.names import fold, listing, nearest, place_of_word, shorten
@@ -314,7 +314,10 @@ def _says(
         help = f"Did you mean `{near}`?" if near else f"It says {listing(list(known.words), 'or')}."
         glossary.report.add("DL203", f"`{name.text}` never says `{advice.word}`.", advice.span, help=help)
         return None
-    return guards.Says(found, place_of_word(known.words, advice.word), span=guard.span)
+    part = own_part(glossary, where, f"`{name.text}`, a table in the part,", guard.span) if known.in_part else None
+    if known.in_part and part is None:
+        return None
+    return guards.Says(found, place_of_word(known.words, advice.word), part=part, span=guard.span)
 
 
 def _sentinel(glossary: Glossary, where: Where, guard: syntax.Guard, name: syntax.Name) -> guards.Guard | None:
@@ -421,7 +424,10 @@ def _fact(glossary: Glossary, where: Where, fact: syntax.Fact) -> guards.Guard |
 
 def speaks_of_own_part(guard: guards.Guard) -> bool:
     """Whether a condition counts `in the part` at a level, so that it differs from part to part."""
-    return any(isinstance(atom, guards.Tally | guards.Rate) and atom.part == OWN_PART for atom in guards.atoms(guard))
+    return any(
+        isinstance(atom, guards.Tally | guards.Rate | guards.Says) and atom.part == OWN_PART
+        for atom in guards.atoms(guard)
+    )
 
 
 def in_part(guard: guards.Guard, part: int) -> guards.Guard:
@@ -433,7 +439,7 @@ def in_part(guard: guards.Guard, part: int) -> guards.Guard:
             return evolve(guard, guards=tuple(in_part(inner, part) for inner in inners))
         case guards.Tally(count, what, scope, place, own) if own == OWN_PART:
             return guards.Tally(count, what, scope, place, part, span=guard.span)
-        case guards.Rate(part=own) if own == OWN_PART:
+        case guards.Rate(part=own) | guards.Says(part=own) if own == OWN_PART:
             return evolve(guard, part=part)
         case _:
             return guard

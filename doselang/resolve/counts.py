@@ -10,6 +10,7 @@ from doselang.resolve.amounts import LARGEST_GROUP, MOST_PATIENTS, rate_bound, w
 from doselang.resolve.glossary import Glossary
 from doselang.resolve.later import refused
 from doselang.resolve.places import Where, bind_place, not_here, recommender
+from doselang.source import Span
 from doselang.syntax import nodes as syntax
 from doselang.syntax.phrases import NTH
 from doselang.syntax.words import flat, guard_words, with_article
@@ -248,12 +249,22 @@ def _own_part(
     """`in the part`: the one under way; together with a level it must be known which."""
     if place is None:
         return "part", guards.THIS, None
-    if where.part is not None:
-        return None if at is None else ("level", at, where.part)
-    if where.role == "rule":
-        return None if at is None else ("level", at, OWN_PART)
     parts = " or ".join(f"`in {name}`" for name in glossary.parts.spelled[:3])
-    not_here(glossary, where, scope.span, "`in the part` together with a level", f"Say in which part: write {parts}.")
+    part = own_part(
+        glossary, where, "`in the part` together with a level", scope.span, f"Say in which part: write {parts}."
+    )
+    return None if at is None or part is None else ("level", at, part)
+
+
+def own_part(
+    glossary: Glossary, where: Where, what: str, span: Span, help: str = "Ask it in a rule of the part."
+) -> int | None:
+    """The part of the rule in which something `in the part` is asked; elsewhere it is not known, which is reported."""
+    if where.part is not None:
+        return where.part
+    if where.role == "rule":
+        return OWN_PART
+    not_here(glossary, where, span, what, help)
     return None
 
 

@@ -41,7 +41,8 @@ class Value:
 class Advice:
     """An adviser by name: the words that it can say, whether it recommends a level, and whether it knows chances.
 
-    `known` is false where it could not be read, so that what is asked of it is no further news.
+    `known` is false where it could not be read, so that what is asked of it is no further news. `in_part`: it is a
+    table that counts the patients of one part alone.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Advice:
     recommends: bool = False
     chances: bool = False
     known: bool = True
+    in_part: bool = False
 
 
 @define

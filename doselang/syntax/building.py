@@ -58,7 +58,7 @@ def table_of(_shape: object, kids: list[Kid]) -> n.Table:
     columns = maybe(Columns)(kids)
     return n.Table(
         one(n.Name)(kids), every(n.Cites)(kids), columns.numbers if columns else (), every(n.Row)(kids),
-        maybe(n.Text)(kids), span=over(kids),
+        maybe(n.Text)(kids), said("in part")(kids), span=over(kids),
     )  # fmt: skip
 
 

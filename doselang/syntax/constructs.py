@@ -61,7 +61,7 @@ def _value(value: Number | Proportion | Label | Name) -> str:
 
 def _table(table: Table) -> list[Line]:
     """The name, the citations, then the columns, set below one another."""
-    head = head_line(f"table {table.name.text}", table.name)
+    head = head_line(f"table {table.name.text}{'  in the part' if table.in_part else ''}", table.name)
     if table.source is not None:
         return [head, *cites_lines(table.cites), Line((f"from {quoted(table.source)}",), end_of(table.source))]
     heads = ["by evaluable", *map(_row_head, table.rows)]

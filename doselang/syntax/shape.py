@@ -213,6 +213,7 @@ class Shape:
     # ---- advisers ----
 
     table = table_of
+    table_in_part = literal(Word, "in part")
 
     from_file = passed(1)
     by_evaluable = node(Columns, every(*AMOUNTS))

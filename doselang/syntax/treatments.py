@@ -135,13 +135,17 @@ class Row(Node):
 
 @frozen(repr=False)
 class Table(Node):
-    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead."""
+    """A decision table, by the number of evaluable patients; `source` is the file that holds it instead.
+
+    `in_part`: it counts the patients of one part alone.
+    """
 
     name: Name
     cites: tuple[Cites, ...]
     columns: tuple[Amount, ...]
     rows: tuple[Row, ...]
     source: Text | None
+    in_part: bool = False
 
 
 @frozen(repr=False)

@@ -293,7 +293,7 @@ def says(guard: Says, protocol: Protocol, trial: Trial) -> bool | None:
     assert isinstance(table, Table)
     if level is None:
         return None
-    letters = trial.letters(level)
+    letters = trial.letters(level, guard.part)
     column = dict(table.cells).get(len(letters))
     return None if column is None else column[number(letters, table.toxicities, protocol)] == guard.word
 
