@@ -11,7 +11,7 @@ from typing import Any as AnyType
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
+from doselang.machine.advising import UNKNOWN, chance_between, recommended, said
 from doselang.machine.arrays import NDArray, held_once, summed
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
@@ -352,7 +352,8 @@ def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
 def _chance(guard: Chance, view: View) -> Truth:
     """A probability by an adviser; open where the level is not there, or the adviser does not know it."""
     index, exists = view.place(guard.place)
-    chance = chance_above(view.setting.advisers[guard.adviser], view, guard.above)[view._rows, index]
+    chance = chance_between(view.setting.advisers[guard.adviser], view, guard.above, guard.up_to)
+    chance = chance[view._rows, index]
     low, high = float(guard.low), float(guard.high)
     above = chance >= low if guard.low_included else chance > low
     below = chance <= high if guard.high_included else chance < high
