@@ -35,6 +35,8 @@ FINDINGS = (
     ("method-argument-out-of-range", 1, "DL206:6", "lies between 0% and 100%; 130% does not."),
     ("method-argument-twice", 1, "DL202:6", "`target` is given twice."),
     ("method-number-unnamed", 1, "DL206:6", "number stands before the name of what it is."),
+    ("increase-without-doses", 1, "DL221:6", "is told no doses, and cannot tell by how much they increase."),
+    ("increase-without-percent", 1, "DL206:6", "Write `increase-at-most 2%`; twice the dose is an increase of 100%."),
     ("skeleton-too-short", 1, "DL221:6", "has 2 rates, the ladder has 3 levels."),
     ("skeleton-falls", 1, "DL221:6", "skeleton rise from each level to the next."),
     ("counter-unknown", 1, "DL203:10", "There is no counter `pause`."),

@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from doselang.designs.arguments import MethodError
 from doselang.designs.arrays import Bools, Floats, Ints, distinct
-from doselang.designs.crm import below_closed
+from doselang.designs.crm import below_closed, reached
 from doselang.designs.quadrature import even_nodes, weights_below
 
 ROUNDED = 12
@@ -70,6 +70,8 @@ class Blrm:
         The target interval; a rate above `high` is an overdose.
     limit
         The probability of an overdose from which on a level is not recommended.
+    reach
+        The highest level that the increase of the dose allows from each level; () if it is not limited.
     """
 
     scaled: tuple[float, ...]
@@ -80,15 +82,17 @@ class Blrm:
     high: Fraction
     limit: Fraction
     no_skipping_up: bool
+    reach: tuple[int, ...] = ()
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """The allowed level with the greatest probability of the target interval, of equal ones the lower.
 
-        Allowed is a level below every closed one, whose probability of an overdose is less than the limit, and, if
-        `no_skipping_up`, at most one above the highest level tried; -1 where no level is.
+        Allowed is a level below every closed one, whose probability of an overdose is less than the limit, within
+        `reach` of the level given last, and, if `no_skipping_up`, at most one above the highest level tried; -1 where
+        no level is.
         """
         top = evaluable.shape[1] - 1
-        highest = below_closed(np.full(len(here), top), closed)
+        highest = below_closed(reached(self.reach, here, tried), closed)
         if self.no_skipping_up:
             most = np.where(tried.any(1), top - np.argmax(tried[:, ::-1], 1) + 1, top)
             highest = np.minimum(highest, most)
