@@ -144,3 +144,28 @@ def test_the_doses_are_those_of_the_ladder(
     path.write_text(TRIAL.format(method=f"{method}, increase-at-most {written}"), encoding="utf-8")
     assert run(["explain", str(path), "1NNN"]) == 0
     assert f"enrol 3 at level {3 if written == '300%' else 2}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("method", "history", "decided"),
+    [
+        # The model allows 20 after 10, and, after 1 of 3 at 20, no more than 20.
+        ("increase", "1NNN", "enrol 3 at level 2"),
+        ("coherent", "1NNN 2TNN", "enrol 3 more at level 2"),
+    ],
+)
+def test_the_level_given_last_stays_while_a_place_is_looked_for(
+    method: str, history: str, decided: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each level is this level in turn; were it the level given last as well, nothing would hold it back."""
+    told = {
+        "increase": "blrm as model with reference-dose 80, mean-log-alpha -4, mean-log-beta 0, sd-log-alpha 0.5,\n"
+        "     sd-log-beta 0.5, target-low 1%, increase-at-most 100%",
+        "coherent": "crm as model with target 30%, skeleton 1%, 2%, 3%, prior-variance 0.01, no-skipping-up, coherent",
+    }[method]
+    looked_for = "the highest level where (this level is not above the level model recommends)"
+    text = TRIAL.format(method=told).replace("at the level model recommends", f"at {looked_for}")
+    path = tmp_path / "trial.dose"
+    path.write_text(text, encoding="utf-8")
+    assert run(["explain", str(path), history]) == 0
+    assert decided in capsys.readouterr().out
