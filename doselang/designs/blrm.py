@@ -14,7 +14,8 @@ from doselang.designs.arrays import Bools, Floats, Ints, distinct
 from doselang.designs.crm import below_closed, reached
 from doselang.designs.quadrature import even_nodes, weights_below
 
-ROUNDED = 12
+ROUNDED = 6
+"""Grids are made for numbers of patients that are multiples of this, so that there are few."""
 CELLS = 1 << 17
 """Densities held at once, rows of tallies times nodes: they stay in the processor's cache."""
 
@@ -87,7 +88,7 @@ class Known:
 
     def add(self, keys: list[bytes], averages: Floats) -> None:
         """Keep the averages of some new tallies."""
-        self.rows.update((key, len(self.averages) + number) for number, key in enumerate(keys))
+        self.rows.update(zip(keys, range(len(self.averages), len(self.averages) + len(keys)), strict=True))
         self.averages = np.concatenate([self.averages, averages])
 
 
