@@ -19,10 +19,12 @@ from benchmarks.test_machine import fastest
 from doselang.api import load_source
 from doselang.loading import load
 from doselang.machine.advising import engine_of
+from doselang.machine.compiling import compile_protocol
+from doselang.machine.exploring import explore
 from doselang.protocol.model import Protocol
 from doselang.simulate.exact import exact
 from doselang.source import Source
-from tests.samples import FIVE_LEVEL_CRM
+from tests.samples import BLRM_OF_A_COMMITTEE, FIVE_LEVEL_CRM
 
 PROTOCOLS = Path(__file__).parent.parent / "protocols"
 SHIPPED = sorted(PROTOCOLS.glob("*.dose"))
@@ -49,6 +51,20 @@ def test_exact_figures(benchmark: Any, make: Any, bound: float) -> None:
     (found,) = benchmark.pedantic(exact, (protocol, some), setup=engine_of.cache_clear, rounds=10, warmup_rounds=1)
     assert sum(found.mtd) + found.no_mtd == pytest.approx(1)
     assert fastest(benchmark) < bound
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_explore_a_model_and_people(benchmark: Any) -> None:
+    """A committee may stay below the level that a model recommends: tens of thousands of tallies of six levels."""
+    protocol = load_source(Source("blrm.dose", BLRM_OF_A_COMMITTEE), None).protocol
+    assert protocol is not None
+
+    def explored() -> int:
+        return explore(compile_protocol(protocol)).states
+
+    states = benchmark.pedantic(explored, setup=engine_of.cache_clear, rounds=3, warmup_rounds=1)
+    assert states > 1000
+    assert fastest(benchmark) < 4
 
 
 def of_children() -> float:

@@ -153,7 +153,7 @@ def atoms(setting: Setting) -> st.SearchStrategy[Guard]:
         counts = st.sampled_from([Range(0, 0), Range(1, None), Range(2, None)])
         further.append(st.builds(Tally, counts, st.integers(0, setting.counters - 1), st.just("counter")))
     if setting.tables:
-        own = st.sampled_from([None, None, *range(setting.parts)])
+        own = st.sampled_from([None] * 5 + list(range(setting.parts)))
         further += [st.builds(Says, st.just(0), st.integers(0, 2), st.one_of(st.just(THIS), place), own)] * 2
     return st.one_of(
         *further,

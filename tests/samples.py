@@ -171,3 +171,40 @@ rule "full"
   when exactly 30 evaluable in the trial then declare the level model recommends as chosen, stop
 scenario "rising" DLT 5%, 12%, 25%, 40%, 55%
 """
+
+
+BLRM_OF_A_COMMITTEE = """
+protocol "BLRM, six doses, ten cohorts of three; a committee chooses at or below what is recommended"
+component drug in mg
+level 1 drug 10
+level 2 drug 20
+level 3 drug 40
+level 4 drug 60
+level 5 drug 80
+level 6 drug 120
+start at level 1
+toxicity DLT
+body committee
+verdict MTD as the result
+use blrm as model with reference-dose 80, mean-log-alpha -0.7, sd-log-alpha 1.5, mean-log-beta 0, sd-log-beta 0.7,
+  increase-at-most 100%
+part escalation
+cohorts of 3
+accrue at most 30 in the part
+rule "next dose"
+  when model recommends a level and fewer than 30 evaluable in the part
+  then ask committee to choose enrol 3 at the level model recommends
+    or enrol 3 at the highest level where (this level is not above the level model recommends and this level is tried)
+rule "MTD"
+  overrides "next dose", "full"
+  when this level is the level model recommends and at least 6 evaluable
+       and (at least 15 evaluable in the part
+         or the chance by model of a DLT between 16% and 33% is more than 50%)
+  then declare this level as MTD, stop
+rule "too toxic"
+  when model recommends no level
+  then declare no MTD, stop
+rule "full"
+  when at least 30 evaluable in the part and model recommends a level
+  then declare no MTD, stop
+"""

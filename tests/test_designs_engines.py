@@ -417,7 +417,7 @@ def test_the_page_of_methods_is_what_the_program_knows() -> None:
 
 def argument_row(argument) -> str:  # type: ignore[no-untyped-def]
     """A row of the page: name, kind, range, default, meaning."""
-    sign = argument.kind in ("rate", "rates")
+    sign = argument.kind in ("rate", "rates", "increase")
 
     def words(value: object) -> str:
         if isinstance(value, bool):

@@ -21,9 +21,11 @@ from doselang.machine.compiling import compile_protocol
 from doselang.protocol.model import Protocol
 from doselang.report.decision_tables import cell_words, when_words
 from tests import trials
+from tests.samples import BLRM_OF_A_COMMITTEE
 
 ROOT = Path(__file__).parent.parent
 DESIGN = ROOT / "protocols" / "designs" / "three-plus-three.dose"
+BLRM = ROOT / "protocols" / "designs" / "blrm.dose"
 REFERENCE = ROOT / "protocols" / "ibrutinib-lenalidomide.dose"
 SCRIPTS = sorted((ROOT / "tests" / "scripts").glob("*.dose"))
 
@@ -271,13 +273,44 @@ def test_what_no_condition_settles_is_said_and_not_merged(tmp_path: Path, capsys
     assert "2 cells have several decisions" in text
 
 
+# ---- a model of all levels ----
+
+
+def test_where_a_model_decides_no_condition_is_put_in_its_place(capsys: Capture) -> None:
+    """With 3 patients at a level a BLRM goes up, stays, comes down or ends the trial, by what was seen elsewhere."""
+    (table,) = by_condition(protocol_of(BLRM)).values()
+    assert table.when == () and set(table.sizes) >= {3, 6, 9}
+    assert cell_words(table.cells[3, 0]).split(" or ")[:2] == ["escalate", "stay"]
+    assert "escalate" not in cell_words(table.cells[3, 3]).split(" or ")
+    text = printed(["table", str(BLRM)], capsys)
+    assert "`model` goes by the patients of all levels" in text and "cells have several" not in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("  ")) < 120
+
+
+def test_the_rules_beside_a_model_keep_their_tables(tmp_path: Path) -> None:
+    """A rule without the model ends the trial at 18 patients: that is told apart from what the model decides."""
+    text = BLRM_OF_A_COMMITTEE.replace(
+        """  when at least 30 evaluable in the part and model recommends a level
+""",
+        """  overrides "next dose", "MTD", "too toxic"
+  when at least 18 evaluable in the part
+""",
+    ).replace('overrides "next dose", "full"', 'overrides "next dose"')
+    found = table_of(text, tmp_path)
+    (full,) = (when for when in found if "at least 18" in when)
+    assert {cell_words(cell) for cell in found[full].cells.values()} == {"stop"}
+    others = {cell_words(cell) for when, table in found.items() if when != full for cell in table.cells.values()}
+    assert any("escalate or stay" in words for words in others)
+
+
 # ---- every look of every pathway ----
 
 
-@pytest.mark.parametrize("path", [*SCRIPTS, DESIGN, REFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SCRIPTS, DESIGN, REFERENCE, BLRM], ids=lambda path: path.stem)
 @pytest.mark.parametrize("accrual", ["one-at-a-time", "whole-cohort"])
 def test_the_tables_hold_the_looks_of_all_pathways_and_no_others(path: Path, accrual: str) -> None:
-    protocol = protocol_of(path, levels=3) if path == DESIGN else protocol_of(path)
+    smaller: dict[Path, dict[str, int]] = {DESIGN: {"levels": 3}, BLRM: {"levels": 3, "cohorts": 4}}
+    protocol = protocol_of(path, **smaller.get(path, {}))
     tables = decision_tables(protocol, accrual)
     found = pathways(protocol, compile_protocol(protocol), (), 40, accrual, max_paths=200_000)
     in_part = {table.part: table.in_part for table in tables}

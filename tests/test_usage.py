@@ -231,6 +231,16 @@ def test_a_code_is_found_whatever_its_case(capsys: Capture) -> None:
     assert capsys.readouterr().out.startswith("# DL301 uncovered-outcome")
 
 
+def test_claims_are_proved_within_so_many_states(capsys: Capture) -> None:
+    """Examples need no states; what is said must be done: with as many states as are asked for the claims hold."""
+    assert run(["test", str(DESIGN), "--max-states", "5"]) == 2
+    printed = capsys.readouterr()
+    assert "passed  line 126  example 1NNN" in printed.out and "claim" not in printed.out
+    assert "more than 5 states" in printed.err and "`--max-states 50`" in printed.err
+    assert run(["test", str(DESIGN), "--max-states", "5000"]) == 0
+    assert "holds in every trial" in capsys.readouterr().out
+
+
 def test_faults_stop_what_needs_a_protocol(capsys: Capture) -> None:
     for arguments in ("simulate MISSPELT", "test MISSPELT", "show MISSPELT --as machine", "explain MISSPELT 1NNN"):
         told = said(arguments, capsys, status=1)

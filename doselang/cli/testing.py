@@ -39,11 +39,18 @@ from doselang.simulate.exact import limits_as_trouble
 @click.option("--coverage", "show_coverage", is_flag=True, help="Say which rules no example reaches.")
 @accrual_option
 @set_option
+@click.option(
+    "--max-states",
+    default=MAX_STATES,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The most states to explore, where claims are proved.",
+)
 @quiet_option
 @color_option
 def command(
-    paths: tuple[str, ...], form: str, show_coverage: bool, accrual: Accrual, settings: tuple[str, ...], quiet: bool,
-    no_color: bool,
+    paths: tuple[str, ...], form: str, show_coverage: bool, accrual: Accrual, settings: tuple[str, ...],
+    max_states: int, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Run the examples of protocols, and prove or refute their claims."""
     values, status, records = parameters(settings), 0, []
@@ -52,7 +59,7 @@ def command(
         if loaded.protocol is None:
             status = max(status, need_protocol(loaded))
             continue
-        tested = run(loaded, accrual)
+        tested = run(loaded, accrual, max_states)
         status = max(status, int(tested.failed > 0))
         if tested.unproved is not None:
             status = say_trouble(Trouble(tested.unproved, loaded.source.path))
@@ -65,7 +72,7 @@ def command(
     return status
 
 
-def run(loaded: Loaded, accrual: Accrual = "one-at-a-time") -> Tested:
+def run(loaded: Loaded, accrual: Accrual = "one-at-a-time", max_states: int = MAX_STATES) -> Tested:
     """Run the examples and check the claims of a file that was read."""
     protocol = loaded.protocol
     assert protocol is not None
@@ -73,14 +80,14 @@ def run(loaded: Loaded, accrual: Accrual = "one-at-a-time") -> Tested:
     patient = None if course is None else patient_examples(course)
     with limits_as_trouble():
         results: tuple[ExampleResult, ...] = run_examples(protocol, compile_protocol(protocol), patient, accrual)
-    claims, unproved = _claims(loaded.source.path, protocol) if protocol.claims else ((), None)
+    claims, unproved = _claims(loaded.source.path, protocol, max_states) if protocol.claims else ((), None)
     return Tested(loaded.source, protocol, results, claims, coverage(protocol, results), unproved)
 
 
-def _claims(path: str, protocol: Protocol) -> tuple[tuple[ClaimChecked, ...], Diagnostic | None]:
+def _claims(path: str, protocol: Protocol, max_states: int) -> tuple[tuple[ClaimChecked, ...], Diagnostic | None]:
     """The claims checked, or why they cannot be."""
     try:
-        checked = check(protocol, mutate=False)
+        checked = check(protocol, mutate=False, max_states=max_states)
     except OverflowError as error:
         message = f"The claims of {path} cannot be proved: {error}."
         return (), Diagnostic("DL704", message, help="Write smaller cohorts.")
@@ -89,6 +96,9 @@ def _claims(path: str, protocol: Protocol) -> tuple[tuple[ClaimChecked, ...], Di
         return (), Diagnostic("DL702", f"The claims of {path} cannot be proved: {why}.")
     if checked.complete:
         return checked.claims, None
-    code = "DL701" if checked.too_many is None else "DL702"
-    why = "the trial need not end" if checked.too_many is None else f"it has more than {MAX_STATES:,} states"
-    return (), Diagnostic(code, f"The claims of {path} cannot be proved: {why}.", help=f"See `doselang check {path}`.")
+    code, why = "DL701", "the trial need not end"
+    help = f"See `doselang check {path}`."
+    if checked.too_many is not None:
+        code, why = "DL702", f"the trial has more than {max_states:,} states"
+        help = f"See `doselang check {path}`, or allow more with `--max-states {10 * max_states}`."
+    return (), Diagnostic(code, f"The claims of {path} cannot be proved: {why}.", help=help)

@@ -5,13 +5,11 @@ The machine's own records stop counting where no condition can tell the differen
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from attrs import evolve, frozen
 
 from doselang.conduct.accounts import Clause, Fact, LevelTally, Status, Value
-from doselang.machine.advising import chance_above, estimated
+from doselang.machine.advising import chance_between, estimated
 from doselang.machine.columns import View, truth
 from doselang.machine.followed import Cohort, Replay
 from doselang.machine.records import CLOSED
@@ -96,9 +94,9 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
         case Says(adviser, place=place, part=part):
             level = moment.level(place)
             return _counted(fact, moment.view.setting.counted[adviser], level, _at(moment.cohorts, level, part))
-        case Chance(adviser=adviser, above=above, place=place):
+        case Chance(place=place):
             level = moment.level(place)
-            return evolve(fact, level=level, chance=_chance(moment.view, adviser, above, level))
+            return evolve(fact, level=level, chance=_chance(moment.view, guard, level))
         case Recommends(adviser):
             return evolve(fact, level=moment.level(Place("recommended", adviser)))
         case Tally(_, what, scope, place, part):
@@ -115,11 +113,11 @@ def _fact(guard: Guard, moment: Moment) -> Fact:
     return fact
 
 
-def _chance(view: View, adviser: int, above: Fraction, level: int | None) -> float | None:
-    """The probability by an adviser that the rate at a level is above another; None where there is no such level."""
+def _chance(view: View, guard: Chance, level: int | None) -> float | None:
+    """The probability by an adviser that the rate at a level is one of those asked; None where there is no level."""
     if level is None:
         return None
-    return float(chance_above(view.setting.advisers[adviser], view, above)[0, level])
+    return float(chance_between(view.setting.advisers[guard.adviser], view, guard.above, guard.up_to)[0, level])
 
 
 def _tally(fact: Fact, what: tuple[int, ...], scope: str, moment: Moment, place: Place, part: int | None) -> Fact:

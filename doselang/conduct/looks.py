@@ -18,7 +18,7 @@ from doselang.machine.columns import FALSE, TRUE, Bools, Truth, View, truth
 from doselang.machine.compiling import Machine, PartMachine, compile_protocol
 from doselang.machine.exits import Accrual
 from doselang.machine.exploring import MAX_STATES, Exploration, explore
-from doselang.machine.reading import parts_after
+from doselang.machine.reading import Line, parts_after
 from doselang.machine.records import ADDED_SIZE, Fading, Ints, Outcome, Records
 from doselang.machine.states import ROLLING, view_of
 from doselang.protocol.classes import tabled
@@ -26,17 +26,19 @@ from doselang.protocol.guards import (
     NEXT_HIGHER,
     NEXT_LOWER,
     THIS,
+    Chance,
     CohortComplete,
     Compare,
     Declared,
     Guard,
     Place,
     Range,
+    Recommends,
     Standing,
     Tally,
     atoms,
 )
-from doselang.protocol.model import Enrol, Protocol
+from doselang.protocol.model import Adviser, Engine, Enrol, Protocol
 
 WAIT = "wait"
 
@@ -62,11 +64,13 @@ class Condition:
 class Decided:
     """What a look comes to: a word for each way in which people can choose (one where nobody does), and the rules.
 
-    `rules` are positions in the part's rules, in order.
+    `rules` are positions in the part's rules, in order; `models` the advisers that those rules ask and that read the
+    patients of all levels.
     """
 
     words: tuple[str, ...]
     rules: tuple[int, ...] = ()
+    models: frozenset[int] = frozenset()
 
 
 @frozen(eq=False)
@@ -254,10 +258,38 @@ def _parts_of_exits(found: Exploration) -> list[int]:
 
 def _told(machine: Machine, protocol: Protocol, part: int, numbers: list[int], found: Exploration) -> Decided:
     decisions = [found.frames.branches[number].decision for number in numbers]
-    lines = machine.parts[part].lines
-    rules = sorted({lines[line].rule for decision in decisions for line in decision.lines})
+    acted = [machine.parts[part].lines[line] for decision in decisions for line in decision.lines]
     words = tuple(dict.fromkeys(decision_word(protocol, decision) for decision in decisions))
-    return Decided(words, tuple(rules))
+    asked = {adviser for line in acted for adviser in _asked_by(line)}
+    models = frozenset(adviser for adviser in asked if _is_model(protocol.advisers[adviser]))
+    return Decided(words, tuple(sorted({line.rule for line in acted})), models)
+
+
+def _is_model(adviser: Adviser) -> bool:
+    """Whether it goes by a posterior of all levels; `isotonic`, asked once at the end, only chooses the MTD."""
+    return isinstance(adviser, Engine) and adviser.method != "isotonic"
+
+
+def _asked_by(line: Line) -> Iterator[int]:
+    """The advisers of all levels that a line of a rule asks, in its condition or in the place of a move."""
+    yield from _asked_in(line.guard)
+    for move in line.moves:
+        yield from _asked_at(getattr(move, "place", None))
+
+
+def _asked_in(guard: Guard) -> Iterator[int]:
+    for atom in atoms(guard):
+        if isinstance(atom, Chance | Recommends):
+            yield atom.adviser
+        for name in ("place", "other"):
+            yield from _asked_at(getattr(atom, name, None))
+
+
+def _asked_at(place: Place | None) -> Iterator[int]:
+    if place is not None and place.kind == "recommended":
+        yield place.index
+    if place is not None and place.where is not None:
+        yield from _asked_in(place.where)
 
 
 def _rows(

@@ -30,11 +30,13 @@ class Held:
 class Cell:
     """What is decided with some numbers of patients and toxicities: one decision, or several that may be.
 
-    `rules` are those that act there in any of its looks: positions in the part's rules, in order.
+    `rules` are those that act there in any of its looks: positions in the part's rules, in order. `models` are the
+    advisers that tell its decisions apart, by the patients of all levels.
     """
 
     decisions: tuple[tuple[str, ...], ...]
     rules: tuple[int, ...]
+    models: frozenset[int] = frozenset()
 
 
 @frozen
@@ -61,7 +63,8 @@ def decision_tables(
     """The decision tables of a protocol, part by part, as few as give one decision a cell where that can be.
 
     With a rolling part they are of every order of arrivals and outcomes. Where no condition tells two looks apart the
-    cell has both decisions. Raises as `explore`.
+    cell has both decisions. So it has where a model decides: no condition about one level says what it comes to.
+    Raises as `explore`.
     """
     if any(part.rolling for part in protocol.parts):
         accrual = "any-order"
@@ -94,12 +97,15 @@ def _ends(table: DecisionTable) -> bool:
 
 
 def _labels(decisions: tuple[Decided, ...]) -> Ints:
-    """By decision: a number for its words. Which level is chosen as the MTD does not make another decision."""
-    known: dict[tuple[str, ...], int] = {}
+    """By decision: a number for what is to be told apart, the words, or that a model decides.
+
+    Which level is chosen as the MTD does not make another decision.
+    """
+    known: dict[object, int] = {}
     found = []
     for decided in decisions:
         words = tuple("mtd" if word.startswith("mtd ") else word for word in decided.words)
-        found.append(known.setdefault(words, len(known)))
+        found.append(known.setdefault(decided.models or words, len(known)))
     return np.array(found, np.int32)
 
 
@@ -186,7 +192,8 @@ def _table(looks: Looks, label: Ints, rows: Ints, path: tuple[tuple[int, bool], 
 
 def _cell(decided: list[Decided]) -> Cell:
     words = tuple(dict.fromkeys(one.words for one in decided))
-    return Cell(words, tuple(sorted({rule for one in decided for rule in one.rules})))
+    models = frozenset(model for one in decided for model in one.models) if len(words) > 1 else frozenset()
+    return Cell(words, tuple(sorted({rule for one in decided for rule in one.rules})), models)
 
 
 def _needed(looks: Looks, rows: Ints, path: tuple[tuple[int, bool], ...]) -> list[tuple[int, bool]]:

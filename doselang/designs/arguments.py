@@ -9,7 +9,7 @@ from typing import Literal
 
 from attrs import frozen
 
-Kind = Literal["rate", "number", "whole", "rates", "numbers", "flag", "choice"]
+Kind = Literal["rate", "number", "increase", "whole", "rates", "numbers", "flag", "choice"]
 
 
 class MethodError(Exception):
@@ -30,8 +30,8 @@ class Argument:
     name
         As written in a protocol.
     kind
-        `rate`: a fraction from 0 to 1; `number`: a fraction; `whole`: a whole number; `rates`, `numbers`: one or more
-        of them; `flag`: yes or no; `choice`: one of `choices`.
+        `rate`: a fraction from 0 to 1; `number`: a fraction; `increase`: a fraction, always written as a percentage;
+        `whole`: a whole number; `rates`, `numbers`: one or more of them; `flag`: yes or no; `choice`: one of `choices`.
     default
         What holds where nothing is given; None where it must be given. A flag that is not given is off.
     means
@@ -84,7 +84,7 @@ def _of_its_kind(method: str, argument: Argument, value: object) -> object:
             return value
         case "whole", int() | Fraction() if not isinstance(value, bool) and value.denominator == 1:
             return int(value)
-        case "rate" | "number", int() | Fraction() if not isinstance(value, bool):
+        case "rate" | "number" | "increase", int() | Fraction() if not isinstance(value, bool):
             return Fraction(value)
         case "rates" | "numbers", tuple() | list() if value and all(_is_number(one) for one in value):
             return tuple(Fraction(one) for one in value)
@@ -101,6 +101,8 @@ def _expected(argument: Argument) -> str:
             return "a rate, from 0% to 100%"
         case "number":
             return "a number"
+        case "increase":
+            return "a percentage"
         case "whole":
             return "a whole number"
         case "rates":
@@ -121,7 +123,8 @@ def _in_range(method: str, argument: Argument, value: object) -> object:
     for number in numbers:
         if not isinstance(number, int | Fraction):
             continue
-        shown, rate = printed(number), argument.kind in ("rate", "rates")
+        percent = argument.kind == "increase"
+        shown, rate = printed(number, percent), percent or argument.kind in ("rate", "rates")
         if low is not None and number < low:
             raise MethodError(
                 f"the {argument.name} of {method} is at least {printed(low, rate)}, not {shown}: {argument.means}",

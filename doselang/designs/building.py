@@ -114,6 +114,7 @@ def crm(given: Given, levels: int) -> Adviser:
         points=points,
         masses=masses,
         no_skipping_up=bool(given["no-skipping-up"]),
+        reach=_reach("crm", given, levels),
         **settings,
     )
     return Recommender("crm", _told(given), levels, crm)
@@ -130,12 +131,28 @@ def _own_prior(given: Given) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(map(float, points)), tuple(map(float, masses))
 
 
-def blrm(given: Given, levels: int) -> Adviser:
-    doses, reference = cast(tuple[Fraction, ...], given["doses"]), _rate(given, "reference-dose")
+def _doses(name: str, given: Given, levels: int) -> tuple[Fraction, ...]:
+    doses = cast(tuple[Fraction, ...], given["doses"])
     if len(doses) != levels:
-        raise MethodError(f"blrm is told {len(doses)} doses, the ladder has {levels} levels", "doses")
+        raise MethodError(f"{name} is told {len(doses)} doses, the ladder has {levels} levels", "doses")
     if min(doses) <= 0 or any(after <= before for before, after in pairwise(doses)):
-        raise MethodError("the doses of blrm are above 0 and rise from each level to the next", "doses")
+        raise MethodError(f"the doses of {name} are above 0 and rise from each level to the next", "doses")
+    return doses
+
+
+def _reach(name: str, given: Given, levels: int) -> tuple[int, ...]:
+    """By level the highest one whose dose the largest increase allows, exactly; () if the increase is not limited."""
+    if not given["increase-at-most"]:
+        return ()
+    most = _rate(given, "increase-at-most")
+    if not given["doses"]:
+        raise MethodError(f"{name} is told no doses, and cannot tell by how much they increase", "increase-at-most")
+    doses = _doses(name, given, levels)
+    return tuple(sum(dose <= last * (1 + most) for dose in doses) - 1 for last in doses)
+
+
+def blrm(given: Given, levels: int) -> Adviser:
+    doses, reference = _doses("blrm", given, levels), _rate(given, "reference-dose")
     if reference <= 0:
         raise MethodError("the reference-dose is above 0", "reference-dose")
     low, high, limit = (_rate(given, name) for name in ("target-low", "target-high", "overdose-limit"))
@@ -155,5 +172,6 @@ def blrm(given: Given, levels: int) -> Adviser:
         high=high,
         limit=limit,
         no_skipping_up=bool(given["no-skipping-up"]),
+        reach=_reach("blrm", given, levels),
     )
     return Recommender("blrm", _told(given), levels, model)

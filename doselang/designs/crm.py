@@ -49,6 +49,8 @@ class Crm:
         `plug-in`: p_l at the posterior mean of b; `mean`: the posterior mean of p_l.
     posterior
         How `chance` reads the posterior of b: `normal` with its mean and variance, or `exact`.
+    reach
+        The highest level that the increase of the dose allows from each level; () if it is not limited.
     """
 
     target: Fraction
@@ -62,14 +64,16 @@ class Crm:
     posterior: Literal["normal", "exact"]
     no_skipping_up: bool
     coherent: bool
+    reach: tuple[int, ...] = ()
     _known: dict[object, dict[bytes, Floats]] = field(factory=dict, init=False, eq=False, repr=False)
     """Averages worked out before, by what they are of and by tally: the same tallies are asked for again and again."""
 
     def recommends(self, evaluable: Ints, toxic: Ints, here: Ints, tried: Bools, closed: Bools) -> Ints:
         """The level with the estimate nearest the target, of equal ones the lower, brought down to what is allowed.
 
-        In this order: not more than one above the highest level tried (if `no_skipping_up`); not above the level given
-        last if its observed rate exceeds the target (if `coherent`); below every closed level, -1 if none is.
+        In this order: not more than one above the highest level tried (if `no_skipping_up`); not more above the level
+        given last than its dose allows (`reach`); not above the level given last if its observed rate exceeds the
+        target (if `coherent`); below every closed level, -1 if none is.
         """
         gaps = np.abs(self.estimates(evaluable, toxic) - float(self.target))
         level = np.argmax(gaps <= gaps.min(1, keepdims=True) + TIED, 1)
@@ -77,6 +81,7 @@ class Crm:
         if self.no_skipping_up:
             highest = np.where(tried.any(1), top - np.argmax(tried[:, ::-1], 1), top)
             level = np.minimum(level, highest + 1)
+        level = np.minimum(level, reached(self.reach, here, tried))
         if self.coherent:
             rows = np.arange(len(here))
             y, n = toxic[rows, here].astype(np.int64), evaluable[rows, here].astype(np.int64)
@@ -214,6 +219,19 @@ class Crm:
             return float((rate * np.log(rate) ** 2 / (1 - rate)).max())
         odds = np.linspace(-20, self.intercept, 2000)
         return float(((odds - self.intercept) ** 2 / (2 + 2 * np.cosh(odds))).max())
+
+
+def reached(reach: tuple[int, ...], here: Ints, tried: Bools) -> Ints:
+    """The highest level that may be reached from the one given last, in each row; the highest of all before any.
+
+    While patients are at a level that the method does not know, the highest level tried stands for the one given last.
+    """
+    levels = tried.shape[1]
+    if not reach:
+        return np.full(len(here), levels - 1)
+    last = np.where(here >= 0, here, np.where(tried.any(1), levels - 1 - np.argmax(tried[:, ::-1], 1), -1))
+    found: Ints = np.array([*reach, levels - 1])[last]
+    return found
 
 
 def below_closed(level: Ints, closed: Bools) -> Ints:

@@ -87,6 +87,15 @@ _UPPER = Argument("upper-margin", "rate", Fraction(1, 20), "how far above the ta
 _MARGINS = (_TARGET, _LOWER, _UPPER)
 _NO_SKIPPING = Argument("no-skipping-up", "flag", False, "never more than one level above the highest level tried")
 
+_INCREASE = Argument(
+    "increase-at-most",
+    "increase",
+    (),
+    "by how much a dose may be higher than that of the level given last",
+    Fraction(1, 100),
+    Fraction(10),
+)
+
 _CRM = (
     _TARGET,
     Argument("model", "choice", "power", "the curve from dose to DLT rate", choices=("power", "logistic")),
@@ -127,6 +136,8 @@ _CRM = (
         choices=("normal", "exact"),
     ),
     _NO_SKIPPING,
+    Argument("doses", "numbers", (), "the dose of each level, above 0 and rising, which increase-at-most reads"),
+    _INCREASE,
     Argument(
         "coherent", "flag", False, "never above the level given last while its observed DLT rate exceeds the target"
     ),
@@ -159,6 +170,7 @@ _BLRM = (
     Argument("target-high", "rate", Fraction(33, 100), "its upper end; a DLT rate above it is an overdose"),
     Argument("overdose-limit", "rate", Fraction(1, 4), "the probability of an overdose is less than this"),
     _NO_SKIPPING,
+    _INCREASE,
 )
 
 _ALL = (

@@ -96,16 +96,18 @@ def recommended(adviser: object, view: View) -> Ints:
     return np.where(found >= 0, levels[np.maximum(found, 0)], -1).astype(np.int32)
 
 
-def chance_above(adviser: object, view: View, rate: Fraction) -> Floats:
-    """The probability, by an adviser, that the rate of toxicity at each level is above `rate`, [rows, levels].
+def chance_between(adviser: object, view: View, above: Fraction, up_to: Fraction) -> Floats:
+    """The probability, by an adviser, that the rate of toxicity is above one and at most another, [rows, levels].
 
-    Not a number at levels that the adviser does not know.
+    The difference of two probabilities of being above; not a number at levels that the adviser does not know.
     """
     levels, _ = _ladder(view.setting.relations)
     chance = np.full(view.codes.shape, np.nan)
     codes = view.codes[:, levels]
     evaluable, toxic = view.records.tally(-1)[codes], view.records.tally(0)[codes]
-    chance[:, levels] = cast(Recommender, adviser).chance(evaluable, toxic, rate)
+    asked = cast(Recommender, adviser)
+    exceeded = asked.chance(evaluable, toxic, above) if above > 0 else 1.0
+    chance[:, levels] = exceeded if up_to == 1 else np.clip(exceeded - asked.chance(evaluable, toxic, up_to), 0.0, 1.0)
     return chance
 
 

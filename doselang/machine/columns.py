@@ -6,12 +6,14 @@ A View holds many situations at once, one row each; a single situation is a view
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any as AnyType
 
 import numpy as np
 from attrs import define, field
 
-from doselang.machine.advising import UNKNOWN, chance_above, recommended, said
+from doselang.machine.advising import UNKNOWN, chance_between, recommended, said
 from doselang.machine.arrays import NDArray, held_once, summed
 from doselang.machine.records import ADDED_SIZE, CLOSED, FIRST_N, FIRST_SIZE, Ints, Records
 from doselang.machine.setting import Setting
@@ -85,6 +87,8 @@ class View:
     _places: dict[Place, tuple[Ints, Bools]] = field(factory=dict, init=False)
     _truths: dict[int, Truth] = field(factory=dict, init=False)
     _alone: View | None = field(default=None, init=False)
+    _advice: dict[AnyType, AnyType] = field(factory=dict, init=False)
+    _look: View | None = field(default=None, init=False)  # while each level is this level in turn: the look itself
 
     def __attrs_post_init__(self) -> None:
         self._rows = np.arange(len(self.codes))
@@ -120,6 +124,7 @@ class View:
         """Forget what was worked out: the codes or verdicts have changed."""
         self._places.clear()
         self._truths.clear()
+        self._advice.clear()
         self._alone = None
 
     def closed(self) -> Bools:
@@ -151,7 +156,7 @@ class View:
             case "next lower that remains":
                 index = _last(~self.closed() & relations.above.T[self.here] & relations.ordinary)
             case "recommended":
-                index = recommended(self.setting.advisers[place.index], self)
+                index = self.advice(place.index, recommended)
             case "highest where" | "lowest where":
                 index = self._where(place)
             case "assigned":
@@ -170,16 +175,27 @@ class View:
         exists = index >= 0
         return np.where(exists, index, 0).astype(np.int32), exists
 
+    def advice(self, adviser: int, ask: Callable[..., AnyType], *about: Fraction) -> AnyType:
+        """What an adviser of all levels says when it is asked about something, once a view, and always at the look."""
+        if self._look is not None:
+            return self._look.advice(adviser, ask, *about)
+        key = adviser, ask, *about
+        if key not in self._advice:
+            self._advice[key] = ask(self.setting.advisers[adviser], self, *about)
+        return self._advice[key]
+
     def _where(self, place: Place) -> Ints:
         """The highest, or lowest, level of this ladder at which a condition is true; -1 where there is none.
 
-        Levels off the ladder are looked at as well: they are in its order.
+        Levels off the ladder are looked at as well: they are in its order. An adviser is asked at the look: the level
+        given last does not change with the level that is looked at.
         """
         assert place.where is not None
         true = np.zeros((len(self), self.levels), np.bool_)
         for level in range(self.levels):
             there = self.take(slice(None))
             there.here = np.full(len(self), level, np.int32)
+            there._look = self if self._look is None else self._look
             true[:, level] = truth(place.where, there) == 1
         true &= self.setting.relations.together[self.here]
         return _last(true) if place.kind == "highest where" else _first(true)
@@ -351,7 +367,7 @@ def _rate(guard: Rate, evaluable: Ints, toxic: Ints) -> Truth:
 def _chance(guard: Chance, view: View) -> Truth:
     """A probability by an adviser; open where the level is not there, or the adviser does not know it."""
     index, exists = view.place(guard.place)
-    chance = chance_above(view.setting.advisers[guard.adviser], view, guard.above)[view._rows, index]
+    chance = view.advice(guard.adviser, chance_between, guard.above, guard.up_to)[view._rows, index]
     low, high = float(guard.low), float(guard.high)
     above = chance >= low if guard.low_included else chance > low
     below = chance <= high if guard.high_included else chance < high

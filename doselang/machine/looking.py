@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from doselang.machine.arrays import pack
@@ -44,17 +46,18 @@ def decide_all(
     `begun` are the parts begun, as bits. `known` are the gates whose chances are known, None for all; another gate
     leaves a row undecided. With `rest` a look after a sentinel, after which the rest of the cohort enters, counts too.
     """
-    nobody = np.zeros((len(view), len(part.gates)), np.int8)
+    nobody = np.zeros(len(part.gates), np.int8)
     rows = np.arange(len(view))
     if not view.complete.all():
         full = view.complete | view.sentinel
         early = np.flatnonzero(~full)
-        active = ask(machine, part, view.take(early), begun[early], nobody[early], part.any_time).active
+        unchosen = np.broadcast_to(nobody, (len(early), len(nobody)))
+        active = ask(machine, part, view.take(early), begun[early], unchosen, part.any_time).active
         rows = np.sort(np.concatenate([np.flatnonzero(full), early[active.any(axis=1)]]))
     numbers = np.full(len(view), -1, np.int32)
     outcomes: list[Outcome] = []
     if len(rows):
-        numbers[rows], outcomes = _outcomes(machine, part, view, begun, rows, nobody[rows], known)
+        numbers[rows], outcomes = _outcomes(machine, part, view, begun, rows, nobody, known)
     goes_on = [n for n, outcome in enumerate(outcomes) if isinstance(outcome[0].decision.answers.next, GoesOn)]
     if goes_on and not rest:
         numbers[np.isin(numbers, goes_on)] = -1
@@ -82,47 +85,49 @@ def may_ask(machine: Machine, part: PartMachine, view: View, begun: Ints) -> Boo
 
 def _outcomes(
     machine: Machine, part: PartMachine, view: View, begun: Ints, rows: Ints, choice: Ints,
-    known: frozenset[int] | None,
+    known: frozenset[int] | None, fixed: int = 0,
 ) -> tuple[Ints, list[Outcome]]:  # fmt: skip
-    """The outcome of a full look in each of some rows, as a position in a list."""
-    if part.gates:
-        found = _branches(machine, part, view, begun, rows, choice, 0, known)
-        positions: dict[Outcome, int] = {}
-        return np.array([positions.setdefault(o, len(positions)) for o in found], np.int32), list(positions)
-    asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
-    group, branches = _composed(asked)
-    return group, [(branch,) for branch in branches]
+    """The outcome of a full look in each of some rows, as a position in a list.
 
-
-def _branches(
-    machine: Machine, part: PartMachine, view: View, begun: Ints, rows: Ints, choice: Ints, fixed: int,
-    known: frozenset[int] | None,
-) -> list[Outcome]:  # fmt: skip
-    """Full looks, once for every outcome of the human decisions that they meet; gates before `fixed` are chosen."""
-    asked = ask(machine, part, view.take(rows), begun[rows], choice, tuple(range(len(part.lines))))
-    outcomes: list[list[Branch]] = []
-    group, branches = _composed(asked)
-    gates_of = [_gates(part, branch.decision.lines) for branch in branches]
-    for row, number in enumerate(group.tolist()):
-        composed, gates = branches[number], gates_of[number]
-        if not gates:
-            outcomes.append([composed])
-            continue
-        decision = composed.decision
-        if known is not None and (unknown := [gate for gate in gates if gate not in known]):
-            gates = gates[: gates.index(unknown[0])]
-            lines = tuple(i for i in decision.lines if _is_gate(part.lines[i], unknown))
-            decision = Decision(Answers(), decision.acted, Undecided("choice", lines))
-        outcomes.append([Branch(tuple((gate, int(choice[row, gate])) for gate in gates), decision)])
+    A look is asked once for every outcome of the human decisions that it meets. `choice` is the option of each gate;
+    gates before `fixed` are chosen.
+    """
+    chosen = np.broadcast_to(choice, (len(rows), len(choice)))
+    asked = ask(machine, part, view.take(rows), begun[rows], chosen, tuple(range(len(part.lines))))
+    group, composed = _composed(asked)
+    branches = [_chosen(part, branch, choice, known) for branch in composed]
+    columns, further = [group], []
     for gate in range(fixed, len(part.gates)):
-        again = [r for r, found in enumerate(outcomes) if any(gate == met for met, _ in found[0].choices)]
-        for option in range(1, part.gates[gate].options if again else 0):
-            other = choice[again].copy()
-            other[:, gate] = option
-            more = _branches(machine, part, view, begun, rows[again], other, gate + 1, known)
-            for r, outcome in zip(again, more, strict=True):
-                outcomes[r].extend(outcome)
-    return [tuple(branches) for branches in outcomes]
+        meets = np.array([any(gate == met for met, _ in branch.choices) for branch in branches], np.bool_)
+        again = np.flatnonzero(meets[group])
+        for option in range(1, part.gates[gate].options if len(again) else 0):
+            other = choice.copy()
+            other[gate] = option
+            numbers, more = _outcomes(machine, part, view, begun, rows[again], other, known, gate + 1)
+            column = np.full(len(rows), -1, np.int32)
+            column[again] = numbers
+            columns.append(column)
+            further.append(more)
+    if not further:
+        return group, [(branch,) for branch in branches]
+    _, first, kind = np.unique(pack(np.column_stack(columns) + 1), return_index=True, return_inverse=True)
+    outcomes = []
+    for row in first.tolist():
+        also = (more[column[row]] for column, more in zip(columns[1:], further, strict=True) if column[row] >= 0)
+        outcomes.append((branches[group[row]], *chain.from_iterable(also)))
+    return kind.astype(np.int32), outcomes
+
+
+def _chosen(part: PartMachine, branch: Branch, choice: Ints, known: frozenset[int] | None) -> Branch:
+    """A decision with the options that were chosen, up to the first whose chance is not known."""
+    decision, gates = branch.decision, _gates(part, branch.decision.lines)
+    if not gates:
+        return branch
+    if known is not None and (unknown := [gate for gate in gates if gate not in known]):
+        gates = gates[: gates.index(unknown[0])]
+        lines = tuple(i for i in decision.lines if _is_gate(part.lines[i], unknown))
+        decision = Decision(Answers(), decision.acted, Undecided("choice", lines))
+    return Branch(tuple((gate, int(choice[gate])) for gate in gates), decision)
 
 
 def _gates(part: PartMachine, lines: tuple[int, ...]) -> list[int]:

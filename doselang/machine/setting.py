@@ -32,7 +32,7 @@ class Recommender(Interface):
     ) -> Ints:  # fmt: skip
         """A level for each row, -1 for none; `numbers` [rows, levels] are positions in the arrays about tallies."""
 
-    def chance(self, evaluable: Ints, toxic: Ints, rate: object) -> Floats | None:
+    def chance(self, evaluable: Ints, toxic: Ints, rate: object) -> Floats:
         """The probability that the rate of toxicity is higher, [rows, levels]."""
 
 

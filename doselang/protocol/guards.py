@@ -127,10 +127,14 @@ class Rate(Clause):
 
 @frozen(repr=False)
 class Chance(Clause):
-    """The probability, by an adviser, that the rate of toxicity at a level is above `above`, between two fractions."""
+    """The probability, by an adviser, that the rate of toxicity at a level lies in an interval, between two fractions.
+
+    In the interval is a rate above `above` that is at most `up_to`: 0 and 1 where it has no such end.
+    """
 
     adviser: int
     above: Fraction
+    up_to: Fraction
     low: Fraction
     low_included: bool
     high: Fraction

@@ -277,7 +277,7 @@ def _extent(protocol: Protocol, guard: Tally | Rate) -> str:
 def _rate(protocol: Protocol, rate: Rate | Chance) -> str:
     if isinstance(rate, Chance):
         at = "" if rate.place == THIS else f" at {place_words(protocol, rate.place)}"
-        of = f"{with_article(protocol.toxicities[0].name)} above {percent_words(rate.above)}"
+        of = f"{with_article(protocol.toxicities[0].name)} {_rates_asked(rate)}"
         subject = f"the chance by {protocol.advisers[rate.adviser].name} of {of}{at} is"
     else:
         name = toxicity_name(protocol, rate.toxicities)
@@ -292,6 +292,13 @@ def _rate(protocol: Protocol, rate: Rate | Chance) -> str:
     if rate.high < 1 or not rate.high_included or not bounds:
         bounds.append(f"{'at most' if rate.high_included else 'fewer than'} {high}")
     return f"{subject} {' and '.join(bounds)}"
+
+
+def _rates_asked(chance: Chance) -> str:
+    above, up_to = percent_words(chance.above), percent_words(chance.up_to)
+    if chance.up_to == 1:
+        return f"above {above}"
+    return f"below {up_to}" if chance.above == 0 else f"between {above} and {up_to}"
 
 
 def percent_words(share: Fraction) -> str:

@@ -70,10 +70,15 @@ def _contrary(guard: Guard) -> Guard | None:
 
 
 def cell_words(cell: Cell) -> str:
-    """`escalate`; `escalate or stay` where looks differ; `escalate / stay, as people choose`."""
+    """`escalate`; `escalate or stay` where looks differ; `escalate / stay, as people choose`.
+
+    Where a model tells them apart all that can come is listed once, whether people choose among it or not.
+    """
     levels = {word for words in cell.decisions for word in words}
     if len(levels) > 1 and all(word.startswith("mtd") for word in levels):
         return "mtd (this level or another)"
+    if cell.models:
+        return " or ".join([word for word in MEANINGS if word in levels] + sorted(levels - MEANINGS.keys()))
     return " or ".join(dict.fromkeys(_way(words) for words in cell.decisions))
 
 
@@ -98,8 +103,8 @@ def render_tables(protocol: Protocol, tables: Sequence[DecisionTable]) -> str:
         blocks.append(f"{printable(_capital(when))}\n\n{text_table(grid, indent=2)}\n{''.join(lines)}")
     meanings = [f"  {word:<11}  {meaning}\n" for word, meaning in _meanings(protocol, tables)]
     heading = f"Patients at the level across, {_toxicities(protocol)} among them down"
-    note = unsettled(tables)
-    return "\n".join([f"{heading}\n", *blocks, "".join(meanings), *([f"{note}\n"] if note else [])])
+    notes = [f"{note}\n" for note in (by_model(protocol, tables), unsettled(tables)) if note]
+    return "\n".join([f"{heading}\n", *blocks, "".join(meanings), *notes])
 
 
 def render_markdown_tables(protocol: Protocol, tables: Sequence[DecisionTable]) -> str:
@@ -110,8 +115,8 @@ def render_markdown_tables(protocol: Protocol, tables: Sequence[DecisionTable]) 
         lines = "".join(f"- {printable(note)}\n" for note in notes)
         blocks.append(f"## {printable(_capital(when))}\n\n{markdown_table(grid)}\n{lines}")
     meanings = "".join(f"- {word}: {meaning}\n" for word, meaning in _meanings(protocol, tables))
-    note = unsettled(tables)
-    return "\n".join([*blocks, meanings, *([f"{note}\n"] if note else [])])
+    notes = [f"{note}\n" for note in (by_model(protocol, tables), unsettled(tables)) if note]
+    return "\n".join([*blocks, meanings, *notes])
 
 
 def _capital(words: str) -> str:
@@ -210,9 +215,24 @@ def _table_record(protocol: Protocol, when: str, table: DecisionTable) -> dict[s
     }
 
 
+def by_model(protocol: Protocol, tables: Sequence[DecisionTable]) -> str | None:
+    """What is said where a model tells the decisions of cells apart; None where there is none."""
+    asked = {model for table in tables for cell in table.cells.values() for model in cell.models}
+    if not asked:
+        return None
+    names = " and ".join(f"`{protocol.advisers[model].name}`" for model in sorted(asked))
+    goes = "goes" if len(asked) == 1 else "go"
+    return (
+        f"Where a cell has several decisions, {names} {goes} by the patients of all levels, which a table of one\n"
+        "level does not hold. `doselang explain FILE HISTORY` says what is decided after a history, and why;\n"
+        "`doselang paths FILE` after every outcome of the next cohorts."
+    )
+
+
 def unsettled(tables: Sequence[DecisionTable]) -> str | None:
-    """A sentence about cells that have several decisions, None where there are none."""
-    many = sum(len({_way(words) for words in cell.decisions}) > 1 for table in tables for cell in table.cells.values())
+    """A sentence about cells that have several decisions, none of them by a model; None where there are none."""
+    cells_of_rules = [cell for table in tables for cell in table.cells.values() if not cell.models]
+    many = sum(len({_way(words) for words in cell.decisions}) > 1 for cell in cells_of_rules)
     if not many:
         return None
     cells = "One cell has" if many == 1 else f"{many} cells have"

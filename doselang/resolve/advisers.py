@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from io import StringIO
 
+from doselang.designs.arguments import Argument
 from doselang.diagnostics import Label
 from doselang.protocol import model
 from doselang.resolve.amounts import any_parameter, value_of, whole
@@ -20,6 +21,9 @@ from doselang.syntax.sums import group_name
 MOST_ADVISERS = 20
 MOST_IN_TABLE = 200
 """A decision table has at most so many patients."""
+
+LARGEST_INCREASE = "increase-at-most"
+"""An argument that reads doses, of methods that can do without them."""
 
 HEADINGS = ("n", "toxicities", "decision")
 
@@ -247,7 +251,7 @@ def _engine(
         value = _value(glossary, argument, kinds.get(key, "number"))
         if value is not None:
             told[key] = value
-    told = _doses_of_ladder(glossary, told, kinds)
+    told = _doses_of_ladder(glossary, told, method.arguments)
     if not glossary.report.has_errors or len(told) == len(engine.arguments):
         try:
             build(name, told, max(levels, 1))
@@ -272,12 +276,20 @@ def _value(glossary: Glossary, argument: syntax.Argument, kind: str) -> model.Va
     numbers: list[Fraction] = []
     for value in argument.values:
         match value:
+            case syntax.Percent(syntax.Number(increase)) if kind == "increase":
+                numbers.append(increase / 100)
+            case syntax.Number(text=text) if kind == "increase":
+                _no_increase(glossary, argument, value, text)
+                return None
             case syntax.Name(text):
                 if kind == "choice":
                     return fold(text)
                 use = syntax.Parameter(value, span=value.span)
                 found = any_parameter(glossary, use)
                 if found is None:
+                    return None
+                if kind == "increase" and not found.percent:
+                    _no_increase(glossary, argument, value, "100")
                     return None
                 numbers += found.numbers
             case syntax.Label(text):
@@ -293,10 +305,17 @@ def _value(glossary: Glossary, argument: syntax.Argument, kind: str) -> model.Va
     return tuple(numbers) if kind in ("rates", "numbers") or len(numbers) > 1 else numbers[0]
 
 
+def _no_increase(glossary: Glossary, argument: syntax.Argument, value: syntax.Node, number: str) -> None:
+    """A number alone could be a multiple of the dose: 2 would be 100 % more to some, and 200 % to others."""
+    help = f"Write `{argument.name.text} {number}%`; twice the dose is an increase of 100%."
+    glossary.report.add("DL206", "An increase is written as a percentage.", value.span, help=help)
+
+
 def _doses_of_ladder(
-    glossary: Glossary, told: dict[str, model.Value], kinds: Mapping[str, str]
+    glossary: Glossary, told: dict[str, model.Value], known: Sequence[Argument]
 ) -> dict[str, model.Value]:
     """A method that needs the doses, and is not told them, takes those of the first component of the ladder."""
-    if "doses" in kinds and "doses" not in told and glossary.doses:
+    needs = any(argument.name == "doses" and argument.default is None for argument in known) or LARGEST_INCREASE in told
+    if needs and "doses" not in told and glossary.doses:
         return {**told, "doses": glossary.doses}
     return told

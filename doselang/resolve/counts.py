@@ -13,7 +13,7 @@ from doselang.resolve.places import Where, bind_place, not_here, recommender
 from doselang.source import Span
 from doselang.syntax import nodes as syntax
 from doselang.syntax.phrases import NTH
-from doselang.syntax.words import flat, guard_words, with_article
+from doselang.syntax.words import amount_words, flat, guard_words, with_article
 
 OWN_PART = -1
 """The part of a count `in the part` of a rule that holds in every part, until the part is known."""
@@ -192,9 +192,9 @@ def bind_chance(glossary: Glossary, where: Where, chance: syntax.Chance) -> guar
     """`the chance by model of a DLT above 33% at level 1 is more than 95%`."""
     adviser = recommender(glossary, where, chance.adviser)
     toxicities = glossary.classes(chance.toxicity)
-    above, number = rate_bound(glossary, chance.above), rate_bound(glossary, chance.bound.amount)
+    rates, number = _rates_asked(glossary, chance.rates), rate_bound(glossary, chance.bound.amount)
     place = bind_place(glossary, where, chance.place)
-    if adviser is None or toxicities is None or above is None or number is None or place is None:
+    if adviser is None or toxicities is None or rates is None or number is None or place is None:
         return None
     if glossary.advice[adviser].known and not glossary.advice[adviser].chances:
         message = f"`{chance.adviser.text}` knows no probabilities."
@@ -205,12 +205,36 @@ def bind_chance(glossary: Glossary, where: Where, chance: syntax.Chance) -> guar
         help = f"Write `{with_article(glossary.toxicities.spelled[0])}`: a method counts no other."
         glossary.report.add("DL211", message, chance.toxicity.span, help=help)
         return None
-    if not 0 < above < 1:
-        message = "The rate to be exceeded lies between 0% and 100%, neither of them included."
-        glossary.report.add("DL206", message, chance.above.span)
-        return None
     low, low_included, high, high_included = _interval(chance.bound.word, number)
-    return guards.Chance(adviser, above, low, low_included, high, high_included, place, span=chance.span)
+    return guards.Chance(adviser, *rates, low, low_included, high, high_included, place, span=chance.span)
+
+
+def _rates_asked(glossary: Glossary, rates: syntax.RateRange) -> tuple[Fraction, Fraction] | None:
+    """The ends of the rates that a chance is of, 0 and 1 where none is written."""
+    ends = [Fraction(0), Fraction(1)]
+    for place, written in enumerate((rates.low, rates.high)):
+        if written is None:
+            continue
+        if (end := rate_bound(glossary, written)) is None:
+            return None
+        if not 0 < end < 1:
+            ends_of = "The rate to be exceeded" if rates.high is None else "An end of the rates"
+            message = f"{ends_of} lies between 0% and 100%, neither of them included."
+            other = rates.high if place == 0 else rates.low
+            side = "below" if place == 0 else "above"
+            help = None if other is None else f"Write `{side} {amount_words(other)}`."
+            glossary.report.add("DL206", message, written.span, help=help)
+            return None
+        ends[place] = end
+    if ends[0] >= ends[1]:
+        assert rates.low is not None and rates.high is not None
+        low, high = amount_words(rates.low), amount_words(rates.high)
+        message = f"No rate lies between {low} and {high}: the first is "
+        message += "the larger one." if ends[0] > ends[1] else "not the smaller one."
+        help = f"Write: between {high} and {low}" if ends[0] > ends[1] else "Write two ends that differ."
+        glossary.report.add("DL206", message, rates.span, help=help)
+        return None
+    return ends[0], ends[1]
 
 
 Extent = tuple[Literal["level", "trial", "part", "cohort"], guards.Place, int | None]

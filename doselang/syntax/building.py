@@ -87,7 +87,7 @@ def rate_is_of(_shape: object, kids: list[Kid]) -> n.Rate:
 def chance_is_of(_shape: object, kids: list[Kid]) -> n.Chance:
     bound = n.Bound(word(kids), kids[-1], span=over(kids[-2:]))
     adviser, toxicity = every(n.Name)(kids)
-    return n.Chance(adviser, toxicity, kids[6], maybe(n.Place)(kids), bound, span=over(kids))
+    return n.Chance(adviser, toxicity, one(n.RateRange)(kids), maybe(n.Place)(kids), bound, span=over(kids))
 
 
 def level_standing_of(_shape: object, kids: list[Kid]) -> n.Standing:

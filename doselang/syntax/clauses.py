@@ -17,8 +17,8 @@ __all__ = [
     "Advice", "AllOf", "Amount", "AnyOf", "AnyVerdict", "Between", "Bound", "BoundWord", "Chance", "Cites",
     "Compared", "DeclaredBefore", "Duration", "Fact", "Given", "Group", "Grouped", "Guard", "Happened", "HasStatus",
     "Label", "Mark", "Means", "Name", "Negated", "Node", "Number", "Parameter", "Percent", "Place", "PlaceIs",
-    "Proportion", "Quantifier", "Rate", "Ratio", "Recommends", "Says", "Scope", "SentinelHas", "Share", "Standing",
-    "Status", "Tally", "Text",
+    "Proportion", "Quantifier", "Rate", "RateRange", "Ratio", "Recommends", "Says", "Scope", "SentinelHas", "Share",
+    "Standing", "Status", "Tally", "Text",
 ]  # fmt: skip
 
 
@@ -207,12 +207,20 @@ class Rate(Node):
 
 
 @frozen(repr=False)
+class RateRange(Node):
+    """The rates that a chance is of: `above 33%`, `below 16%`, `between 16% and 33%`; None where there is no end."""
+
+    low: Amount | Proportion | None
+    high: Amount | Proportion | None
+
+
+@frozen(repr=False)
 class Chance(Node):
     """`the chance by model of a DLT above 33% at level 1 is more than 95%`."""
 
     adviser: Name
     toxicity: Name
-    above: Amount | Proportion
+    rates: RateRange
     place: Place | None
     bound: Bound
 

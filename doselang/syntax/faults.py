@@ -10,6 +10,7 @@ from itertools import zip_longest
 from lark import Token
 
 from doselang.source import Span
+from doselang.syntax.chances import CHANCE_HINTS
 from doselang.syntax.going import GOING_HINTS
 from doselang.syntax.habits import HABIT_HINTS, large_dose, phrase
 from doselang.syntax.idioms import idiom
@@ -290,7 +291,8 @@ def _ending(scene: Scene, kinds: Collection[str]) -> str | None:
 
 
 HINTS: tuple[Callable[[Scene], Fault | None], ...] = (
-    large_dose, idiom, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *SHARE_HINTS, *GOING_HINTS, *HABIT_HINTS, letter,
-    quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing, superfluous, instead,
+    large_dose, idiom, sum_of_toxicities, *SIGN_HINTS, *RATE_HINTS, *CHANCE_HINTS, *SHARE_HINTS, *GOING_HINTS,
+    *HABIT_HINTS, letter, quoted_name, unfinished, beginning, unquoted_sentence, reserved_word, misspelt, missing,
+    superfluous, instead,
 )  # fmt: skip
 """The first that fits is said."""

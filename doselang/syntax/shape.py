@@ -308,6 +308,9 @@ class Shape:
     less = node(Less, child(1), child(2))
 
     chance_is = chance_is_of
+    rates_above = node(n.RateRange, child(1), fixed(None))
+    rates_below = node(n.RateRange, fixed(None), child(1))
+    rates_between = node(n.RateRange, child(1), child(3))
 
     says = node(n.Says, child(0), one(n.Advice))
     recommends = node(n.Recommends, child(0), said("no"))

@@ -53,6 +53,7 @@ from doselang.syntax.nodes import (
     Proportion,
     Quantifier,
     Rate,
+    RateRange,
     Ratio,
     Recommends,
     Reset,
@@ -220,9 +221,20 @@ def _numbers(guard: Share | Tally | Rate | Chance) -> str:
         case Rate(toxicity=name, place=place, scope=scope, bound=bound, less=less, less_of=of):
             fewer = f" less {amount_words(less)} {(of or name).text}" if less else ""
             return f"the {name.text} rate{fewer}{at_words(place)}{_scope(scope)} is {_count(bound)}"
-        case Chance(adviser=adviser, toxicity=name, above=above, place=place, bound=bound):
-            rate = f"{with_article(name.text)} above {amount_words(above)}"
+        case Chance(adviser=adviser, toxicity=name, rates=rates, place=place, bound=bound):
+            rate = f"{with_article(name.text)} {_rates(rates)}"
             return f"the chance by {adviser.text} of {rate}{at_words(place)} is {_count(bound)}"
+
+
+def _rates(rates: RateRange) -> str:
+    match rates:
+        case RateRange(low=low, high=None) if low is not None:
+            return f"above {amount_words(low)}"
+        case RateRange(low=None, high=high) if high is not None:
+            return f"below {amount_words(high)}"
+        case RateRange(low=low, high=high):
+            assert low is not None and high is not None
+            return f"between {amount_words(low)} and {amount_words(high)}"
 
 
 def _count(count: Bound | Between | Quantifier | Amount) -> str:

@@ -135,6 +135,20 @@ def test_rows_are_independent_of_their_company() -> None:
     assert (np.diff(together) >= -1e-9).all(), "a higher dose is never less toxic"
 
 
+def test_what_was_asked_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One method asked for more rates than are kept, and of tallies it has met, against a new one for each question."""
+    monkeypatch.setattr("doselang.designs.blrm.MOST_RATES", 4)
+    random = np.random.default_rng(4)
+    evaluable = random.integers(0, 3, (30, 15)) * 3
+    toxic = random.binomial(evaluable, 0.3)
+    asked = paper()
+    for percent in (35, 20, 16, 35, 50, 16, 45, 20):
+        rate = Fraction(percent, 100)
+        some = slice(None) if percent % 2 else slice(10, 20)
+        found = asked.chance(evaluable[some], toxic[some], rate)
+        assert np.abs(found - paper().chance(evaluable[some], toxic[some], rate)).max() < 1e-8
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
