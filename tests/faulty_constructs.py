@@ -28,6 +28,7 @@ FINDINGS = (
     ("table-file-headings", 1, "DL222:7", "the columns `n`, `toxicities` and `decision`."),
     ("table-file-more-than-all", 1, "DL222:7", "row 2: 4 toxicities among 3 patients."),
     ("table-file-twice", 1, "DL222:7", "1 of 3 otherwise than a row before it."),
+    ("table-in-the-part-in-a-claim", 1, "DL211:20", "`monitor`, a table in the part, has no meaning in a claim"),
     ("table-without-rows", 1, "DL101:7", "The `table` statement is not finished."),
     ("method-unknown", 1, "DL203:6", "There is no method `boinn`."),
     ("method-argument-missing", 1, "DL221:6", "the DLT rate aimed at, between 0% and 100%."),

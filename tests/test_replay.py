@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from doselang.api import load
 from doselang.machine.compiling import compile_protocol
 from doselang.machine.exploring import explore
 from doselang.machine.followed import Replay, opens
@@ -458,3 +460,16 @@ def test_all_states_of_the_reference_trial_are_reached_by_their_histories() -> N
             bucket, row = explored.state(state)
             followed = replay(machine, history_of(explored, state), frames=explored.frames)
             assert followed.frame == explored.frames.frames[bucket.frames[row]]
+
+
+def test_a_table_in_the_part_counts_the_patients_of_the_part_alone() -> None:
+    """Two with a DLT before the expansion: of all four at the level that is too many, of the two in the part none."""
+    protocol = load(str(Path(__file__).parent / "scripts" / "table-in-the-part.dose")).protocol
+    assert protocol is not None
+    machine = compile_protocol(protocol)
+
+    def ended(history: str) -> bool:
+        return replay(machine, parse_history(history, protocol)).waiting is None
+
+    assert not ended("1TT expansion/1NN") and not ended("1TT expansion/1NNT") and ended("1TT expansion/1NNTT")
+    assert not ended("1TT expansion/1T") and ended("1TT expansion/1NT")

@@ -13,8 +13,9 @@ import pytest
 
 from doselang.cli import run
 from doselang.conduct import looks as looks_module
-from doselang.conduct.looks import WAIT, Looks, counted, looks_of
+from doselang.conduct.looks import WAIT, counted, looks_of
 from doselang.conduct.pathways import pathways
+from doselang.conduct.seen import Looks
 from doselang.conduct.tables import DecisionTable, decision_tables
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
@@ -153,8 +154,8 @@ def test_a_second_class_of_toxicity_splits_the_table() -> None:
     few = found["a higher level remains and a lower level exists and at most 1 moderate-toxicity"]
     assert grid(few)[3].split()[0] == "escalate"
     many = found[
-        "a higher level remains and a lower level exists and at least 2 moderate-toxicitys"
-        " and at most 3 moderate-toxicitys"
+        "a higher level remains and a lower level exists and at least 2 moderate-toxicities"
+        " and at most 3 moderate-toxicities"
     ]
     assert grid(many)[3].split()[0] == "stay"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 
-from doselang.conduct.looks import WAIT, Condition, Decided, Looks, counted, looks_of
+from doselang.conduct.looks import WAIT, counted, looks_of
+from doselang.conduct.seen import Condition, Decided, Looks
 from doselang.machine.arrays import pack
 from doselang.machine.columns import FALSE, Bools
 from doselang.machine.exits import Accrual
