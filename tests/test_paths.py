@@ -321,3 +321,9 @@ def test_a_patient_of_no_cohort_who_is_pending_is_not_taken_as_known() -> None:
     with pytest.raises(HistoryError, match="some are pending"):
         follow(protocol_of(REFERENCE), 1, "1NNN +3. 2T")
     assert follow(protocol_of(REFERENCE), 1, "1NNN +3N 2T").paths
+
+
+def test_patients_beside_a_cohort_are_no_cohort_of_a_pathway(capsys: Capture) -> None:
+    assert run(["paths", str(ROOT / "tests" / "scripts" / "backfill.dose"), "--cohorts", "2"]) == 0
+    heading = capsys.readouterr().out.split("\n")[2]
+    assert heading.split() == ["cohort", "1", "backfill", "cohort", "2", "then"]

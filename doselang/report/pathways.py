@@ -77,7 +77,7 @@ def _most(found: Pathways) -> int:
 
 def paths_table(found: Pathways) -> Table:
     """A row a pathway: its cohorts, and what is decided at the end."""
-    columns = [Column(f"cohort {number + 1}") for number in range(_most(found))] + [Column("then")]
+    columns = [*map(Column, _headings(found)), Column("then")]
     if found.scenario is not None:
         columns.insert(0, Column("probability", "right"))
     rows = []
@@ -86,6 +86,16 @@ def paths_table(found: Pathways) -> Table:
         row = [*cells, *[""] * (_most(found) - len(cells)), _then(found, path.cohorts[-1])]
         rows.append(row if path.probability is None else [percent(path.probability), *row])
     return Table(tuple(columns), rows)
+
+
+def _headings(found: Pathways) -> Iterator[str]:
+    """`cohort 1`, `backfill`, `cohort 2`: patients beside a cohort, who come to no look, are not one of their own."""
+    number = 0
+    for place in range(_most(found)):
+        looks = {path.cohorts[place].word != "" for path in found.paths if len(path.cohorts) > place}
+        number += True in looks
+        words = [f"cohort {number}"] * (True in looks) + ["backfill"] * (False in looks)
+        yield ", ".join(words)
 
 
 def render_tree(found: Pathways) -> str:
