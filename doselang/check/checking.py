@@ -49,11 +49,7 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     """
     machine = compile_protocol(protocol, for_claims=True)
     try:
-        one = _watched(machine, "one-at-a-time", max_states)
-        rolling = any(part.rolling for part in protocol.parts)
-        early = rolling or any(part.any_time for part in machine.parts)
-        whole = _watched(machine, "whole-cohort", max_states) if early else one
-        found = _watched(machine, "any-order", max_states) if rolling else one
+        one, whole, found = _explored(machine, max_states)
     except Endless as endless:
         return _endless(endless, protocol)
     except TooManyStates as many:
@@ -74,6 +70,23 @@ def check(protocol: Protocol, *, max_states: int = MAX_STATES, mutate: bool = Tr
     _replayed(machine, facts)
     states, patients = found.exploration.states, found.exploration.max_patients
     return Checked(protocol, tuple(facts), states, patients, claims=tuple(outcomes))
+
+
+def _explored(machine: Machine, max_states: int) -> tuple[Watched, Watched, Watched]:
+    """One patient at a time, whole cohorts, and any order; those that can show nothing new are not explored.
+
+    In a rolling part both are among all orders; they are explored where something is undecided, which they tell how
+    probable it is.
+    """
+    if not any(part.part.rolling for part in machine.parts):
+        one = _watched(machine, "one-at-a-time", max_states)
+        early = any(part.any_time for part in machine.parts)
+        return one, _watched(machine, "whole-cohort", max_states) if early else one, one
+    found = _watched(machine, "any-order", max_states)
+    early = any(part.any_time for part in machine.parts if not part.part.rolling)
+    if not early and not find_causes(found.exploration):
+        return found, found, found
+    return _watched(machine, "one-at-a-time", max_states), _watched(machine, "whole-cohort", max_states), found
 
 
 def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
