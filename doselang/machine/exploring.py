@@ -238,7 +238,8 @@ def _memory(found: Exploration, waiting: dict[tuple[int, int], list[_Chunk]]) ->
     there = sum(len(chunk.frames) for chunks in waiting.values() for chunk in chunks)
     written = [chunk.letters for chunks in waiting.values() for chunk in chunks if chunk.letters is not None]
     letters = sum(one.words.nbytes + one.length.nbytes for one in written)
-    return (found.states + there) * width + letters
+    known = 0 if found.known is None else found.known.words.nbytes + found.known.places.nbytes
+    return (found.states + there) * width + letters + known
 
 
 def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Bucket, Letters | None]:
@@ -260,16 +261,14 @@ def _merge(chunks: list[_Chunk], found: Exploration, patients: int) -> tuple[Buc
     place[rank] = np.arange(len(rank))
     index, leads_to = index[rank], place[inverse]
     if found.known is not None:
-        met, new = found.known.of(number[index], codes.take(index, axis=0))
+        met, words = found.known.of(number[index], codes.take(index, axis=0))
+        found.known.add(words[met < 0])
         there = met[leads_to]
-        before = np.flatnonzero(there >= 0)
-        if len(before):
-            found.returns.append(Returns(patients, there[before], came_from[before], by[before]))
-            some = np.flatnonzero(there < 0)
-            came_from, by, leads_to = came_from[some], by[some], leads_to[some]
-            index, new = index[met < 0], new[met < 0]
-            leads_to = (np.cumsum(met < 0) - 1)[leads_to]
-        found.known.add(new)
+        back, on = np.flatnonzero(there >= 0), np.flatnonzero(there < 0)
+        if len(back):
+            found.returns.append(Returns(patients, there[back], came_from[back], by[back]))
+        came_from, by, leads_to = came_from[on], by[on], (np.cumsum(met < 0) - 1)[leads_to[on]]
+        index = index[met < 0]
     by_state = np.argsort(leads_to, kind="stable")
     steps = np.searchsorted(leads_to[by_state], np.arange(len(index))).astype(np.int32)
     number, codes, came_from, by = number[index], codes.take(index, axis=0), came_from[by_state], by[by_state]
