@@ -158,6 +158,15 @@ ADVISED = (
         "TOXICITY",
         "toxicity grade-3  within cycle 1  written G",
     ),
+    (
+        "CONDITION",
+        "no grade 3 or higher toxicity",
+        "no grade-3-or-worse",
+        "TOXICITY",
+        f"{GRADE}\ntoxicity grade-3-or-worse is DLT or grade-3",
+    ),
+    ("CONDITION", "at most 33% of patients have a DLT", "the DLT rate is at most 33%"),
+    ("CONDITION", "fewer than 25% of patients have a DLT", "the DLT rate is fewer than 25%"),
     ("CONDITION", "the first DLT", "any DLT in the part"),
     ("CONDITION", "the second DLT", "at least 2 DLT in the part"),
     ("CONDITION", "2 of 6 or 7 patients have a DLT", "(2 of 6 patients have a DLT or 2 of 7 patients have a DLT)"),
@@ -257,6 +266,29 @@ def test_what_is_advised_is_told_and_accepted(row: tuple[str, ...], tmp_path: Pa
     path.write_text(written(lines), encoding="utf-8")
     loaded = load(str(path))
     assert loaded.protocol is not None, loaded.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("starting dose level 2", "`start at level 2`"),
+        ("starting dose is level -1", "`start at level -1`"),
+        ("DLT window of 42 days", "`toxicity DLT  within 42 days`"),
+        ("dose-limiting toxicity window 6 weeks", "`toxicity DLT  within 6 weeks`"),
+        ("sentinels 28 days", "`sentinel of each new level for 28 days`"),
+        ("staggered by 48 hours", "`sentinel of each new level for 48 hours`"),
+        ("accrue up to 6 patients at a level", "`accrue at most 6 at a level`"),
+        ("accrue about 20 in the part", "`accrue at most 20 in the part`"),
+        ("maximum of 6 patients per dose level", "`accrue at most 6 at a level`"),
+        ("maximum of 30 patients", "`accrue at most 30 in the trial`"),
+    ],
+)
+def test_the_numbers_of_the_text_are_those_of_the_advice(said: str, told: str, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.dose"
+    path.write_text(f'protocol "A trial"\nlevels 1 to 3\n{said}\n', encoding="utf-8")
+    run(["check", str(path)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert " ".join(told.split()) in printed
 
 
 # ---- what is advised about what the rules do ----

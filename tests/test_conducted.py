@@ -577,3 +577,24 @@ def test_rules_that_cannot_be_followed_to_the_day_are_told(lost_at: int, monkeyp
     assert judged.lost == "The rules open level 1, not level 2."
     advice = advise(judged.standing, day(46))
     assert (advice.action, advice.places, advice.lost) == ("undecided", (), judged.lost)
+
+
+@pytest.mark.xfail(reason="the rules are lost where the only patient of a rolling level leaves")
+@pytest.mark.parametrize(
+    ("rows", "history"),
+    [
+        ([*(("1", 0, "N1"),) * 3, ("2", 2, "x3"), ("2", 4, "")], "1NNN 2x."),
+        ([("1", 0, "x1"), ("1", 2, "")], "1x."),
+    ],
+)
+def test_the_only_patient_of_a_rolling_level_leaves(rows: list[tuple[str, int, str]], history: str) -> None:
+    machine = compile_protocol(rolling_six := shipped("designs/rolling-six.dose"))
+    levels = {level.label: number for number, level in enumerate(rolling_six.levels)}
+    patients = tuple(
+        Patient(f"{n:03}", levels[level], None, day(on), outcome[:1] or ".", day(on + 1) if outcome else None)
+        for n, (level, on, outcome) in enumerate(rows, 1)
+    )
+    judged = judge(machine, Conducted(patients, dated=True), day(9))
+    assert judged.lost is None
+    assert not judged.deviations
+    assert write_history(judged.standing.groups(), rolling_six) == history

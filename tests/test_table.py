@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from doselang.cli import run
 from doselang.conduct import looks as looks_module
@@ -19,10 +21,12 @@ from doselang.conduct.seen import Looks
 from doselang.conduct.tables import DecisionTable, decision_tables
 from doselang.loading import load
 from doselang.machine.compiling import compile_protocol
+from doselang.machine.exits import Accrual
 from doselang.protocol.model import Protocol
 from doselang.report.decision_tables import cell_words, when_words
 from tests import trials
 from tests.samples import BLRM_OF_A_COMMITTEE
+from tests.test_generated import ACCRUALS, Case, cases
 
 ROOT = Path(__file__).parent.parent
 DESIGN = ROOT / "protocols" / "designs" / "three-plus-three.dose"
@@ -411,6 +415,16 @@ def test_states_that_are_left_out_show_no_other_looks(path: Path, rows: int, mon
     few = [rows_of(looks) for looks in looks_of(found)]
     monkeypatch.setattr(looks_module, "_unlike", lambda found, part, states, sources, conditions: sources)
     assert few == [rows_of(looks) for looks in looks_of(found)]
+
+
+@settings(max_examples=30)
+@given(cases(), st.sampled_from(ACCRUALS))
+def test_looks_are_the_same_however_many_are_worked_out_together(case: Case, accrual: Accrual) -> None:
+    found = counted(case.protocol, accrual)
+    together = [rows_of(looks) for looks in looks_of(found)]
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(looks_module, "MOST_ROWS", 50)
+        assert together == [rows_of(looks) for looks in looks_of(found)]
 
 
 def test_leaving_out_states_that_differ_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

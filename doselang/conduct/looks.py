@@ -111,8 +111,9 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
             own, leaving = source[of_part], exits[of_part]
             there = np.isin(own, _unlike(found, part, states, np.unique(own), seen.conditions))
             own, leaving = own[there], leaving[there]
+            early = _some_early(found, states, own, leaving)
             for block in _blocks(found, part, states, own):
-                seen.add(*_rows(found, part.number, states, own[block], leaving[block], of_exit))
+                seen.add(*_rows(found, part.number, states, own[block], leaving[block], of_exit, early))
             if part.part.rolling:
                 seen.add(*_waiting(found, part, states, waiting))
             yield from seen.looks(decisions)
@@ -141,6 +142,13 @@ def _unlike(
                 columns.append(truth(guard, view).astype(np.int32) + 1)
     index, _ = distinct(columns)
     return sources[index]
+
+
+def _some_early(found: Exploration, states: _States, source: Ints, exits: Ints) -> bool:
+    """Whether some look comes before the cohort is complete."""
+    counts = _counts(found.machine.records.kinds(), len(found.machine.protocol.toxicities))
+    known = counts[found.situations.change[exits]].sum(axis=1)
+    return bool((known < found.frames.size[states.frames[source]]).any())
 
 
 def _blocks(found: Exploration, part: PartMachine, states: _States, source: Ints) -> Iterator[Ints]:
@@ -233,15 +241,17 @@ def _asked_at(place: Place | None) -> Iterator[int]:
 
 
 def _rows(
-    found: Exploration, part: int, states: _States, source: Ints, exits: Ints, of_exit: Ints
+    found: Exploration, part: int, states: _States, source: Ints, exits: Ints, of_exit: Ints, early: bool
 ) -> tuple[View, Ints]:
-    """A view of every look of a part before its questions, with those at which a cohort goes on; and the decisions."""
+    """A view of every look of a part before its questions, with those at which a cohort goes on; and the decisions.
+
+    A cohort can go on if rules of the part end some cohort `early`, be it among these looks or others.
+    """
     kinds = found.machine.records.kinds()
     change = found.situations.change[exits]
-    size = found.frames.size[states.frames[source]]
     counts = _counts(kinds, len(found.machine.protocol.toxicities))
     decision = of_exit[exits]
-    if (counts[change].sum(axis=1) < size).any():
+    if early:
         more_source, more_change = _going_on(found, part, states, source, exits, counts)
         source, change = np.concatenate([source, more_source]), np.concatenate([change, more_change])
         decision = np.concatenate([decision, np.zeros(len(more_source), np.int32)])

@@ -223,7 +223,10 @@ def count_after_noun(scene: Scene) -> Fault | None:
     """`DLT at least 2`, `33% of patients`."""
     if scene.found.type == "PERCENT" and "OF" in scene.expected and scene.last == "NUMBER":
         span = where(scene.seen[-1], scene.found)
-        return scene.fault("A percentage is said of a rate.", "Write for example `the DLT rate is at least 33%`.", span)
+        said = scene.seen[-3:-1]
+        bound = " ".join(said).lower() if [token.type for token in said] in BOUNDS else "at least"
+        help = f"Write for example `the DLT rate is {bound} {scene.seen[-1]}%`."
+        return scene.fault("A percentage is said of a rate.", help, span)
     words = [scene.found, *scene.ahead]
     size = 1 if scene.found.type == "EXACTLY" else 2
     if (

@@ -22,6 +22,8 @@ SPAN = r"(?P<low>\d+)(?:-| -| to | or |-to-|-or-)(?P<high>\d+)"
 ON_A_LEVEL = rf"(?P<place>{PLACE}|level [\w-]+ recommends|(?!or )[\w-]+)"
 NOT_OF = r"(?<!of )(?<!first )(?<!added )(?<!\d )"
 SUFFER = r"(?:with|had|who have|who had|in whom|experienc\w+|suffer\w*|develop\w*|having|show\w*)"
+TIME = r"(?P<time>\d+ (?:hours?|days?|weeks?|months?|cycles?))"
+REACH = r"(?: (?:at|in|per|on|for)(?: each| every| any)? (?:dose )?(?P<reach>level|part))?"
 BAND = r"\d+ to (?:days? )?(?P<last>\d+)"
 
 VARYING = (
@@ -53,6 +55,7 @@ class Idiom:
     help: str
 
 
+USUAL = {"alone": "14 days", "watched": "28 days"}
 MOST_BEFORE = 60
 """So many words before a fault are looked at; no idiom is as long."""
 
@@ -62,15 +65,16 @@ IDIOMS = (
     # ---- statements ----
     (
         "statement",
-        r"^stagger(?:ed|ing)?|^sentinels",
+        rf"^(?:stagger(?:ed|ing)?|sentinels)(?:(?: of| by| for)? {TIME})?",
         NO_STATEMENT,
-        "Write in the part `sentinel of each new level for 14 days`: its first patient is treated alone.",
+        "Write in the part `sentinel of each new level for {alone}`: its first patient is treated alone.",
     ),
     (
         "statement",
-        r"^dose-limiting toxicit(?:y|ies)|^(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)",
+        r"^(?:(?:dose-limiting )?(?:(?:dlt|toxicity|tox) )?(?:window|(?:observation|evaluation) period)"
+        rf"|dose-limiting toxicit(?:y|ies))(?:(?: of| is| within)? {TIME})?",
         NO_STATEMENT,
-        "Write `toxicity DLT  within 28 days`: a toxicity is declared with its window.",
+        "Write `toxicity DLT  within {watched}`: a toxicity is declared with its window.",
     ),
     (
         "statement",
@@ -89,15 +93,17 @@ IDIOMS = (
     (
         "statement",
         r"^(?:(?:maximum|maximal|max|total|overall) )?sample size(?: (?:of|is))?(?: (?P<number>\d+))?"
-        r"|^(?:maximum|maximal|max|total)(?: number)?(?: of)?(?: (?P<most>\d+))?(?: patients)?(?! (?:dose )?level)",
+        rf"|^(?:maximum|maximal|max|total)(?: number)?(?: of)?(?: (?P<most>\d+))?(?: patients)?(?! (?:dose )?level)"
+        rf"{REACH}",
         NO_STATEMENT,
-        "Write in the part `accrue at most {number} in the trial`.",
+        "Write in the part `accrue at most {number} {reached}`.",
     ),
     (
         "statement",
-        r"^accrue (?:about|approximately|around|up to|(?:no|not) more than|a total of)?(?: ?(?P<number>\d+))",
+        r"^accrue (?:about|approximately|around|up to|(?:no|not) more than|a total of)?(?: ?(?P<number>\d+))"
+        rf"(?: patients)?{REACH}",
         "A limit of accrual is a number that is not passed.",
-        "Write in the part `accrue at most {number} in the trial`.",
+        "Write in the part `accrue at most {number} {reached}`.",
     ),
     (
         "statement",
@@ -117,7 +123,13 @@ IDIOMS = (
         NO_STATEMENT,
         "Write `level {name}`, or `level {name}  off-ladder` where no step is to lead there.",
     ),
-    ("statement", r"^(?:starting|initial) (?:dose|level)(?: level)?", NO_STATEMENT, "Write `start at level 1`."),
+    (
+        "statement",
+        r"^(?:starting|initial) (?:dose|level)(?: level)?(?: (?:is|at|of))?(?: (?:dose )?level)?"
+        r"(?: (?P<first>[\w-]+))?",
+        NO_STATEMENT,
+        "Write `start at level {start}`.",
+    ),
     (
         "statement",
         r"^target(?: (?:toxicity|dlt))?(?: (?:rate|probability|level))?(?: (?:of|is))?(?: (?P<rate>\d+(?:\.\d+)?) %)?",
@@ -388,6 +400,8 @@ def _groups(scene: Scene, match: re.Match[str], span: Span) -> dict[str, str]:
         "here": "" if scope else " at this level",
         "of_a_number": "" if scope else f"; of a number, such as `{groups.get('bound', '')}{number} of {of} patients`",
         "class_of_grade": _class_of_grade(groups, declared, window[1] if window else "within 28 days"),
+        "reached": {"level": "at a level", "part": "in the part"}.get(groups.get("reach", "").lower(), "in the trial"),
+        "start": groups.get("first") or "1", **{k: groups.get("time") or v for k, v in USUAL.items()},
         "hyphened": "-".join(groups.get("name", "").lower().split()),
         "toxicity": toxicity, "toxicities": after_number(toxicity or "DLT", number),
         "have": "has" if count in ("1", "none", "any") else "have",
@@ -422,9 +436,15 @@ def _on_another_ladder(place: str, move: str) -> str:
 
 def _class_of_grade(groups: dict[str, str], declared: list[str], window: str) -> str:
     """What to write for toxicities of a grade: the class of that name, which may have to be declared."""
-    name = f"grade-{groups.get('grade', '')}"
-    write = f"rite `{groups.get('many', '')}{name}`"
-    if name in (one.lower() for one in declared):
-        return f"W{write}."
+    name, many = f"grade-{groups.get('grade', '')}", groups.get("many", "")
+    write = f"rite `{many}{name}`"
+    others = [one for one in declared if one.lower() != name]
+    together = (
+        f" A patient counts in one class alone: to count who has `{others[0]}` too, declare below them "
+        f"`toxicity {name}-or-worse is {others[0]} or {name}`, and write `{many}{name}-or-worse`."
+        if others else ""
+    )  # fmt: skip
+    if len(others) < len(declared):
+        return f"W{write}.{together}"
     there = " and ".join(f"`{one}`" for one in declared) or "none"
-    return f"Declare the class, such as `toxicity {name}  {window}  written G`, and w{write}. Declared are {there}."
+    return f"Declare the class: `toxicity {name}  {window}  written G`, and w{write}. Declared are {there}.{together}"
