@@ -579,7 +579,6 @@ def test_rules_that_cannot_be_followed_to_the_day_are_told(lost_at: int, monkeyp
     assert (advice.action, advice.places, advice.lost) == ("undecided", (), judged.lost)
 
 
-@pytest.mark.xfail(reason="the rules are lost where the only patient of a rolling level leaves")
 @pytest.mark.parametrize(
     ("rows", "history"),
     [

@@ -553,3 +553,36 @@ def test_pathways_with_patients_pending_are_refused() -> None:
         pathways(protocol, machine, (), 2, "whole-cohort")
     with pytest.raises(HistoryError, match="some are pending"):
         pathways(protocol, machine, parse_history("1N.", protocol), 2)
+
+
+BEGUN = """protocol "A rolling part that begins with two"
+levels 1 to 2
+start at level 1
+toxicity DLT  within 28 days
+replace inevaluable patients
+part titration
+cohorts of 1
+rule "roll"
+  when the cohort is complete
+  then begin rolling with 2 more at this level
+part rolling
+cohorts of 1
+look at every arrival
+rule "few"
+  when fewer than 5 enrolled
+  then stay
+rule "enough"
+  when at least 5 enrolled
+  then declare this level as MTD, stop
+"""
+
+
+@pytest.mark.parametrize(
+    ("history", "free"), [("1N rolling/1.", 1), ("1N rolling/1N", 1), ("1N rolling/1x", 2), ("1N rolling/1x.", 1)]
+)
+def test_places_that_were_opened_together_can_be_free(history: str, free: int) -> None:
+    protocol = load_source(Source("begun.dose", BEGUN), None).protocol
+    assert protocol is not None
+    one = followed(protocol, history)
+    assert one.waiting is not None and one.waiting.to_enrol == free
+    assert followed(protocol, "1N rolling/1..").waiting is None

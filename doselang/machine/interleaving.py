@@ -98,7 +98,7 @@ class Interleaving:
         self.entries = [number for number, count in enumerate(places) for _ in range(count)]
 
     def find(self, number: int, codes: Ints) -> Point:
-        """The situation in which all have entered and all outcomes of the history are known.
+        """The situation in which all have entered and all outcomes of the history are known; places can be open then.
 
         From a frame in which patients are entering, and codes [1, levels]. Raises HistoryError where there is none.
         Who became inevaluable is no longer there: then what the rules said when others entered can be without an order.
@@ -128,12 +128,12 @@ class Interleaving:
 
     def _complete(self, point: Point) -> bool:
         known = point.known == tuple(len(letters) for letters in self.outcomes) and not point.coming
-        return known and point.entered == len(self.entries) and not self.frames.frames[point.number].orders
+        return known and point.entered == len(self.entries)
 
     def _after(self, point: Point) -> Iterator[Point]:
         """What can come next, what is looked at first before the others."""
         frame = self.frames.frames[point.number]
-        if frame.orders:
+        if frame.orders and point.entered < len(self.entries):
             yield from self._enter(point, frame)
             return
         for group, letters in enumerate(self.outcomes):
@@ -153,16 +153,16 @@ class Interleaving:
         return known, -1 if worse is None else worse
 
     def _enter(self, point: Point, frame: Frame) -> Iterator[Point]:
-        """Patients enter for whom the rules opened a place; more than the history has can be still to come."""
+        """Patients enter for whom the rules opened places; at the end of the history some places can be left."""
         order = frame.orders[-1]
         coming = self.entries[point.entered : point.entered + order.size]
-        levels = {self.groups[self.first + group].level for group in coming}
-        if len(coming) < order.size or levels != {order.level}:
+        if {self.groups[self.first + group].level for group in coming} != {order.level}:
             return
-        codes, records = point.codes.copy(), self.machine.records
-        codes[:, order.level] = records.apply(records.change(Arrival(order.size)), codes[:, order.level])
-        number = self.frames.frame(evolve(frame, orders=frame.orders[:-1]))
-        yield evolve(point, number=number, codes=codes, entered=point.entered + order.size, before=point, asked=None)
+        codes, records, left = point.codes.copy(), self.machine.records, order.size - len(coming)
+        codes[:, order.level] = records.apply(records.change(Arrival(len(coming))), codes[:, order.level])
+        orders = (*frame.orders[:-1], *([evolve(order, size=left)] if left else []))
+        number = self.frames.frame(evolve(frame, orders=orders))
+        yield evolve(point, number=number, codes=codes, entered=point.entered + len(coming), before=point, asked=None)
 
     def _become_known(self, point: Point, group: int, letter: str) -> Iterator[Point]:
         """The next patient of a group becomes known; who has a toxicity in later cycles had another outcome first."""

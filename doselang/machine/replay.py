@@ -248,13 +248,9 @@ class _Player:
         point = found.find(self.number, self.codes[:1])
         self.number, self.codes = point.number, point.codes
         for group in self.groups[first:end]:
-            counts, inevaluable = (
-                path_of(group, letters_of(self.machine.protocol))[-1],
-                group.letters.count(INEVALUABLE),
-            )
-            pending = len(group.letters) - sum(counts) - inevaluable
-            nobody = (0,) * len(counts)
-            size = len(group.letters)
+            counts = path_of(group, letters_of(self.machine.protocol))[-1]
+            size, inevaluable, nobody = len(group.letters), group.letters.count(INEVALUABLE), (0,) * len(counts)
+            pending = size - sum(counts) - inevaluable
             self.cohorts.append(Cohort(part, group.level, size, counts, nobody, pending, inevaluable))
             self.unreplaced |= inevaluable > 0 and not self.machine.protocol.replaces_inevaluable
         for asked in point.looks:
@@ -264,13 +260,17 @@ class _Player:
         return end
 
     def _look_at_next(self, end: int) -> None:
-        """Ask the rules at the next arrival; where none acts and somebody is pending, that patient waits."""
+        """Ask the rules at the next arrival; where none acts and somebody is pending, that patient waits.
+
+        Nothing is asked while places are free that were opened before: nobody has entered there, or who had has left.
+        """
         outcome, view = look_at(self.machine, self.frames, self.number, self.codes)
+        free = self.frame.orders[-1].size if self.frame.orders else 0
         pending = int(self.machine.records.tally(-2)[self.codes[0]].sum())
-        if pending and waits(outcome):
+        if free or (pending and waits(outcome)):
             there = [cohort for cohort in self.cohorts if cohort.level == self.frame.here]
             known, waiting = sum(sum(cohort.counts) for cohort in there), sum(cohort.pending for cohort in there)
-            self.waiting = Waiting(known, waiting, 0, (), view)
+            self.waiting = Waiting(known, waiting, free, (), view)
             if self.groups[end - 1].chosen:
                 raise astray.nobody_asked(self.machine.protocol, self.groups[:end])
         else:
