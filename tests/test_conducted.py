@@ -15,7 +15,7 @@ from doselang.conduct.advice import advise, advise_after
 from doselang.conduct.answers import answer_of
 from doselang.conduct.conducted import Conducted, Decided, Patient
 from doselang.conduct.judging import Judged, judge
-from doselang.loading import load
+from doselang.loading import load, load_source
 from doselang.machine.compiling import Machine, compile_protocol
 from doselang.machine.decisions import Opened
 from doselang.machine.exploring import explore
@@ -28,6 +28,8 @@ from doselang.patients.reading import read_conducted
 from doselang.protocol.model import Protocol
 from doselang.report.advice import advice_record, render_advice
 from doselang.resources import resource
+from doselang.source import Source
+from tests.test_rolling import CHOICE
 
 FIRST = date(2026, 1, 5)
 FILES = Path(__file__).parent / "conducted"
@@ -597,3 +599,20 @@ def test_the_only_patient_of_a_rolling_level_leaves(rows: list[tuple[str, int, s
     assert judged.lost is None
     assert not judged.deviations
     assert write_history(judged.standing.groups(), rolling_six) == history
+
+
+def chosen_on(entries: list[int], chosen: int) -> list[str | None]:
+    """What was wrong, step by step, where patients entered on some days, and the first option was chosen on one."""
+    protocol = load_source(Source("choice.dose", CHOICE), None).protocol
+    assert protocol is not None
+    patients = tuple(Patient(f"{n:03}", 0, None, day(on), ".", None) for n, on in enumerate(entries, 1))
+    conducted = Conducted(patients, decisions=(Decided("chosen", day(chosen), option=0),), dated=True)
+    return [step.fault for step in judge(compile_protocol(protocol), conducted, day(9)).steps]
+
+
+def test_people_choose_between_two_who_enter_on_one_day() -> None:
+    """Nobody is asked before the second has entered, and the third enters by what was chosen."""
+    assert chosen_on([0, 5, 5], 5) == [None] * 4
+    assert chosen_on([0, 5, 6], 5) == [None] * 4
+    assert chosen_on([0, 5], 4) == [None, "not asked", None]
+    assert chosen_on([0], 0) == [None, "not asked"]

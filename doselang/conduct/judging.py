@@ -125,12 +125,36 @@ class _Judge:
     """The option that people chose, as where a patient is treated shows, if no decision says so."""
     assumed: int = NOTHING
     """The option that was taken to be chosen so last, and may still be put on record."""
+    early: list[Event] = field(factory=list)
+    """Choices of this day that nobody is asked for yet: a patient who enters on the same day may bring them about."""
 
     def __attrs_post_init__(self) -> None:
         self.standing = Standing(self.machine, self.conducted.patients, self.windows, self.accrual)
 
     def meet(self, event: Event) -> None:
         """Judge what happened, and go on from it."""
+        if self.early and event.on != self.early[0].on:
+            self.give_up_waiting()
+        if event.on is not None and self._too_early(event):
+            self.early.append(event)
+            return
+        self._meet(event)
+        while event.enters and self.early and not self._too_early(self.early[0]):
+            self._meet(self.early.pop(0))
+
+    def give_up_waiting(self) -> None:
+        """Judge choices that nobody came to be asked for."""
+        while self.early:
+            self._meet(self.early.pop(0))
+
+    def _too_early(self, event: Event) -> bool:
+        """Whether people choose, and at present nobody is asked, and none entered by that choice."""
+        if self.lost is not None or event.decided is None or event.decided.what != "chosen":
+            return False
+        look = self.standing.look
+        return (look is None or look.branch is not None) and self.assumed != event.decided.option
+
+    def _meet(self, event: Event) -> None:
         number = event.patient
         entering = self.conducted.patients[number] if number is not None and event.enters else None
         try:
@@ -153,6 +177,7 @@ class _Judge:
 
     def end(self, on: date | None) -> None:
         """Come to the day that is asked for: who was held may be of a cohort by then."""
+        self.give_up_waiting()
         if on is None or self.lost is not None:
             return
         try:
