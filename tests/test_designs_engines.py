@@ -464,8 +464,9 @@ def test_the_comparison_is_what_the_program_finds() -> None:
 PACKAGES = list(csv.DictReader((ROOT / "tests" / "tables_of_packages.csv").read_text(encoding="utf-8").splitlines()))
 """By design, target and n: the decision for each number of DLTs, U where the level is eliminated as too toxic.
 
-Printed by R 4.2.2 with the functions of two packages, margins of 0.05: `get.boundary.kb` of Keyboard (CRAN, Sun, Li,
-Pan et al.), whose elimination has no least number of patients, and `get_decision_i3plus3` of FIND (Zhang, Ji et al.).
+Printed by R 4.2.2 with the calculations of two packages, margins of 0.05: `get.boundary.kb` of Keyboard 0.1.3 (CRAN;
+Yuan, Li, Sun, Tang, Pan), whose elimination has no least number of patients, and `get_decision_i3plus3` of FIND 0.1.1
+(Zhang; github.com/oliviazhang0416/FIND).
 """
 MARGIN = Fraction(1, 20)
 
