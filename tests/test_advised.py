@@ -10,10 +10,15 @@ import re
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from doselang.check.checking import check
+from doselang.check.facts import Cause
 from doselang.cli import run
-from doselang.loading import load
+from doselang.loading import load, load_source
 from doselang.protocol.words import guard_words
+from doselang.report.findings import findings
+from doselang.source import Source
 
 Capture = pytest.CaptureFixture[str]
 
@@ -393,6 +398,34 @@ def test_what_is_advised_about_rules_settles_the_finding(
     run(["check", str(path)])
     printed = capsys.readouterr().out
     assert code not in printed and "DL212" not in printed, printed
+
+
+def test_conflicts_of_another_way_of_entering_stand_apart() -> None:
+    """The probability of one is of trials in which patients enter otherwise, or there is none: it is not added up."""
+    protocol = load_source(Source("two.dose", TWO_RULES), None).protocol
+    assert protocol is not None
+    checked = check(protocol)
+    (cause,) = (fact for fact in checked.facts if isinstance(fact, Cause))
+    assert cause.undecided.why == "conflict" and cause.probability["s"] == pytest.approx(0.243)  # 3 * 0.1 * 0.9 ** 2
+    for other in (evolve(cause, accrual="whole-cohort"), evolve(cause, accrual="any-order", probability={})):
+        told = findings(evolve(checked, facts=(cause, other)), max_states=10)
+        assert [one.probability for one in told] == [dict(cause.probability), dict(other.probability) or None]
+
+
+TWO_RULES = """protocol "Two rules"
+level 1
+start at level 1
+toxicity DLT  within 28 days
+part escalation
+cohorts of 3
+rule "stays"
+  when at most 1 of 3 patients has a DLT
+  then declare this level as MTD, stop
+rule "stops"
+  when at least 1 of 3 patients has a DLT
+  then declare no MTD, stop
+scenario "s" DLT 10%
+"""
 
 
 def test_conflicts_of_the_same_rules_are_told_once(tmp_path: Path, capsys: Capture) -> None:

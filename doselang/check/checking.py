@@ -84,7 +84,8 @@ def _explored(machine: Machine, max_states: int) -> tuple[Watched, Watched, Watc
         return one, _watched(machine, "whole-cohort", max_states) if early else one, one
     found = _watched(machine, "any-order", max_states)
     early = any(part.any_time for part in machine.parts if not part.part.rolling)
-    if not early and not find_causes(found.exploration):
+    undecided = any(branch.decision.undecided is not None for branch in found.exploration.frames.branches)
+    if not early and not undecided:
         return found, found, found
     return _watched(machine, "one-at-a-time", max_states), _watched(machine, "whole-cohort", max_states), found
 
@@ -99,8 +100,8 @@ def _watched(machine: Machine, accrual: Accrual, max_states: int) -> Watched:
         claims.see(steps, frames, view, rows)
         safe.see(steps, frames, view, rows)
 
-    gathered, once = Gathered(watch), not any(part.rolling for part in machine.protocol.parts)
-    found = explore(machine, accrual, histories=True, max_states=max_states, watch=gathered, once=once)
+    gathered = Gathered(watch)
+    found = explore(machine, accrual, histories=True, max_states=max_states, watch=gathered, once=True)
     gathered.rest()
     return Watched(found, watches, safe)
 

@@ -103,10 +103,9 @@ def _broken_in(mutant: Mutant, claims: set[int], accrual: Accrual) -> tuple[dict
     watches = {n: ClaimWatch(mutant.protocol.claims[n]) for n in sorted(claims)}
     watcher, states = Watcher(list(watches.values()), stop_when_all_failed=True), 0
     machine = compile_protocol(mutant.protocol, for_claims=True)
-    once = not any(part.rolling for part in mutant.protocol.parts)
     try:
         states = explore(
-            machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher, once=once
+            machine, accrual, max_states=MUTANT_STATES, max_patients=MUTANT_PATIENTS, watch=watcher, once=True
         ).states
     except TooManyStates as many:
         states = many.states

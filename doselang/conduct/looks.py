@@ -106,8 +106,7 @@ def looks_of(found: Exploration) -> Iterator[Looks]:
     for part in found.machine.parts:
         of_part = part_of == part.number
         if of_part.any():
-            conditions, counted = conditions_of(found.machine, part.number), tabled(found.machine.protocol)
-            seen = Seen(part.number, conditions, counted)
+            seen = Seen(part.number, conditions_of(found.machine, part.number), tabled(found.machine.protocol))
             own, leaving = source[of_part], exits[of_part]
             there = np.isin(own, _unlike(found, part, states, np.unique(own), seen.conditions))
             own, leaving = own[there], leaving[there]
@@ -157,9 +156,9 @@ def _blocks(found: Exploration, part: PartMachine, states: _States, source: Ints
     starts = np.flatnonzero(np.diff(source[order], prepend=-1))
     largest = 1 + int(found.frames.size[states.frames[source]].max())
     outcomes = comb(largest + len(found.machine.protocol.toxicities), largest) if part.any_time else 1
-    more = max(outcomes, len(source) // len(starts))
-    for block in range(0, len(starts), max(1, MOST_ROWS // more)):
-        end = block + max(1, MOST_ROWS // more)
+    together = max(1, MOST_ROWS // max(outcomes, len(source) // len(starts)))
+    for block in range(0, len(starts), together):
+        end = block + together
         yield order[starts[block] : starts[end] if end < len(starts) else None]
 
 

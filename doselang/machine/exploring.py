@@ -184,7 +184,7 @@ def explore(
     """Explore all reachable states.
 
     With `histories` states stand in canonical order, so that the first step into each is that of its first history.
-    `watch` sees every step. With `once`, which is not for rolling parts, a state is met once, with the fewest patients
+    `watch` sees every step. With `once`, where there is no rolling part, a state is met once, with the fewest patients
     that lead to it, and the exits by which a cohort leaves the same state behind are one step. `begin` has the frames
     and codes of the states to begin from, instead of the beginning of the trial, by the numbers of an exploration of
     the same machine, whose situations `met` keeps. Raises TooManyStates, Endless where histories without end are
@@ -193,7 +193,7 @@ def explore(
     frames = Frames(machine) if met is None else met.frames
     situations = Situations(machine, frames, accrual, known_gates) if met is None else met.situations
     found = Exploration(machine, frames, situations)
-    if once:
+    if once and not any(part.part.rolling for part in machine.parts):
         found.bundles, found.known = Bundles(situations), Known(machine.levels)
     if begin is None:
         frame, codes = frames.first()
@@ -227,7 +227,7 @@ def explore(
                 ends = None if letters is None else endings.of(situations.letters)
                 for more, chunk in _chunks(made, bucket.start, by, letters, ends):
                     waiting.setdefault((patients + more, after), []).append(chunk)
-    if once:
+    if found.known is not None:
         _put_in_order(found)
     return found
 

@@ -22,12 +22,16 @@ MOST_OTHERS = 3
 
 
 def clashes(facts: Iterable[Fact], protocol: Protocol) -> list[list[Cause]]:
-    """The conflicts among the facts, those of the same rules together, in their order."""
-    found: dict[tuple[int, frozenset[int]], list[Cause]] = {}
+    """The conflicts among the facts, those of the same rules together, in their order.
+
+    Those that only another way of entering meets stand apart: their probabilities are of other trials, or none.
+    """
+    found: dict[object, list[Cause]] = {}
     for fact in facts:
         if isinstance(fact, Cause) and fact.undecided.why == "conflict":
             lines = compile_lines(protocol.parts[fact.part].rules)[0]
-            found.setdefault((fact.part, frozenset(lines[i].rule for i in fact.undecided.lines)), []).append(fact)
+            rules = frozenset(lines[i].rule for i in fact.undecided.lines)
+            found.setdefault((fact.part, rules, fact.accrual), []).append(fact)
     return list(found.values())
 
 
