@@ -75,6 +75,7 @@ LOWER = "the highest level where (this level is below the RP2D)"
 GRADE = "toxicity grade-3  within cycle 1  written G"
 
 ADVISED = (
+    ("CONDITION", "at least 3 patients have completed cycle 1", "at least 3 evaluable"),
     # moves
     ("MOVE", "stop escalation", "close this level with all above as too toxic"),
     ("MOVE", "stop dose escalation, declare this level as RP2D", "close this level with all above as too toxic"),

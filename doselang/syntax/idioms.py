@@ -204,8 +204,8 @@ IDIOMS = (
     ),
     (
         "condition",
-        rf"{NOT_OF}{BOUND}?(?P<number>\d+) patients? (?:has|have|{SUFFER}) (?P<toxicity>(?!no |any )[\w-]+)"
-        rf"(?P<scope> in [\w-]+| at {PLACE}| at [\w-]+)?",
+        rf"{NOT_OF}{BOUND}?(?P<number>\d+) patients? (?:has|have|{SUFFER})"
+        rf" (?P<toxicity>(?!no |any |been |completed )[\w-]+)(?P<scope> in [\w-]+| at {PLACE}| at [\w-]+)?",
         "Of how many patients?",
         "Write {so_many}, of all so far{here}{of_a_number}.",
     ),
@@ -233,7 +233,7 @@ IDIOMS = (
     (
         "condition",
         rf"^{SOME} patients?"
-        r"(?: (?:(?:were|are|have been) )?(?:treated|evaluable|accrued|entered|in total))?"
+        r"(?: (?:(?:were|are|have|have been) )?(?:treated|evaluable|accrued|entered|in total|completed [\w -]+?))?"
         r"(?= (?:at|in|and|or|then|\)) |$)",
         "Patients are `evaluable` (their outcome is known), `pending`, or `enrolled` (both).",
         "Write {so_many}.",
